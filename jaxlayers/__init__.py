@@ -1,0 +1,1 @@
+"""Keras's layers as pure functions for JAX."""
