@@ -1,1 +1,29 @@
-"""Keras's layers as pure functions for JAX."""
+"""Keras's layers as pure functions for JAX, and the models they were written for."""
+
+from jaxlayers import (
+    activations,
+    config,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    models,
+    regularizers,
+)
+from jaxlayers.layer import Layer
+from jaxlayers.sequential import Sequential
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Layer",
+    "Sequential",
+    "activations",
+    "config",
+    "constraints",
+    "initializers",
+    "layers",
+    "losses",
+    "models",
+    "regularizers",
+]

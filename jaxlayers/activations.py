@@ -1,0 +1,171 @@
+"""Keras's activations by name.
+
+Where `jax.nn` has the function, the name points to it. Each takes an array of any shape and
+returns one of the same shape and dtype (`glu` halves its axis).
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array, nn
+
+from jaxlayers.lookup import resolve
+
+Activation = Callable[[Array], Array]
+
+
+def linear(x: Array) -> Array:
+    """Returns `x` unchanged."""
+    return x
+
+
+def relu(
+    x: Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> Array:
+    """Rectified linear unit, with Keras's generalisations.
+
+    Args:
+        x: any shape.
+        negative_slope: slope below `threshold`.
+        max_value: where the output saturates; `None` for never.
+        threshold: below it the output is `negative_slope * (x - threshold)`.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
+    if max_value is None and threshold == 0:
+        # What Keras calls as well, so that the derivative at 0 is the same.
+        return nn.leaky_relu(x, negative_slope) if negative_slope else nn.relu(x)
+    positive = nn.relu(x) if threshold == 0 else jnp.where(x > threshold, x, 0)
+    if (max_value, threshold) == (6, 0):
+        positive = nn.relu6(x)
+    elif max_value is not None:
+        positive = jnp.clip(positive, 0, max_value)
+    return positive - negative_slope * nn.relu(threshold - x) if negative_slope else positive
+
+
+def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
+    """`x` where it is positive, `negative_slope * x` elsewhere (Keras's default slope is 0.2)."""
+    return nn.leaky_relu(x, negative_slope)
+
+
+def gelu(x: Array, approximate: bool = False) -> Array:
+    """Gaussian error linear unit; exact by default, as in Keras (`jax.nn.gelu` approximates)."""
+    return nn.gelu(x, approximate)
+
+
+def tanh_shrink(x: Array) -> Array:
+    """`x - tanh(x)`."""
+    return x - jnp.tanh(x)
+
+
+def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
+    """`x` moved towards zero by `threshold`, and zero where that would cross it."""
+    return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0))
+
+
+def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
+    """`x` where its magnitude exceeds `threshold`, zero elsewhere."""
+    return jnp.where(jnp.abs(x) > threshold, x, 0)
+
+
+def threshold(x: Array, threshold: float, default_value: float) -> Array:
+    """`x` where it exceeds `threshold`, `default_value` elsewhere."""
+    return jnp.where(x > threshold, x, default_value)
+
+
+def sparsemax(x: Array, axis: int = -1) -> Array:
+    """Sparse normalisation along `axis`, as Keras computes it.
+
+    Martins and Astudillo project onto the probability simplex with the threshold
+    `(sum of the support - 1) / size of the support`. Keras 3.15 sums the cumulative sums of the
+    support instead, so that the result sums to 1 only where a single value is in the support.
+    This gives Keras's numbers.
+
+    Reference:
+        Martins and Astudillo, 2016, https://arxiv.org/abs/1602.02068
+    """
+    ordered = -jnp.sort(-x, axis=axis)
+    cumulative = jnp.cumsum(ordered, axis=axis)
+    others = [a for a in range(x.ndim) if a != axis % x.ndim]
+    rank = jnp.expand_dims(jnp.arange(1, x.shape[axis] + 1, dtype=x.dtype), others)
+    support = ordered - (cumulative - 1) / rank > 0
+    size = jnp.sum(support, axis=axis, keepdims=True)
+    total = jnp.sum(jnp.where(support, cumulative, 0), axis=axis, keepdims=True)
+    return jnp.maximum(x - (total - 1) / size.astype(x.dtype), 0)
+
+
+celu = nn.celu
+elu = nn.elu
+exponential = jnp.exp
+glu = nn.glu
+hard_sigmoid = nn.hard_sigmoid
+hard_silu = hard_swish = nn.hard_silu
+hard_tanh = nn.hard_tanh
+log_sigmoid = nn.log_sigmoid
+log_softmax = nn.log_softmax
+mish = nn.mish
+relu6 = nn.relu6
+selu = nn.selu
+sigmoid = nn.sigmoid
+silu = swish = nn.silu
+softmax = nn.softmax
+softplus = nn.softplus
+softsign = nn.soft_sign
+sparse_plus = nn.sparse_plus
+sparse_sigmoid = nn.sparse_sigmoid
+squareplus = nn.squareplus
+tanh = jnp.tanh
+
+BY_NAME: dict[str, Callable[..., Array]] = {
+    "celu": celu,
+    "elu": elu,
+    "exponential": exponential,
+    "gelu": gelu,
+    "glu": glu,
+    "hard_shrink": hard_shrink,
+    "hard_sigmoid": hard_sigmoid,
+    "hard_silu": hard_silu,
+    "hard_swish": hard_swish,
+    "hard_tanh": hard_tanh,
+    "leaky_relu": leaky_relu,
+    "linear": linear,
+    "log_sigmoid": log_sigmoid,
+    "log_softmax": log_softmax,
+    "mish": mish,
+    "relu": relu,
+    "relu6": relu6,
+    "selu": selu,
+    "sigmoid": sigmoid,
+    "silu": silu,
+    "soft_shrink": soft_shrink,
+    "softmax": softmax,
+    "softplus": softplus,
+    "softsign": softsign,
+    "sparse_plus": sparse_plus,
+    "sparse_sigmoid": sparse_sigmoid,
+    "sparsemax": sparsemax,
+    "squareplus": squareplus,
+    "swish": swish,
+    "tanh": tanh,
+    "tanh_shrink": tanh_shrink,
+    "threshold": threshold,
+}
+
+
+def get(identifier: str | Activation | None) -> Callable[..., Array]:
+    """Returns the activation that `identifier` stands for.
+
+    Args:
+        identifier: one of Keras's names, any function from array to array, or `None` for
+            `linear`.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: neither a name, a function nor `None`.
+
+    Example:
+        >>> get("relu")(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+    return linear if identifier is None else resolve("activation", BY_NAME, identifier)

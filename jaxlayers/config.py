@@ -1,0 +1,69 @@
+"""Keras's `image_data_format`: where the channels of an image stand if a layer does not say."""
+
+import functools
+import json
+import os
+import warnings
+from pathlib import Path
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+_chosen: str | None = None
+
+
+def image_data_format() -> str:
+    """Returns the data format of layers that are constructed without one.
+
+    The value of `set_image_data_format` if that was called; else the one in Keras's own
+    configuration file, `keras.json` in the folder `KERAS_HOME`, or in `~/.keras` where that
+    variable is not set; else `"channels_last"`.
+
+    Returns:
+        `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: the configuration file names another data format.
+    """
+    return _chosen or _read(_keras_json())
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Sets the data format of layers constructed from now on, for this process.
+
+    Layers resolve it once, when they are constructed; existing ones keep theirs.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    global _chosen
+    if data_format not in DATA_FORMATS:
+        raise ValueError(
+            f"set_image_data_format: data_format must be one of {DATA_FORMATS}, got {data_format!r}"
+        )
+    _chosen = data_format
+
+
+def _keras_json() -> Path:
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home).expanduser() / "keras.json"
+
+
+@functools.cache
+def _read(path: Path) -> str:
+    try:
+        configured = json.loads(path.read_text())
+    except OSError:
+        return "channels_last"
+    except ValueError as error:
+        # Keras goes on without the file as well; it just does not say so.
+        warnings.warn(f"{path} is not JSON ({error}); using channels_last", stacklevel=3)
+        return "channels_last"
+    data_format = configured.get("image_data_format", "channels_last")
+    if data_format not in DATA_FORMATS:
+        raise ValueError(
+            f"{path}: image_data_format must be one of {DATA_FORMATS}, got {data_format!r}"
+        )
+    return str(data_format)

@@ -1,0 +1,131 @@
+"""Keras's constraints: projections of a weight, applied after each update by the optimizer.
+
+Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers.lookup import resolve
+
+Constraint = Callable[[Array], Array]
+
+# Keras's `backend.epsilon()`: keeps a weight of zeros from being divided by its norm.
+_EPSILON = 1e-7
+
+
+@dataclass(frozen=True)
+class MaxNorm:
+    """Scales weights down to a norm of at most `max_value`.
+
+    Args:
+        max_value: the largest norm.
+        axis: the axis or axes a norm is taken over: 0 for the incoming weights of a unit of
+            `Dense`, (0, 1, 2) for those of a filter of `Conv2D`.
+    """
+
+    max_value: float = 2.0
+    axis: int | Sequence[int] = 0
+
+    def __post_init__(self) -> None:
+        _freeze_axis(self)
+
+    def __call__(self, w: Array) -> Array:
+        norms = _norms(w, self.axis)
+        return w * (jnp.clip(norms, 0, self.max_value) / (_EPSILON + norms))
+
+
+@dataclass(frozen=True)
+class NonNeg:
+    """Replaces negative weights by zero."""
+
+    def __call__(self, w: Array) -> Array:
+        return jnp.maximum(w, 0)
+
+
+@dataclass(frozen=True)
+class UnitNorm:
+    """Scales weights to norm 1.
+
+    Args:
+        axis: the axis or axes a norm is taken over, as in `MaxNorm`.
+    """
+
+    axis: int | Sequence[int] = 0
+
+    def __post_init__(self) -> None:
+        _freeze_axis(self)
+
+    def __call__(self, w: Array) -> Array:
+        return w / (_EPSILON + _norms(w, self.axis))
+
+
+@dataclass(frozen=True)
+class MinMaxNorm:
+    """Moves the norm of weights into an interval.
+
+    Args:
+        min_value: the smallest norm.
+        max_value: the largest norm.
+        rate: how far one application moves a norm: 1 all the way, less than 1 a part of it.
+        axis: the axis or axes a norm is taken over, as in `MaxNorm`.
+    """
+
+    min_value: float = 0.0
+    max_value: float = 1.0
+    rate: float = 1.0
+    axis: int | Sequence[int] = 0
+
+    def __post_init__(self) -> None:
+        _freeze_axis(self)
+
+    def __call__(self, w: Array) -> Array:
+        norms = _norms(w, self.axis)
+        clipped = jnp.clip(norms, self.min_value, self.max_value)
+        desired = self.rate * clipped + (1 - self.rate) * norms
+        return w * (desired / (_EPSILON + norms))
+
+
+max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
+
+BY_NAME: dict[str, type] = {
+    "MaxNorm": MaxNorm,
+    "MinMaxNorm": MinMaxNorm,
+    "NonNeg": NonNeg,
+    "UnitNorm": UnitNorm,
+    "max_norm": MaxNorm,
+    "min_max_norm": MinMaxNorm,
+    "non_neg": NonNeg,
+    "unit_norm": UnitNorm,
+}
+
+
+def get(identifier: str | Constraint | type | None) -> Constraint | None:
+    """Returns the constraint that `identifier` stands for.
+
+    Args:
+        identifier: one of Keras's names, a class of this module, any function from an array to
+            an array of its shape, or `None` for no constraint.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: none of these.
+
+    Example:
+        >>> get("non_neg")(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+    return None if identifier is None else resolve("constraint", BY_NAME, identifier)
+
+
+def _norms(w: Array, axis: int | Sequence[int]) -> Array:
+    return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
+
+
+def _freeze_axis(constraint: object) -> None:
+    axis = constraint.axis  # type: ignore[attr-defined]
+    if not isinstance(axis, int):
+        object.__setattr__(constraint, "axis", tuple(axis))

@@ -1,0 +1,100 @@
+"""Files fetched once from their public places into a cache, and checked against a checksum."""
+
+import gzip
+import hashlib
+import http.client
+import logging
+import os
+import shutil
+import urllib.request
+import uuid
+import zlib
+from pathlib import Path
+
+_TIMEOUT = 10.0  # seconds without a byte
+_logger = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Returns `$JAXLAYERS_CACHE`, or else `$XDG_CACHE_HOME/jaxlayers`, or `~/.cache/jaxlayers`."""
+    if own := os.environ.get("JAXLAYERS_CACHE"):
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(shared).expanduser() / "jaxlayers"
+
+
+def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:
+    """Returns a file of the cache, which is downloaded if it is not there yet.
+
+    Processes may fetch one file at the same time: it appears under its name only when it is
+    whole and right. A file that is there is checked again, and replaced if it was damaged.
+
+    Args:
+        url: Where it is published.
+        filename: Its path inside `cache_folder()`.
+        md5: MD5 in hexadecimal. It guards against accidents and exchanged files alike, since no
+            way is known to make another file that has a given MD5.
+        unpacked: Whether `md5` is that of the content of the gzip file. Gzip files of the same
+            content differ in their headers from host to host.
+
+    Raises:
+        ConnectionError: The file could not be downloaded.
+        ValueError: What was downloaded has another checksum. It is not kept.
+        OSError: The cache cannot be written.
+
+    Example:
+        >>> fetch("https://host/cats.npz", "cats.npz", md5="9e107d...")  # doctest: +SKIP
+        PosixPath('/home/ada/.cache/jaxlayers/cats.npz')
+    """
+    path = cache_folder() / filename
+    if path.is_file() and _digest(path, unpacked) == md5:
+        return path
+    # In the same folder, because a rename is atomic only within one file system.
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as error:
+        raise OSError(
+            f"the cache folder {path.parent} cannot be written ({error}); "
+            "set JAXLAYERS_CACHE to one that can"
+        ) from error
+    try:
+        _download(url, part)
+        got = _digest(part, unpacked)
+        if got != md5:
+            raise ValueError(
+                f"{url}: expected MD5 {md5}, got {got}; what came is deleted. "
+                "A proxy may have answered instead, or the published file has changed"
+            )
+        return part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _download(url: str, path: Path) -> None:
+    _logger.info("fetching %s", url)
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, path.open("wb") as file:
+            shutil.copyfileobj(response, file)
+            length = response.headers.get("Content-Length")
+        if length is not None and path.stat().st_size < int(length):
+            raise ConnectionError(f"ended after {path.stat().st_size} of {length} bytes")
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(
+            f"could not fetch {url} ({error}). Without a network, use mnist-5k, or the path of "
+            "a folder of IDX files, of an .npz or .npy file, or of a folder or .zip of images"
+        ) from error
+
+
+def _digest(path: Path, unpacked: bool) -> str:
+    try:
+        with gzip.open(path) if unpacked else path.open("rb") as file:
+            return hashlib.file_digest(file, _md5).hexdigest()
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return "none, since it is not a whole gzip file"
+
+
+def _md5() -> "hashlib._Hash":
+    # Systems that follow FIPS refuse MD5 unless it is declared not to be for security.
+    return hashlib.md5(usedforsecurity=False)

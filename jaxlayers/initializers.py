@@ -1,0 +1,433 @@
+"""Keras's initializers: functions `(key, shape, dtype) -> array`, the signature of JAX's own.
+
+Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
+Keras's `seed` has become the key. Any function of `jax.nn.initializers` serves as well.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxlayers.lookup import resolve
+
+Initializer = Callable[..., Array]
+Shape = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """All zeros."""
+
+    def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
+        return jnp.zeros(shape, dtype)
+
+
+@dataclass(frozen=True)
+class Ones:
+    """All ones."""
+
+    def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
+        return jnp.ones(shape, dtype)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One value everywhere.
+
+    Args:
+        value: a number.
+    """
+
+    value: float = 0.0
+
+    def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
+        return jnp.full(shape, self.value, dtype)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`gain` on the diagonal of a matrix, zero elsewhere.
+
+    Args:
+        gain: the value on the diagonal.
+
+    Raises:
+        ValueError: when called for a shape of other than two axes.
+    """
+
+    gain: float = 1.0
+
+    def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
+        if len(shape) != 2:
+            raise ValueError(f"Identity: makes matrices, got shape {tuple(shape)}")
+        rows, columns = shape
+        return self.gain * jnp.eye(rows, columns, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class RandomNormal:
+    """Normal distribution.
+
+    Args:
+        mean: its mean.
+        stddev: its standard deviation.
+    """
+
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        return self.mean + self.stddev * jax.random.normal(key, tuple(shape), dtype)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal:
+    """Normal distribution of which what lies beyond two standard deviations is drawn again.
+
+    Args:
+        mean: mean of the normal distribution.
+        stddev: its standard deviation before it is cut.
+    """
+
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        drawn = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
+        return self.mean + self.stddev * drawn
+
+
+@dataclass(frozen=True)
+class RandomUniform:
+    """Uniform distribution in `[minval, maxval)`.
+
+    Args:
+        minval: lower bound.
+        maxval: upper bound.
+    """
+
+    minval: float = -0.05
+    maxval: float = 0.05
+
+    def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        return jax.random.uniform(key, tuple(shape), dtype, self.minval, self.maxval)
+
+
+_MODES = ("fan_in", "fan_out", "fan_avg")
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+# Standard deviation of the standard normal distribution cut at two standard deviations.
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+
+@dataclass(frozen=True)
+class VarianceScaling:
+    """Zero mean and variance `scale / n`, with `n` from the shape of the weight.
+
+    Unlike `jax.nn.initializers.variance_scaling` it takes shapes of one axis as well, whose fans
+    are their length.
+
+    Args:
+        scale: positive.
+        mode: what `n` is: `"fan_in"` the number of inputs of a unit, `"fan_out"` that of its
+            outputs, `"fan_avg"` their mean.
+        distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or
+            `"uniform"`.
+        input_axes: the axes that make up fan in, where not the usual ones of a kernel
+            `(*window, inputs, outputs)`; takes effect together with `output_axes`.
+        output_axes: likewise for fan out.
+
+    Raises:
+        ValueError: another scale, mode or distribution.
+    """
+
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
+    input_axes: Sequence[int] | None = None
+    output_axes: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        mode, distribution = self.mode.lower(), self.distribution.lower()
+        if distribution == "normal":
+            distribution = "truncated_normal"
+        if self.scale <= 0:
+            raise ValueError(f"VarianceScaling: scale must be positive, got {self.scale}")
+        if mode not in _MODES:
+            raise ValueError(f"VarianceScaling: mode must be one of {_MODES}, got {self.mode!r}")
+        if distribution not in _DISTRIBUTIONS:
+            raise ValueError(
+                f"VarianceScaling: distribution must be one of {_DISTRIBUTIONS}, "
+                f"got {self.distribution!r}"
+            )
+        object.__setattr__(self, "mode", mode)
+        object.__setattr__(self, "distribution", distribution)
+        for name in ("input_axes", "output_axes"):
+            axes = getattr(self, name)
+            object.__setattr__(self, name, axes if axes is None else tuple(axes))
+
+    def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        fan_in, fan_out = self._fans(shape)
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        stddev = math.sqrt(self.scale / max(1, n))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3) * stddev
+            return RandomUniform(-limit, limit)(key, shape, dtype)
+        if self.distribution == "untruncated_normal":
+            return RandomNormal(0, stddev)(key, shape, dtype)
+        return TruncatedNormal(0, stddev / _TRUNCATED_STDDEV)(key, shape, dtype)
+
+    def _fans(self, shape: Shape) -> tuple[int, int]:
+        if self.input_axes is not None and self.output_axes is not None:
+            inputs = math.prod(shape[axis] for axis in self.input_axes)
+            return inputs, math.prod(shape[axis] for axis in self.output_axes)
+        if len(shape) < 2:
+            return (math.prod(shape),) * 2
+        window = math.prod(shape[:-2])
+        return window * shape[-2], window * shape[-1]
+
+
+def _fixed(default: Any) -> Any:
+    return field(default=default, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class GlorotUniform(VarianceScaling):
+    """Uniform in ±sqrt(6 / (fan in + fan out)).
+
+    Reference:
+        Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
+    """
+
+    scale: float = _fixed(1.0)
+    mode: str = _fixed("fan_avg")
+    distribution: str = _fixed("uniform")
+
+
+@dataclass(frozen=True)
+class GlorotNormal(VarianceScaling):
+    """Truncated normal, standard deviation sqrt(2 / (fan in + fan out)).
+
+    Reference:
+        Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
+    """
+
+    scale: float = _fixed(1.0)
+    mode: str = _fixed("fan_avg")
+    distribution: str = _fixed("truncated_normal")
+
+
+@dataclass(frozen=True)
+class HeUniform(VarianceScaling):
+    """Uniform in ±sqrt(6 / fan in).
+
+    Reference:
+        He et al., 2015, https://arxiv.org/abs/1502.01852
+    """
+
+    scale: float = _fixed(2.0)
+    mode: str = _fixed("fan_in")
+    distribution: str = _fixed("uniform")
+
+
+@dataclass(frozen=True)
+class HeNormal(VarianceScaling):
+    """Truncated normal, standard deviation sqrt(2 / fan in).
+
+    Reference:
+        He et al., 2015, https://arxiv.org/abs/1502.01852
+    """
+
+    scale: float = _fixed(2.0)
+    mode: str = _fixed("fan_in")
+    distribution: str = _fixed("truncated_normal")
+
+
+@dataclass(frozen=True)
+class LecunUniform(VarianceScaling):
+    """Uniform in ±sqrt(3 / fan in).
+
+    Reference:
+        LeCun et al., 1998, Efficient BackProp
+    """
+
+    scale: float = _fixed(1.0)
+    mode: str = _fixed("fan_in")
+    distribution: str = _fixed("uniform")
+
+
+@dataclass(frozen=True)
+class LecunNormal(VarianceScaling):
+    """Truncated normal, standard deviation sqrt(1 / fan in).
+
+    Reference:
+        Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
+    """
+
+    scale: float = _fixed(1.0)
+    mode: str = _fixed("fan_in")
+    distribution: str = _fixed("truncated_normal")
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
+
+    A weight of more than two axes is filled as the matrix that has all but its last as rows.
+
+    Args:
+        gain: factor of the whole matrix.
+
+    Raises:
+        ValueError: when called for a shape of fewer than two axes.
+
+    Reference:
+        Saxe et al., 2014, https://arxiv.org/abs/1312.6120
+    """
+
+    gain: float = 1.0
+
+    def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal: needs two axes or more, got shape {tuple(shape)}")
+        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), dtype)
+
+
+@dataclass(frozen=True)
+class STFT:
+    """Kernel of a convolution over time that computes a short-time Fourier transform.
+
+    The shape is (frame length, 1, FFT length // 2 + 1).
+
+    Args:
+        side: `"real"` or `"imag"`, the part of the transform.
+        window: a name that `scipy.signal.get_window` knows, the values of a window, or `None`.
+        scaling: `"density"` divides the window by its L2 norm, `"spectrum"` by its L1 norm,
+            `None` leaves it.
+        periodic: the second argument of `get_window` after the length: a window for spectra
+            rather than for filters.
+
+    Raises:
+        ValueError: another side, scaling or window.
+    """
+
+    side: str = "real"
+    window: str | Sequence[float] | None = "hann"
+    scaling: str | None = "density"
+    periodic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.side not in ("real", "imag"):
+            raise ValueError(f"STFT: side must be 'real' or 'imag', got {self.side!r}")
+        if self.scaling not in (None, "density", "spectrum"):
+            raise ValueError(
+                f"STFT: scaling must be 'density', 'spectrum' or None, got {self.scaling!r}"
+            )
+        if isinstance(self.window, str):
+            _window(self.window, 1, self.periodic)
+        elif self.window is not None:
+            object.__setattr__(self, "window", tuple(self.window))
+
+    def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
+        frame_length, _, bins = shape
+        turns = np.arange(frame_length)[:, None, None] * np.arange(bins) / (2 * (bins - 1))
+        wave = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * turns)
+        if self.window is not None:
+            wave = wave * self._scaled_window(frame_length)[:, None, None]
+        return jnp.asarray(wave, dtype)
+
+    def _scaled_window(self, frame_length: int) -> np.ndarray:
+        if isinstance(self.window, str):
+            window = _window(self.window, frame_length, self.periodic)
+        else:
+            window = np.asarray(self.window)
+        if window.shape != (frame_length,):
+            raise ValueError(
+                f"STFT: the window has shape {window.shape}, the frame needs ({frame_length},)"
+            )
+        norm = {None: 1, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}
+        return window / norm[self.scaling]
+
+
+def _window(name: str, length: int, periodic: bool) -> np.ndarray:
+    import scipy.signal  # a dependency of JAX; loading it takes longer than all of this package
+
+    return np.asarray(scipy.signal.get_window(name, length, periodic))
+
+
+constant, identity, ones, orthogonal, stft, zeros = (
+    Constant,
+    Identity,
+    Ones,
+    Orthogonal,
+    STFT,
+    Zeros,
+)
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+glorot_normal, glorot_uniform, variance_scaling = GlorotNormal, GlorotUniform, VarianceScaling
+he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunNormal, LecunUniform
+
+BY_NAME: dict[str, type] = {
+    "Constant": Constant,
+    "GlorotNormal": GlorotNormal,
+    "GlorotUniform": GlorotUniform,
+    "HeNormal": HeNormal,
+    "HeUniform": HeUniform,
+    "Identity": Identity,
+    "LecunNormal": LecunNormal,
+    "LecunUniform": LecunUniform,
+    "Ones": Ones,
+    "Orthogonal": Orthogonal,
+    "RandomNormal": RandomNormal,
+    "RandomUniform": RandomUniform,
+    "STFT": STFT,
+    "TruncatedNormal": TruncatedNormal,
+    "VarianceScaling": VarianceScaling,
+    "Zeros": Zeros,
+    "IdentityInitializer": Identity,
+    "OrthogonalInitializer": Orthogonal,
+    "STFTInitializer": STFT,
+    "constant": Constant,
+    "glorot_normal": GlorotNormal,
+    "glorot_uniform": GlorotUniform,
+    "he_normal": HeNormal,
+    "he_uniform": HeUniform,
+    "identity": Identity,
+    "lecun_normal": LecunNormal,
+    "lecun_uniform": LecunUniform,
+    "ones": Ones,
+    "orthogonal": Orthogonal,
+    "random_normal": RandomNormal,
+    "random_uniform": RandomUniform,
+    "stft": STFT,
+    "truncated_normal": TruncatedNormal,
+    "variance_scaling": VarianceScaling,
+    "zeros": Zeros,
+    "normal": RandomNormal,
+    "uniform": RandomUniform,
+    "one": Ones,
+    "zero": Zeros,
+}
+
+
+def get(identifier: str | Initializer | type) -> Initializer:
+    """Returns the initializer that `identifier` stands for.
+
+    Args:
+        identifier: one of Keras's names, a class of this module, or any function
+            `(key, shape, dtype) -> array`.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: none of these.
+
+    Example:
+        >>> get("he_normal")(jax.random.key(0), (3, 3, 8, 16), jnp.float32).shape
+        (3, 3, 8, 16)
+    """
+    return resolve("initializer", BY_NAME, identifier)

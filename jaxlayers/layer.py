@@ -1,0 +1,129 @@
+"""The contract of a layer: `init` and one pure function, over dictionaries of arrays."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Params = dict[str, Any]
+State = dict[str, Any]
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """What every layer is: a frozen dataclass of Keras's arguments with two pure functions.
+
+    A layer of your own is a frozen dataclass that inherits from this and defines `apply`, and
+    `init` if it has params or state; the rest has defaults that fit. Layers are hashable and
+    equal by value, so that they can be static arguments of `jax.jit`, and `init, apply = layer`
+    takes them apart.
+
+    Shapes in `init` and `output_shape` are those of one example, without the batch.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Scale(Layer):
+        ...     factor: float
+        ...     def apply(self, params, state, x, *, training=False, key=None):
+        ...         return self.factor * x, state
+        >>> Scale(2.0).output_shape((3,))
+        (3,)
+    """
+
+    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
+        """Makes the params and the state.
+
+        Args:
+            key: a JAX random key.
+            input_shape: shape of one example.
+
+        Returns:
+            `params`, what is trained, and `state`, what is carried but not trained: both
+            dictionaries with Keras's weight names, `{}` where there is nothing.
+
+        Raises:
+            ValueError: a shape that the layer does not take.
+        """
+        self.output_shape(input_shape)
+        return {}, {}
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        """Computes the output.
+
+        Args:
+            params: as `init` makes them.
+            state: as `init` makes it, or the one that the previous call returned.
+            x: [batch, *input_shape].
+            training: whether this is a training step; dropout drops and batch normalization
+                takes the statistics of the batch only then.
+            key: a JAX random key; needed in training by layers that draw random numbers.
+
+        Returns:
+            The output, [batch, *output_shape], and the new state.
+
+        Raises:
+            ValueError: an array of a shape that the layer does not take, or no key where one
+                is needed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no apply")
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        """Returns the shape of one example of the output.
+
+        Raises:
+            ValueError: an input shape that the layer does not take.
+        """
+        # init checks the shape through this very method unless a layer overrides one of them.
+        if type(self).init is Layer.init:
+            params, state = {}, {}
+        else:
+            params, state = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
+        x = jax.ShapeDtypeStruct((1, *input_shape), float)
+        y, _ = jax.eval_shape(lambda *a: self.apply(*a), params, state, x)
+        return tuple(y.shape[1:])
+
+    def penalty(self, params: Params, state: State) -> Array:
+        """Returns the sum of the layer's regularization penalties, a scalar.
+
+        Add it to the loss inside the differentiated function. Penalties of the activity come
+        from `state`, where `apply` leaves them.
+        """
+        return jnp.zeros(())
+
+    def constrain(self, params: Params) -> Params:
+        """Returns `params` projected onto the layer's constraints."""
+        return params
+
+    def logits(self) -> "Layer":
+        """Returns the layer without the sigmoid or softmax that it ends in.
+
+        Losses are computed from what comes before these, where nothing saturates. The layer
+        itself where it does not end so. Same params and state.
+        """
+        return self
+
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
+        yield self.init
+        yield self.apply
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(_arguments(self))})"
+
+
+def _arguments(layer: Any) -> Iterator[str]:
+    """Yields `name=value` for the fields of a layer that are not at their defaults."""
+    for field in dataclasses.fields(layer):
+        value = getattr(layer, field.name)
+        if field.init and not (value == field.default and type(value) is type(field.default)):
+            yield f"{field.name}={value!r}"

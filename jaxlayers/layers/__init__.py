@@ -1,0 +1,40 @@
+"""Keras's layers as pure functions, one file a family."""
+
+from jaxlayers.layer import Layer
+from jaxlayers.layers.activation import Activation, LeakyReLU, ReLU, Softmax
+from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
+from jaxlayers.layers.dense import Dense
+from jaxlayers.layers.dropout import Dropout
+from jaxlayers.layers.normalization import BatchNormalization
+from jaxlayers.layers.padding import ZeroPadding2D
+from jaxlayers.layers.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+    SumPooling2D,
+)
+from jaxlayers.layers.reshaping import Flatten, Reshape
+from jaxlayers.layers.upsampling import UpSampling2D
+
+__all__ = [
+    "Activation",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Layer",
+    "LeakyReLU",
+    "MaxPooling2D",
+    "ReLU",
+    "Reshape",
+    "Softmax",
+    "SumPooling2D",
+    "UpSampling2D",
+    "ZeroPadding2D",
+]

@@ -1,0 +1,206 @@
+"""Activations as layers."""
+
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass
+from typing import Any
+
+import jax
+from jax import Array
+
+from jaxlayers import activations
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import arguments, weights
+
+
+@dataclass(frozen=True, repr=False)
+class Activation(Layer):
+    """Applies an activation by its name; Keras's `Activation`.
+
+    Args:
+        activation: one of Keras's names, or a function from array to array.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        The same, but for activations that change it (`glu`).
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: neither a name nor a function.
+
+    Example:
+        >>> Activation("relu").apply({}, {}, jnp.array([[-1.0, 2.0]]))[0].tolist()
+        [[0.0, 2.0]]
+    """
+
+    activation: Any
+
+    def __post_init__(self) -> None:
+        weights.check_identifiers(self)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x)
+        return activations.get(self.activation)(x), state
+
+    logits = weights.logits
+
+
+@dataclass(frozen=True, repr=False)
+class ReLU(Layer):
+    """Rectified linear unit; Keras's `ReLU`.
+
+    Args:
+        max_value: where the output saturates, not negative; `None` for never.
+        negative_slope: slope below `threshold`, not negative.
+        threshold: below it the output is `negative_slope * (x - threshold)`; not negative.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: an argument that is negative or not a number.
+
+    Example:
+        >>> ReLU(max_value=1.0).apply({}, {}, jnp.array([[-1.0, 2.0]]))[0].tolist()
+        [[0.0, 1.0]]
+    """
+
+    max_value: float | None = None
+    negative_slope: float = 0.0
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.max_value is not None:
+            arguments.settle(self, max_value=arguments.non_negative(self, "max_value"))
+        arguments.settle(
+            self,
+            negative_slope=arguments.non_negative(self, "negative_slope"),
+            threshold=arguments.non_negative(self, "threshold"),
+        )
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x)
+        return activations.relu(x, self.negative_slope, self.max_value, self.threshold), state
+
+    output_shape = arguments.same_shape
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(Layer):
+    """`x` where it is positive, `negative_slope * x` elsewhere; Keras's `LeakyReLU`.
+
+    Args:
+        negative_slope: not negative.
+        alpha: Keras 2's name for `negative_slope`.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: a slope that is negative or not a number.
+
+    Example:
+        >>> LeakyReLU(0.5).apply({}, {}, jnp.array([[-1.0, 2.0]]))[0].tolist()
+        [[-0.5, 2.0]]
+    """
+
+    negative_slope: float = 0.3
+    alpha: InitVar[float | None] = None
+
+    def __post_init__(self, alpha: float | None) -> None:
+        if alpha is not None:
+            arguments.settle(self, negative_slope=alpha)
+        arguments.settle(self, negative_slope=arguments.non_negative(self, "negative_slope"))
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x)
+        return activations.leaky_relu(x, self.negative_slope), state
+
+    output_shape = arguments.same_shape
+
+
+@dataclass(frozen=True, repr=False)
+class Softmax(Layer):
+    """Normalised exponentials; Keras's `Softmax`.
+
+    Args:
+        axis: the axis or axes that sum to 1, counted with the batch.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: an axis that is not an integer, or that the input does not have.
+
+    Example:
+        >>> Softmax().apply({}, {}, jnp.zeros((1, 4)))[0].tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+    """
+
+    axis: int | Sequence[int] = -1
+
+    def __post_init__(self) -> None:
+        axes = (self.axis,) if arguments.is_integer(self.axis) else self.axis
+        if not isinstance(axes, Sequence) or not all(map(arguments.is_integer, axes)) or not axes:
+            raise arguments.refuse(self, "axis", "an integer or a tuple of them", self.axis)
+        if not arguments.is_integer(self.axis):
+            arguments.settle(self, axis=tuple(axes))
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        self.output_shape(arguments.shape_of_examples(self, x))
+        return jax.nn.softmax(x, self.axis), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        shape = arguments.example_shape(self, input_shape)
+        axes = (self.axis,) if isinstance(self.axis, int) else self.axis
+        if not all(-len(shape) - 1 <= axis <= len(shape) for axis in axes):
+            raise ValueError(
+                f"{self!r}: axis is out of bounds for inputs of {len(shape) + 1} axes, "
+                f"the batch and examples of shape {shape}"
+            )
+        return shape
+
+    def logits(self) -> Layer:
+        return Activation("linear")

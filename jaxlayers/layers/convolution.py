@@ -1,0 +1,318 @@
+"""Convolution and transposed convolution of images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers import activations, ops
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import arguments, weights
+from jaxlayers.layers.arguments import DataFormat, IntOrPair
+from jaxlayers.ops import windows
+
+
+@dataclass(frozen=True, repr=False)
+class Conv2D(Layer):
+    """`activation(correlation of x with the kernel + bias)`; Keras's `Conv2D`.
+
+    Args:
+        filters: channels of the output, a positive integer.
+        kernel_size: height and width of the window; one integer for both.
+        strides: steps between windows; one integer for both axes.
+        padding: `"valid"` for none, `"same"` for as much as gives ceil(extent / stride) windows.
+        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        dilation_rate: steps between the positions of a window; one integer for both axes.
+        groups: into how many groups channels and filters are divided; both must be multiples.
+        activation: a name or a function; `None` for none.
+        use_bias: whether a bias is added.
+        kernel_initializer: a name or a function `(key, shape, dtype) -> array`.
+        bias_initializer: likewise.
+        kernel_regularizer: a name or a function from the kernel to a scalar penalty.
+        bias_regularizer: likewise for the bias.
+        activity_regularizer: likewise for the output; its penalty, divided by the batch size,
+            is in the state as `activity_penalty`.
+        kernel_constraint: a name or a function that projects the kernel.
+        bias_constraint: likewise for the bias.
+
+    Params:
+        `kernel` [height, width, channels / groups, filters], `bias` [filters].
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, rows, columns, filters], or [batch, filters, rows, columns].
+
+    Raises:
+        ValueError: an argument outside what is said above, strides above 1 together with a
+            dilation above 1, or an image that is smaller than the window without padding.
+        TypeError: an object that is not callable where a function is expected.
+
+    Example:
+        >>> conv = Conv2D(64, 5, strides=2, padding="same", activation="leaky_relu")
+        >>> conv.output_shape((28, 28, 1))
+        (14, 14, 64)
+    """
+
+    filters: int
+    kernel_size: IntOrPair
+    strides: IntOrPair = (1, 1)
+    padding: str = "valid"
+    data_format: DataFormat = None
+    dilation_rate: IntOrPair = (1, 1)
+    groups: int = 1
+    activation: Any = None
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
+
+    def __post_init__(self) -> None:
+        _settle_window(self)
+        arguments.settle(self, groups=arguments.positive(self, "groups"))
+        if self.filters % self.groups:
+            raise ValueError(
+                f"Conv2D: filters must be a multiple of groups, "
+                f"got filters={self.filters}, groups={self.groups}"
+            )
+
+    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
+        self.output_shape(input_shape)
+        params = weights.initialize(self, key, self._weights(input_shape))
+        return params, weights.initial_activity(self)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        shape = arguments.shape_of_examples(self, x, *_axes(self))
+        self.output_shape(shape)
+        weights.check(self, params, self._weights(shape))
+        y = ops.convolution(
+            x,
+            params["kernel"],
+            strides=self.strides,
+            padding=self.padding,
+            dilation=self.dilation_rate,
+            groups=self.groups,
+            data_format=self.data_format,
+        )
+        return _finish(self, params, state, y)
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        spatial, channels = _split(self, input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                f"{self!r}: input channels must be a multiple of groups={self.groups}, "
+                f"got {channels} in {tuple(input_shape)}"
+            )
+        extents = [
+            windows.output_extent(*axis, self.padding)
+            for axis in zip(
+                spatial, self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
+        ]
+        if min(extents) <= 0:
+            raise ValueError(
+                f"{self!r}: the window does not fit into an image of {tuple(spatial)} positions; "
+                "use padding='same', a smaller kernel_size or dilation_rate, or a larger image"
+            )
+        return _join(self, extents)
+
+    penalty = weights.penalty
+    constrain = weights.constrain
+    logits = weights.logits
+
+    def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
+        _, channels = _split(self, input_shape)
+        kernel = (*self.kernel_size, channels // self.groups, self.filters)
+        return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
+
+
+@dataclass(frozen=True, repr=False)
+class Conv2DTranspose(Layer):
+    """The transpose of a convolution, which enlarges images; Keras's `Conv2DTranspose`.
+
+    Args:
+        filters: channels of the output, a positive integer.
+        kernel_size: height and width of the window; one integer for both.
+        strides: by how much the image grows; one integer for both axes.
+        padding: `"same"` makes the output `strides` times as large as the input; `"valid"` keeps
+            all that the windows reach.
+        output_padding: rows and columns added below and at the right of the smallest output,
+            less than `strides`; one integer for both; `None` for the sizes said at `padding`.
+        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        dilation_rate: steps between the positions of a window; one integer for both axes.
+        activation: a name or a function; `None` for none.
+        use_bias: whether a bias is added.
+        kernel_initializer: a name or a function `(key, shape, dtype) -> array`.
+        bias_initializer: likewise.
+        kernel_regularizer: a name or a function from the kernel to a scalar penalty.
+        bias_regularizer: likewise for the bias.
+        activity_regularizer: likewise for the output; its penalty, divided by the batch size,
+            is in the state as `activity_penalty`.
+        kernel_constraint: a name or a function that projects the kernel.
+        bias_constraint: likewise for the bias.
+
+    Params:
+        `kernel` [height, width, filters, channels], `bias` [filters].
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, rows, columns, filters], or [batch, filters, rows, columns].
+
+    Raises:
+        ValueError: an argument outside what is said above, or strides above 1 together with a
+            dilation above 1.
+        TypeError: an object that is not callable where a function is expected.
+
+    Reference:
+        Dumoulin and Visin, 2016, https://arxiv.org/abs/1603.07285
+
+    Example:
+        >>> Conv2DTranspose(64, 4, strides=2, padding="same").output_shape((7, 7, 128))
+        (14, 14, 64)
+    """
+
+    filters: int
+    kernel_size: IntOrPair
+    strides: IntOrPair = (1, 1)
+    padding: str = "valid"
+    output_padding: IntOrPair = None
+    data_format: DataFormat = None
+    dilation_rate: IntOrPair = (1, 1)
+    activation: Any = None
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
+
+    def __post_init__(self) -> None:
+        _settle_window(self)
+        if self.output_padding is None:
+            return
+        behind = arguments.pair(self, "output_padding", minimum=0)
+        arguments.settle(self, output_padding=behind)
+        if any(rows >= stride for rows, stride in zip(behind, self.strides, strict=True)):
+            raise ValueError(
+                f"Conv2DTranspose: output_padding must be less than strides, "
+                f"got output_padding={behind}, strides={self.strides}"
+            )
+
+    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
+        self.output_shape(input_shape)
+        params = weights.initialize(self, key, self._weights(input_shape))
+        return params, weights.initial_activity(self)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        shape = arguments.shape_of_examples(self, x, *_axes(self))
+        self.output_shape(shape)
+        weights.check(self, params, self._weights(shape))
+        y = ops.convolution_transpose(
+            x,
+            params["kernel"],
+            strides=self.strides,
+            padding=self.padding,
+            output_padding=self.output_padding or (None, None),
+            dilation=self.dilation_rate,
+            data_format=self.data_format,
+        )
+        return _finish(self, params, state, y)
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        spatial, _ = _split(self, input_shape)
+        behind = self.output_padding or (None, None)
+        axes = zip(spatial, self.kernel_size, self.strides, self.dilation_rate, behind, strict=True)
+        return _join(
+            self,
+            [
+                windows.transposed_extent(
+                    extent,
+                    size,
+                    stride,
+                    rate,
+                    windows.transposed_padding(size, stride, rate, self.padding, rows),
+                )
+                for extent, size, stride, rate, rows in axes
+            ],
+        )
+
+    penalty = weights.penalty
+    constrain = weights.constrain
+    logits = weights.logits
+
+    def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
+        _, channels = _split(self, input_shape)
+        kernel = (*self.kernel_size, self.filters, channels)
+        return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
+
+
+def _settle_window(layer: Any) -> None:
+    """Brings the arguments that both layers have to one form."""
+    arguments.settle(
+        layer,
+        filters=arguments.positive(layer, "filters"),
+        kernel_size=arguments.pair(layer, "kernel_size"),
+        strides=arguments.pair(layer, "strides"),
+        padding=arguments.choice(layer, "padding", ("valid", "same"), any_case=True),
+        data_format=arguments.data_format(layer),
+        dilation_rate=arguments.pair(layer, "dilation_rate"),
+    )
+    if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
+        raise ValueError(
+            f"{type(layer).__name__}: strides above 1 do not go with a dilation_rate above 1, "
+            f"got strides={layer.strides}, dilation_rate={layer.dilation_rate}"
+        )
+    weights.check_identifiers(layer)
+
+
+def _axes(layer: Any) -> tuple[str, ...]:
+    return arguments.IMAGE_AXES[layer.data_format]
+
+
+def _split(layer: Any, input_shape: Sequence[int]) -> tuple[Shape, int]:
+    shape = arguments.example_shape(layer, input_shape, *_axes(layer))
+    if layer.data_format == "channels_last":
+        return shape[:-1], shape[-1]
+    return shape[1:], shape[0]
+
+
+def _join(layer: Any, spatial: Sequence[int]) -> Shape:
+    if layer.data_format == "channels_last":
+        return (*spatial, layer.filters)
+    return (layer.filters, *spatial)
+
+
+def _finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
+    """Adds the bias, applies the activation and records its penalty."""
+    if layer.use_bias:
+        bias = params["bias"]
+        y = y + (bias if layer.data_format == "channels_last" else jnp.reshape(bias, (-1, 1, 1)))
+    y = activations.get(layer.activation)(y)
+    return y, weights.record_activity(layer, state, y)

@@ -1,0 +1,97 @@
+"""Dropout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers.layer import Layer, Params, State
+from jaxlayers.layers import arguments
+
+
+@dataclass(frozen=True, repr=False)
+class Dropout(Layer):
+    """In training, zeroes a random part of the input and scales up the rest; Keras's `Dropout`.
+
+    Args:
+        rate: the part that is zeroed, 0 to 1; the rest is divided by `1 - rate`.
+        noise_shape: shape of the random mask, with the batch, which is broadcast to the input;
+            `None` in it for an extent of the input, `None` alone for the input's own shape.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: an argument outside what is said above, or no key in training.
+
+    Reference:
+        Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html
+
+    Example:
+        >>> y, _ = Dropout(0.5).apply({}, {}, jnp.ones((1, 4)), training=True,
+        ...                           key=jax.random.key(0))
+        >>> sorted(set(y.ravel().tolist()))
+        [0.0, 2.0]
+    """
+
+    rate: float
+    noise_shape: Sequence[int | None] | None = None
+
+    def __post_init__(self) -> None:
+        if not arguments.is_number(self.rate) or not 0 <= self.rate <= 1:
+            raise arguments.refuse(self, "rate", "a number from 0 to 1", self.rate)
+        if self.noise_shape is None:
+            return
+        shape = arguments.as_tuple(self.noise_shape)
+        if shape is None or not all(
+            d is None or (arguments.is_integer(d) and d > 0) for d in shape
+        ):
+            raise arguments.refuse(
+                self, "noise_shape", "a tuple of positive integers or None", self.noise_shape
+            )
+        arguments.settle(self, noise_shape=shape)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x)
+        if not training or self.rate == 0:
+            return x, state
+        if self.rate == 1:
+            return jnp.zeros_like(x), state
+        if key is None:
+            raise ValueError(
+                f"{self!r}: draws random numbers in training; pass key=jax.random.key(...)"
+            )
+        keep = jax.random.bernoulli(key, 1 - self.rate, self._mask_shape(x))
+        return jnp.where(keep, x / (1 - self.rate), 0), state
+
+    output_shape = arguments.same_shape
+
+    def _mask_shape(self, x: Array) -> tuple[int, ...]:
+        if self.noise_shape is None:
+            return x.shape
+        shape = tuple(
+            extent if noise is None else noise
+            for noise, extent in zip(self.noise_shape, x.shape, strict=False)
+        )
+        try:
+            broadcast = jnp.broadcast_shapes(shape, x.shape)
+        except ValueError:
+            broadcast = None
+        if broadcast != x.shape or len(shape) != len(self.noise_shape):
+            raise ValueError(
+                f"{self!r}: noise_shape cannot be broadcast to an input of shape {x.shape}"
+            )
+        return shape

@@ -1,0 +1,229 @@
+"""Batch normalization, and its variant with renormalization."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import arguments, weights
+
+
+@dataclass(frozen=True, repr=False)
+class BatchNormalization(Layer):
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`; Keras's `BatchNormalization`.
+
+    In training the mean and the variance are those of the batch, and the moving ones in the
+    state follow them: `moving * momentum + batch * (1 - momentum)`. Otherwise they are the
+    moving ones. All of it is computed in float32 at least, whatever the input is.
+
+    Under `jax.jit` over several devices the batch is the global one.
+
+    Args:
+        axis: the axis that is normalized separately, counted with the batch; usually that of
+            the channels.
+        momentum: of the moving mean and variance.
+        epsilon: added to the variance.
+        center: whether beta is added.
+        scale: whether gamma is multiplied.
+        beta_initializer: a name or a function `(key, shape, dtype) -> array`.
+        gamma_initializer: likewise.
+        moving_mean_initializer: likewise.
+        moving_variance_initializer: likewise.
+        beta_regularizer: a name or a function from beta to a scalar penalty.
+        gamma_regularizer: likewise for gamma.
+        beta_constraint: a name or a function that projects beta.
+        gamma_constraint: likewise for gamma.
+        renorm: whether training corrects the statistics of the batch towards slowly moving
+            ones (batch renormalization).
+        renorm_clipping: bounds of that correction: any of `rmin`, `rmax` and `dmax`.
+        renorm_momentum: of the slowly moving statistics.
+        synchronized: Keras's argument for TensorFlow; only False, as with Keras on JAX.
+
+    Params:
+        `gamma` and `beta`, [extent of the axis].
+
+    State:
+        `moving_mean` and `moving_variance`, [extent of the axis]; with renorm also
+        `moving_stddev`, `renorm_mean` and `renorm_stddev`.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: an argument outside what is said above, or an axis that the input does not
+            have.
+
+    Reference:
+        Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167;
+        Ioffe, 2017, https://arxiv.org/abs/1702.03275
+
+    Example:
+        >>> params, state = BatchNormalization().init(jax.random.key(0), (7, 7, 256))
+        >>> params["gamma"].shape, state["moving_mean"].shape
+        ((256,), (256,))
+    """
+
+    axis: int = -1
+    momentum: float = 0.99
+    epsilon: float = 1e-3
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Any = "zeros"
+    gamma_initializer: Any = "ones"
+    moving_mean_initializer: Any = "zeros"
+    moving_variance_initializer: Any = "ones"
+    beta_regularizer: Any = None
+    gamma_regularizer: Any = None
+    beta_constraint: Any = None
+    gamma_constraint: Any = None
+    renorm: bool = False
+    renorm_clipping: Mapping[str, float] | Sequence[tuple[str, float]] | None = None
+    renorm_momentum: float = 0.99
+    synchronized: bool = False
+
+    def __post_init__(self) -> None:
+        if not arguments.is_integer(self.axis):
+            raise arguments.refuse(self, "axis", "an integer", self.axis)
+        for name in ("momentum", "epsilon", "renorm_momentum"):
+            if not arguments.is_number(getattr(self, name)):
+                raise arguments.refuse(self, name, "a number", getattr(self, name))
+        if self.synchronized:
+            raise ValueError(
+                "BatchNormalization: synchronized must be False, got True; under jax.jit over "
+                "several devices the statistics are those of the global batch anyway"
+            )
+        if self.renorm_clipping is not None:
+            arguments.settle(self, renorm_clipping=self._clipping())
+        weights.check_identifiers(self)
+
+    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
+        shape = (self._extent(input_shape),)
+        moving = {"moving_mean": shape, "moving_variance": shape}
+        made = weights.initialize(self, key, self._weights(input_shape) | moving)
+        params = {name: made[name] for name in made if name not in moving}
+        state = {name: made[name] for name in moving}
+        if self.renorm:
+            stddev = jnp.sqrt(state["moving_variance"])
+            state |= {
+                "moving_stddev": stddev,
+                "renorm_mean": state["moving_mean"],
+                "renorm_stddev": stddev,
+            }
+        return params, state
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        shape = arguments.shape_of_examples(self, x)
+        weights.check(self, params, self._weights(shape))
+        axis = self._axis(shape)
+        others = tuple(a for a in range(x.ndim) if a != axis)
+        dtype = jnp.result_type(x, jnp.float32)
+        out_dtype = jnp.result_type(x) if jnp.issubdtype(x.dtype, jnp.floating) else dtype
+        x = jnp.asarray(x, dtype)
+        moving = {name: value.astype(dtype) for name, value in state.items()}
+        new_state = moving
+        # An empty batch has no statistics: those of Keras become NaN and stay so.
+        if training and x.size != 0:
+            mean, variance = jnp.mean(x, others), jnp.var(x, others)
+            new_state = self._follow(moving, mean, variance)
+        else:
+            mean, variance = moving["moving_mean"], moving["moving_variance"]
+
+        def along_axis(vector: Array) -> Array:
+            return jnp.expand_dims(vector, others)
+
+        y = (x - along_axis(mean)) * along_axis(lax.rsqrt(variance + self.epsilon))
+        if self.renorm and training and x.size != 0:
+            r, d = self._correction(moving, mean, variance)
+            y = y * along_axis(r) + along_axis(d)
+        if self.scale:
+            y = y * along_axis(params["gamma"].astype(dtype))
+        if self.center:
+            y = y + along_axis(params["beta"].astype(dtype))
+        kept = {name: new_state[name].astype(value.dtype) for name, value in state.items()}
+        return y.astype(out_dtype), kept
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        shape = arguments.example_shape(self, input_shape)
+        self._axis(shape)
+        return shape
+
+    penalty = weights.penalty
+    constrain = weights.constrain
+
+    def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
+        shape: Shape = (self._extent(input_shape),)
+        return ({"gamma": shape} if self.scale else {}) | ({"beta": shape} if self.center else {})
+
+    def _axis(self, shape: Sequence[int]) -> int:
+        """Returns the normalized axis, counted from the front and with the batch."""
+        axes = len(shape) + 1
+        axis = self.axis + axes if self.axis < 0 else self.axis
+        if not 1 <= axis < axes:
+            raise ValueError(
+                f"{self!r}: axis must be one of an input of {axes} axes and not that of the "
+                f"batch, which is 0; examples have shape {tuple(shape)}"
+            )
+        return axis
+
+    def _extent(self, input_shape: Sequence[int]) -> int:
+        shape = arguments.example_shape(self, input_shape)
+        return shape[self._axis(shape) - 1]
+
+    def _follow(self, moving: State, mean: Array, variance: Array) -> State:
+        """Returns the moving statistics one step on."""
+
+        def step(name: str, value: Array, momentum: float) -> Array:
+            return moving[name] * momentum + value * (1 - momentum)
+
+        moving_mean = step("moving_mean", mean, self.momentum)
+        if not self.renorm:
+            moving_variance = step("moving_variance", variance, self.momentum)
+            return {"moving_mean": moving_mean, "moving_variance": moving_variance}
+        stddev = jnp.sqrt(variance + self.epsilon)
+        moving_stddev = step("moving_stddev", stddev, self.momentum)
+        return {
+            "moving_mean": moving_mean,
+            "moving_variance": jnp.maximum(moving_stddev**2 - self.epsilon, 0),
+            "moving_stddev": moving_stddev,
+            "renorm_mean": step("renorm_mean", mean, self.renorm_momentum),
+            "renorm_stddev": step("renorm_stddev", stddev, self.renorm_momentum),
+        }
+
+    def _correction(self, moving: State, mean: Array, variance: Array) -> tuple[Array, Array]:
+        """Returns the factor r and the offset d of batch renormalization, as constants."""
+        bounds = dict(self.renorm_clipping or ())
+        floor = jnp.sqrt(jnp.asarray(self.epsilon, mean.dtype))
+        slow_stddev = jnp.maximum(moving["renorm_stddev"], floor)
+        r = jnp.sqrt(variance + self.epsilon) / slow_stddev
+        d = (mean - moving["renorm_mean"]) / slow_stddev
+        r = jnp.clip(r, bounds.get("rmin"), bounds.get("rmax"))
+        limit = bounds.get("dmax")
+        d = d if limit is None else jnp.clip(d, -limit, limit)
+        return lax.stop_gradient(r), lax.stop_gradient(d)
+
+    def _clipping(self) -> tuple[tuple[str, float], ...]:
+        bounds = dict(self.renorm_clipping or ())
+        if not bounds.keys() <= {"rmin", "rmax", "dmax"}:
+            raise arguments.refuse(
+                self, "renorm_clipping", "a dictionary of 'rmin', 'rmax' and 'dmax'", bounds
+            )
+        rmin, rmax, dmax = (bounds.get(name) for name in ("rmin", "rmax", "dmax"))
+        if (rmin is not None and rmax is not None and rmax < rmin) or (dmax or 0) < 0:
+            raise arguments.refuse(
+                self, "renorm_clipping", "such that rmin <= rmax and 0 <= dmax", bounds
+            )
+        return tuple(sorted((name, bound) for name, bound in bounds.items() if bound is not None))

@@ -1,0 +1,208 @@
+"""Maximum, mean and sum over windows of an image, and over all of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers import ops
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import arguments
+from jaxlayers.layers.arguments import DataFormat, IntOrPair
+from jaxlayers.ops import windows
+
+
+@dataclass(frozen=True, repr=False)
+class _Pooling2D(Layer):
+    """Reduces each window of an image to one position, channel by channel.
+
+    Args:
+        pool_size: height and width of the window; one integer for both.
+        strides: steps between windows; one integer for both axes, `None` for `pool_size`.
+        padding: `"valid"` for none, `"same"` for as much as gives ceil(extent / stride) windows.
+        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, rows, columns, channels], or [batch, channels, rows, columns].
+
+    Raises:
+        ValueError: an argument outside what is said above, or an image that is smaller than the
+            window without padding.
+    """
+
+    pool_size: IntOrPair
+    strides: IntOrPair = None
+    padding: str = "valid"
+    data_format: DataFormat = None
+
+    _pool: ClassVar[Callable[..., Array]]
+
+    def __post_init__(self) -> None:
+        if self.strides is None:
+            arguments.settle(self, strides=self.pool_size)
+        arguments.settle(
+            self,
+            pool_size=arguments.pair(self, "pool_size"),
+            strides=arguments.pair(self, "strides"),
+            padding=arguments.choice(self, "padding", ("valid", "same")),
+            data_format=arguments.data_format(self),
+        )
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        self.output_shape(arguments.shape_of_examples(self, x, *_axes(self)))
+        pool = type(self)._pool
+        return pool(x, self.pool_size, self.strides, self.padding, self.data_format), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        axes = _axes(self)
+        shape = arguments.example_shape(self, input_shape, *axes)
+        extents = [
+            windows.output_extent(shape[axes.index(axis)], size, stride, 1, self.padding)
+            for axis, size, stride in zip(
+                ("height", "width"), self.pool_size, self.strides, strict=True
+            )
+        ]
+        if min(extents) <= 0:
+            raise ValueError(
+                f"{self!r}: the window does not fit into an image of shape {shape}; "
+                "use padding='same', a smaller pool_size or a larger image"
+            )
+        if self.data_format == "channels_last":
+            return (*extents, shape[-1])
+        return (shape[0], *extents)
+
+
+@dataclass(frozen=True, repr=False)
+class MaxPooling2D(_Pooling2D):
+    """The maximum of each window; Keras's `MaxPooling2D`.
+
+    Args:
+        pool_size: height and width of the window; one integer for both.
+        strides: steps between windows; one integer for both axes, `None` for `pool_size`.
+        padding: `"valid"` for none, `"same"` for as much as gives ceil(extent / stride) windows.
+            Padding is never the maximum.
+        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+
+    Example:
+        >>> MaxPooling2D(2).output_shape((28, 28, 16))
+        (14, 14, 16)
+    """
+
+    pool_size: IntOrPair = (2, 2)
+    _pool = staticmethod(ops.max_pool)
+
+
+@dataclass(frozen=True, repr=False)
+class AveragePooling2D(_Pooling2D):
+    """The mean of each window, of its positions that are not padding; Keras's `AveragePooling2D`.
+
+    Arguments as in `MaxPooling2D`; as in Keras, `pool_size` has no default.
+
+    Example:
+        >>> AveragePooling2D(2, padding="same").output_shape((7, 7, 16))
+        (4, 4, 16)
+    """
+
+    _pool = staticmethod(ops.average_pool)
+
+
+@dataclass(frozen=True, repr=False)
+class SumPooling2D(_Pooling2D):
+    """The sum of each window; padding counts nothing. Not in Keras, though named as if it were.
+
+    Arguments as in `MaxPooling2D`.
+
+    Example:
+        >>> SumPooling2D().output_shape((28, 28, 16))
+        (14, 14, 16)
+    """
+
+    pool_size: IntOrPair = (2, 2)
+    _pool = staticmethod(ops.sum_pool)
+
+
+@dataclass(frozen=True, repr=False)
+class _GlobalPooling2D(Layer):
+    """Reduces an image to one position, channel by channel."""
+
+    data_format: DataFormat = None
+    keepdims: bool = False
+
+    _reduce: ClassVar[Callable[..., Array]]
+
+    def __post_init__(self) -> None:
+        arguments.settle(self, data_format=arguments.data_format(self))
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        self.output_shape(arguments.shape_of_examples(self, x, *_axes(self)))
+        spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
+        return type(self)._reduce(x, axis=spatial, keepdims=self.keepdims), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        shape = arguments.example_shape(self, input_shape, *_axes(self))
+        if 0 in shape:
+            raise ValueError(f"{self!r}: needs an image with at least one position, got {shape}")
+        if self.data_format == "channels_last":
+            return (1, 1, shape[-1]) if self.keepdims else (shape[-1],)
+        return (shape[0], 1, 1) if self.keepdims else (shape[0],)
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAveragePooling2D(_GlobalPooling2D):
+    """The mean of each channel over the image; Keras's `GlobalAveragePooling2D`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        keepdims: whether the output keeps the axes of the image, of extent 1.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, channels]; with keepdims [batch, 1, 1, channels], or [batch, channels, 1, 1].
+
+    Example:
+        >>> GlobalAveragePooling2D().output_shape((7, 7, 16))
+        (16,)
+    """
+
+    _reduce = staticmethod(jnp.mean)
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalMaxPooling2D(_GlobalPooling2D):
+    """The maximum of each channel over the image; Keras's `GlobalMaxPooling2D`.
+
+    Arguments and shapes as in `GlobalAveragePooling2D`.
+
+    Example:
+        >>> GlobalMaxPooling2D(keepdims=True).output_shape((7, 7, 16))
+        (1, 1, 16)
+    """
+
+    _reduce = staticmethod(jnp.max)
+
+
+def _axes(layer: Any) -> tuple[str, ...]:
+    return arguments.IMAGE_AXES[layer.data_format]

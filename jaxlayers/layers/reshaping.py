@@ -1,0 +1,125 @@
+"""The same numbers in another shape."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import arguments
+from jaxlayers.layers.arguments import DataFormat
+
+
+@dataclass(frozen=True, repr=False)
+class Reshape(Layer):
+    """Gives each example another shape; Keras's `Reshape`.
+
+    Args:
+        target_shape: shape of one example of the output; one of its integers may be -1, which
+            stands for what is left over.
+
+    Input shape:
+        [batch, ...], with as many numbers an example as `target_shape` holds.
+
+    Output shape:
+        [batch, *target_shape].
+
+    Raises:
+        ValueError: a target shape that is not a sequence of such integers, or an input that it
+            does not fit.
+
+    Example:
+        >>> Reshape((7, 7, -1)).output_shape((12544,))
+        (7, 7, 256)
+    """
+
+    target_shape: Sequence[int]
+
+    def __post_init__(self) -> None:
+        target = arguments.as_tuple(self.target_shape)
+        if (
+            target is None
+            or not all(arguments.is_integer(d) and d >= -1 for d in target)
+            or target.count(-1) > 1
+        ):
+            raise arguments.refuse(
+                self,
+                "target_shape",
+                "a tuple of integers that are not negative, one of which may be -1",
+                self.target_shape,
+            )
+        arguments.settle(self, target_shape=target)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        shape = self.output_shape(arguments.shape_of_examples(self, x))
+        return jnp.reshape(x, (x.shape[0], *shape)), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        shape = arguments.example_shape(self, input_shape)
+        size, known = math.prod(shape), math.prod(d for d in self.target_shape if d != -1)
+        if -1 in self.target_shape:
+            fits = known != 0 and size % known == 0
+        else:
+            fits = size == known
+        if not fits:
+            raise ValueError(
+                f"{self!r}: an example of shape {shape} holds {size} numbers, "
+                f"which do not fill {self.target_shape}"
+            )
+        return tuple(size // known if d == -1 else d for d in self.target_shape)
+
+
+@dataclass(frozen=True, repr=False)
+class Flatten(Layer):
+    """Makes each example a vector; Keras's `Flatten`.
+
+    Args:
+        data_format: with `"channels_first"` the channels are moved last before they are
+            flattened, so that both formats give the same vector; the configured one where
+            `None`.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        [batch, numbers of one example].
+
+    Raises:
+        ValueError: another data format.
+
+    Example:
+        >>> Flatten().output_shape((7, 7, 256))
+        (12544,)
+    """
+
+    data_format: DataFormat = None
+
+    def __post_init__(self) -> None:
+        arguments.settle(self, data_format=arguments.data_format(self))
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        shape = self.output_shape(arguments.shape_of_examples(self, x))
+        if self.data_format == "channels_first" and x.ndim > 1:
+            x = jnp.moveaxis(x, 1, -1)
+        return jnp.reshape(x, (x.shape[0], *shape)), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        return (math.prod(arguments.example_shape(self, input_shape)),)

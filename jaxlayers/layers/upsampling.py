@@ -1,0 +1,72 @@
+"""Images made larger by repeating or interpolating their positions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jax import Array
+
+from jaxlayers import ops
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import arguments
+from jaxlayers.layers.arguments import DataFormat, IntOrPair
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+
+
+@dataclass(frozen=True, repr=False)
+class UpSampling2D(Layer):
+    """Images `size` times as large; Keras's `UpSampling2D`.
+
+    Args:
+        size: factors of height and width; one integer for both.
+        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        interpolation: `"nearest"` repeats positions; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
+            `"lanczos5"` interpolate.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, size[0] * height, size[1] * width, channels], or with the channels first.
+
+    Raises:
+        ValueError: an argument outside what is said above.
+
+    Example:
+        >>> UpSampling2D().output_shape((7, 7, 256))
+        (14, 14, 256)
+    """
+
+    size: IntOrPair = (2, 2)
+    data_format: DataFormat = None
+    interpolation: str = "nearest"
+
+    def __post_init__(self) -> None:
+        arguments.settle(
+            self,
+            size=arguments.pair(self, "size"),
+            data_format=arguments.data_format(self),
+            interpolation=arguments.choice(self, "interpolation", INTERPOLATIONS, any_case=True),
+        )
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        axes = arguments.IMAGE_AXES[self.data_format]
+        arguments.shape_of_examples(self, x, *axes)
+        spatial = (1 + axes.index("height"), 1 + axes.index("width"))
+        if self.interpolation == "nearest":
+            return ops.repeat_pixels(x, self.size, spatial), state
+        return ops.resize_images(x, self.size, spatial, self.interpolation), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        axes = arguments.IMAGE_AXES[self.data_format]
+        shape = arguments.example_shape(self, input_shape, *axes)
+        factor = dict(zip(("height", "width"), self.size, strict=True))
+        return tuple(extent * factor.get(axis, 1) for axis, extent in zip(axes, shape, strict=True))

@@ -1,0 +1,5 @@
+"""Models, as functions that return a Sequential."""
+
+from jaxlayers.models import dcgan
+
+__all__ = ["dcgan"]

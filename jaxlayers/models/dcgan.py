@@ -1,0 +1,145 @@
+"""The deep convolutional GAN for small images.
+
+Reference:
+    Radford et al., 2016, https://arxiv.org/abs/1511.06434
+"""
+
+from collections.abc import Sequence
+
+from jaxlayers import layers
+from jaxlayers.sequential import Sequential
+
+# As the model was published for Keras: it follows new batches faster than Keras's 0.99.
+_MOMENTUM = 0.9
+_KERNEL = 5
+# Whatever is configured: image_shape says where the channels are.
+_FORMAT = "channels_last"
+
+
+def generator(
+    image_shape: Sequence[int] = (28, 28, 1),
+    latent_size: int = 100,
+    width: int = 256,
+    dropout: float = 0.4,
+    logits: bool = False,
+) -> Sequential:
+    """Returns the model that makes images of noise.
+
+    Args:
+        image_shape: (height, width, channels); height and width are multiples of 4.
+        latent_size: length of a latent vector.
+        width: channels of the first feature maps; each of the three convolutions after them
+            has half as many as what comes before. A multiple of 8.
+        dropout: rate of the dropout on the first feature maps.
+        logits: whether the output is what goes into the sigmoid rather than what comes out.
+
+    Returns:
+        A Sequential from [batch, latent_size] to [batch, *image_shape], with values from 0 to 1.
+
+    Raises:
+        ValueError: an image shape or a width of another kind.
+
+    Example:
+        >>> generator().output_shape()
+        (28, 28, 1)
+    """
+    height, columns, channels = _image_shape(image_shape)
+    if height % 4 or columns % 4:
+        raise ValueError(
+            f"generator: height and width of image_shape must be multiples of 4, "
+            f"got {tuple(image_shape)}"
+        )
+    _check_width("generator", width, 8)
+    base = (height // 4, columns // 4, width)
+
+    def convolve(filters: int) -> list[layers.Layer]:
+        return [
+            layers.Conv2DTranspose(filters, _KERNEL, padding="same", data_format=_FORMAT),
+            layers.BatchNormalization(momentum=_MOMENTUM),
+            layers.Activation("relu"),
+        ]
+
+    model = Sequential(
+        [
+            layers.Dense(base[0] * base[1] * base[2]),
+            layers.BatchNormalization(momentum=_MOMENTUM),
+            layers.Activation("relu"),
+            layers.Reshape(base),
+            layers.Dropout(dropout),
+            layers.UpSampling2D(data_format=_FORMAT),
+            *convolve(width // 2),
+            layers.UpSampling2D(data_format=_FORMAT),
+            *convolve(width // 4),
+            *convolve(width // 8),
+            layers.Conv2DTranspose(channels, _KERNEL, padding="same", data_format=_FORMAT),
+            layers.Activation("sigmoid"),
+        ],
+        input_shape=(latent_size,),
+        name="generator",
+    )
+    return model.logits() if logits else model
+
+
+def discriminator(
+    image_shape: Sequence[int] = (28, 28, 1),
+    width: int = 64,
+    dropout: float = 0.4,
+    logits: bool = False,
+) -> Sequential:
+    """Returns the model that tells real images from generated ones.
+
+    Args:
+        image_shape: (height, width, channels).
+        width: filters of the first convolution; each of the three after it has twice as many.
+        dropout: rate of the dropout after each convolution.
+        logits: whether the output is what goes into the sigmoid rather than what comes out.
+
+    Returns:
+        A Sequential from [batch, *image_shape] to [batch, 1]: the probability that the image is
+        real, or its logit.
+
+    Raises:
+        ValueError: an image shape or a width of another kind.
+
+    Example:
+        >>> discriminator().output_shape()
+        (1,)
+    """
+    shape = _image_shape(image_shape)
+    _check_width("discriminator", width, 1)
+
+    def convolve(filters: int, strides: int) -> list[layers.Layer]:
+        return [
+            layers.Conv2D(filters, _KERNEL, strides, padding="same", data_format=_FORMAT),
+            layers.LeakyReLU(0.2),
+            layers.Dropout(dropout),
+        ]
+
+    model = Sequential(
+        [
+            *convolve(width, 2),
+            *convolve(2 * width, 2),
+            *convolve(4 * width, 2),
+            *convolve(8 * width, 1),
+            layers.Flatten(_FORMAT),
+            layers.Dense(1),
+            layers.Activation("sigmoid"),
+        ],
+        input_shape=shape,
+        name="discriminator",
+    )
+    return model.logits() if logits else model
+
+
+def _image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    shape = tuple(image_shape)
+    if len(shape) != 3 or not all(isinstance(d, int) and d > 0 for d in shape):
+        raise ValueError(
+            f"image_shape must be (height, width, channels), positive integers, got {image_shape!r}"
+        )
+    return shape
+
+
+def _check_width(model: str, width: int, multiple: int) -> None:
+    if not isinstance(width, int) or width <= 0 or width % multiple:
+        raise ValueError(f"{model}: width must be a positive multiple of {multiple}, got {width!r}")

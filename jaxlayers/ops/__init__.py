@@ -1,0 +1,15 @@
+"""What layers compute with."""
+
+from jaxlayers.ops.convolution import convolution, convolution_transpose
+from jaxlayers.ops.pooling import average_pool, max_pool, sum_pool
+from jaxlayers.ops.upsampling import repeat_pixels, resize_images
+
+__all__ = [
+    "average_pool",
+    "convolution",
+    "convolution_transpose",
+    "max_pool",
+    "repeat_pixels",
+    "resize_images",
+    "sum_pool",
+]

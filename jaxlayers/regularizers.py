@@ -1,0 +1,165 @@
+"""Keras's regularizers: functions from a weight to the scalar penalty added to the loss.
+
+Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers.lookup import resolve
+
+Regularizer = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class L1:
+    """`l1 * sum(|x|)`.
+
+    Args:
+        l1: factor, not negative.
+
+    Raises:
+        ValueError: a factor that is negative, infinite or not a number.
+
+    Example:
+        >>> float(L1(0.5)(jnp.array([1.0, -2.0])))
+        1.5
+    """
+
+    l1: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_factor(self, "l1")
+
+    def __call__(self, x: Array) -> Array:
+        return self.l1 * jnp.sum(jnp.abs(x))
+
+
+@dataclass(frozen=True)
+class L2:
+    """`l2 * sum(x ** 2)`.
+
+    Args:
+        l2: factor, not negative.
+
+    Raises:
+        ValueError: a factor that is negative, infinite or not a number.
+    """
+
+    l2: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_factor(self, "l2")
+
+    def __call__(self, x: Array) -> Array:
+        return self.l2 * jnp.sum(jnp.square(x))
+
+
+@dataclass(frozen=True)
+class L1L2:
+    """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
+
+    By the name `"l1l2"` both factors are 0, as in Keras.
+
+    Args:
+        l1: factor of the magnitudes, not negative.
+        l2: factor of the squares, not negative.
+
+    Raises:
+        ValueError: a factor that is negative, infinite or not a number.
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_factor(self, "l1")
+        _check_factor(self, "l2")
+
+    def __call__(self, x: Array) -> Array:
+        return self.l1 * jnp.sum(jnp.abs(x)) + self.l2 * jnp.sum(jnp.square(x))
+
+
+@dataclass(frozen=True)
+class OrthogonalRegularizer:
+    """Penalises the cosine between each two rows (or columns) of a matrix.
+
+    `factor` times the mean of the magnitudes of the products of all pairs of L2-normalised rows.
+
+    Args:
+        factor: not negative.
+        mode: `"rows"` or `"columns"`.
+
+    Raises:
+        ValueError: another factor or mode; when called, an array that is not a matrix.
+    """
+
+    factor: float = 0.01
+    mode: str = "rows"
+
+    def __post_init__(self) -> None:
+        _check_factor(self, "factor")
+        if self.mode not in ("rows", "columns"):
+            raise ValueError(
+                f"OrthogonalRegularizer: mode must be 'rows' or 'columns', got {self.mode!r}"
+            )
+
+    def __call__(self, x: Array) -> Array:
+        if x.ndim != 2:
+            raise ValueError(
+                f"OrthogonalRegularizer: needs a matrix, got an array of shape {x.shape}"
+            )
+        rows = x if self.mode == "rows" else x.T
+        # Keras's floor under the norm, 1e-7: a row of zeros is orthogonal to every other.
+        squares = jnp.sum(jnp.square(rows), axis=1, keepdims=True)
+        rows = rows / jnp.sqrt(jnp.maximum(squares, 1e-14))
+        cosines = jnp.abs(rows @ rows.T) * (1 - jnp.eye(len(rows), dtype=x.dtype))
+        pairs = max(len(rows) * (len(rows) - 1) / 2, 1)
+        return self.factor * 0.5 * jnp.sum(cosines) / pairs
+
+
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+
+BY_NAME: dict[str, type] = {
+    "L1": L1,
+    "L1L2": L1L2,
+    "L2": L2,
+    "OrthogonalRegularizer": OrthogonalRegularizer,
+    "l1": L1,
+    "l1l2": L1L2,
+    "l2": L2,
+    "orthogonal_regularizer": OrthogonalRegularizer,
+}
+
+
+def get(identifier: str | Regularizer | type | None) -> Regularizer | None:
+    """Returns the regularizer that `identifier` stands for.
+
+    Args:
+        identifier: one of Keras's names, a class of this module, any function from an array to a
+            scalar, or `None` for no penalty.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: none of these.
+
+    Example:
+        >>> get("l2")
+        L2(l2=0.01)
+    """
+    return None if identifier is None else resolve("regularizer", BY_NAME, identifier)
+
+
+def _check_factor(regularizer: Any, name: str) -> None:
+    value = getattr(regularizer, name)
+    number = isinstance(value, float | int) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise ValueError(
+            f"{type(regularizer).__name__}: {name} must be a finite number, not negative, "
+            f"got {value!r}"
+        )

@@ -1,0 +1,260 @@
+"""Layers one after another, as a layer."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers.arguments import settle
+from jaxlayers.summary import summarize
+
+
+@dataclass(frozen=True, repr=False)
+class Sequential(Layer):
+    """Applies layers one after another; Keras's `Sequential`.
+
+    Params and state are dictionaries from the names of the layers to those of the layers that
+    have any. The names are Keras's: `conv2d`, `conv2d_1`, ... in the order of the model; a
+    Sequential inside another goes by its own name.
+
+    `model[:k]` is the Sequential of the first k layers and `model[i:j]` one of those in between,
+    under the names that they have here, so that the same params and state serve it. `model[i]`
+    and `model["conv2d"]` are single layers.
+
+    Args:
+        layers: at least one layer.
+        input_shape: shape of one example; where it is `None`, `init` and `output_shape` need it.
+        name: how the model is called in its summary and inside another.
+        names: how the layers are called, where not as in Keras.
+
+    Raises:
+        ValueError: no layers, names that do not fit them, or an input shape that they do not
+            take.
+        TypeError: something that is not a layer.
+
+    Example:
+        >>> from jaxlayers import layers
+        >>> model = Sequential([layers.Dense(8, activation="relu"), layers.Dense(2)], (4,))
+        >>> params, state = model.init(jax.random.key(0))
+        >>> sorted(params)
+        ['dense', 'dense_1']
+        >>> y, state = model.apply(params, state, jnp.ones((3, 4)))
+        >>> y.shape
+        (3, 2)
+    """
+
+    layers: Sequence[Layer]
+    input_shape: Sequence[int] | None = None
+    name: str = "sequential"
+    names: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        settle(self, layers=_checked_layers(self.layers))
+        names = _default_names(self.layers) if self.names is None else tuple(self.names)
+        if len(names) != len(self.layers) or len(set(names)) != len(names):
+            raise ValueError(
+                f"Sequential: names must be {len(self.layers)} different ones, got {names}"
+            )
+        settle(self, names=names)
+        if self.input_shape is not None:
+            settle(self, input_shape=tuple(self.input_shape))
+            self.output_shape()
+
+    def init(self, key: Array, input_shape: Sequence[int] | None = None) -> tuple[Params, State]:
+        """Makes the params and the state of all layers.
+
+        Args:
+            key: a JAX random key; each layer gets `jax.random.fold_in(key, its position)`.
+            input_shape: shape of one example; needed where the model was constructed without.
+
+        Returns:
+            `params` and `state`, dictionaries from layer names to those of the layers.
+
+        Raises:
+            ValueError: no shape, a shape other than that of the construction, or one that a
+                layer does not take.
+        """
+        shape = self._input_shape(input_shape)
+        params: Params = {}
+        state: State = {}
+        for position, (name, layer) in enumerate(self.items()):
+            with _naming(self, name, position):
+                made = layer.init(jax.random.fold_in(key, position), shape)
+                shape = layer.output_shape(shape)
+            for whole, part in zip((params, state), made, strict=True):
+                if part:
+                    whole[name] = part
+        return params, state
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        new_state = {}
+        for position, (name, layer) in enumerate(self.items()):
+            layer_key = None if key is None else jax.random.fold_in(key, position)
+            with _naming(self, name, position):
+                x, layer_state = layer.apply(
+                    params.get(name, {}),
+                    state.get(name, {}),
+                    x,
+                    training=training,
+                    key=layer_key,
+                )
+            if layer_state:
+                new_state[name] = layer_state
+        return x, new_state
+
+    def output_shape(self, input_shape: Sequence[int] | None = None) -> Shape:
+        """Returns the shape of one example of the output.
+
+        Args:
+            input_shape: shape of one example of the input; needed where the model was
+                constructed without.
+
+        Raises:
+            ValueError: as in `init`.
+        """
+        *_, shape = self.shapes(input_shape)
+        return shape
+
+    def shapes(self, input_shape: Sequence[int] | None = None) -> Iterator[Shape]:
+        """Yields the shape of one example of the output of each layer, in order."""
+        shape = self._input_shape(input_shape)
+        for position, (name, layer) in enumerate(self.items()):
+            with _naming(self, name, position):
+                shape = layer.output_shape(shape)
+            yield shape
+
+    def penalty(self, params: Params, state: State) -> Array:
+        return sum(
+            (
+                layer.penalty(params.get(name, {}), state.get(name, {}))
+                for name, layer in self.items()
+            ),
+            start=jnp.zeros(()),
+        )
+
+    def constrain(self, params: Params) -> Params:
+        return {
+            name: layer.constrain(params[name]) for name, layer in self.items() if name in params
+        }
+
+    def logits(self) -> "Sequential":
+        return replace(self, layers=(*self.layers[:-1], self.layers[-1].logits()))
+
+    def items(self) -> Iterator[tuple[str, Layer]]:
+        """Yields the name of each layer and the layer, in order."""
+        return zip(self.names or (), self.layers, strict=True)
+
+    def summary(self, input_shape: Sequence[int] | None = None) -> str:
+        """Returns Keras's table: name, output shape and number of parameters of each layer.
+
+        Args:
+            input_shape: shape of one example; needed where the model was constructed without.
+        """
+        return summarize(self, self._input_shape(input_shape))
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @overload
+    def __getitem__(self, index: int | str) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
+    def __getitem__(self, index: int | str | slice) -> Layer:
+        if isinstance(index, str):
+            if index not in (self.names or ()):
+                raise KeyError(f"Sequential {self.name!r} has no layer {index!r}: {self.names}")
+            return self.layers[(self.names or ()).index(index)]
+        if not isinstance(index, slice):
+            return self.layers[index]
+        start, _, step = index.indices(len(self))
+        if step != 1:
+            raise ValueError(f"Sequential: slices have step 1, got {step}")
+        shape = self.input_shape
+        if shape is not None and start > 0:
+            shape = self[:start].output_shape()
+        return replace(
+            self, layers=self.layers[index], names=(self.names or ())[index], input_shape=shape
+        )
+
+    def __repr__(self) -> str:
+        arguments = [f"[{', '.join(map(repr, self.layers))}]"]
+        if self.input_shape is not None:
+            arguments.append(f"input_shape={self.input_shape}")
+        if self.name != "sequential":
+            arguments.append(f"name={self.name!r}")
+        if self.names != _default_names(self.layers):
+            arguments.append(f"names={self.names}")
+        return f"Sequential({', '.join(arguments)})"
+
+    def _input_shape(self, given: Sequence[int] | None) -> Shape:
+        if given is None and self.input_shape is None:
+            raise ValueError(
+                f"Sequential {self.name!r}: needs input_shape, the shape of one example, at "
+                "construction or here"
+            )
+        if given is None:
+            return tuple(self.input_shape or ())
+        if self.input_shape is not None and tuple(given) != self.input_shape:
+            raise ValueError(
+                f"Sequential {self.name!r}: was constructed for input_shape={self.input_shape}, "
+                f"got {tuple(given)}"
+            )
+        return tuple(given)
+
+
+def _checked_layers(layers: Any) -> tuple[Layer, ...]:
+    if not isinstance(layers, Iterable) or isinstance(layers, str):
+        raise TypeError(f"Sequential: layers must be a list of layers, got {layers!r}")
+    layers = tuple(layers)
+    if not layers:
+        raise ValueError("Sequential: needs at least one layer, got none")
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = f"; for an activation use layers.Activation({layer!r})"
+            raise TypeError(
+                f"Sequential: layer {position} must be a jaxlayers.Layer, got {layer!r} "
+                f"({type(layer).__name__}){hint if isinstance(layer, str) else ''}"
+            )
+    return layers
+
+
+def _default_names(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Returns Keras's names: the class in snake case, then `_1`, `_2` for its further layers."""
+    seen: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        base = layer.name if isinstance(layer, Sequential) else snake_case(type(layer).__name__)
+        names.append(f"{base}_{seen[base]}" if seen[base] else base)
+        seen[base] += 1
+    return tuple(names)
+
+
+def snake_case(name: str) -> str:
+    """Returns Keras's form of a class name: `Conv2DTranspose` is `conv2d_transpose`."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+@contextmanager
+def _naming(model: Sequential, name: str, position: int) -> Iterator[None]:
+    """Adds to an error from a layer which layer of which model it was."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"In layer {position} of Sequential {model.name!r}, {name!r}.")
+        raise

@@ -1,0 +1,83 @@
+"""Keras's table of a model, as text."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+
+_HEADER = ("Layer (type)", "Output Shape", "Param #")
+
+
+def summarize(model: Any, input_shape: Sequence[int]) -> str:
+    """Returns the table of a Sequential.
+
+    Args:
+        model: the Sequential; those inside it are shown with their own layers, indented.
+        input_shape: shape of one example.
+
+    Returns:
+        Lines of text: a row a layer with its name and class, its output shape with None for the
+        batch and its number of parameters, then the totals, with their size in memory.
+    """
+    params, state = jax.eval_shape(lambda key: model.init(key, input_shape), jax.random.key(0))
+    trainable, other = _arrays(params), _arrays(state)
+    return "\n".join(
+        [
+            f'Model: "{model.name}"',
+            *_table([_HEADER, *_rows(model, input_shape, params, state)]),
+            f" Total params: {_total(trainable + other)}",
+            f" Trainable params: {_total(trainable)}",
+            f" Non-trainable params: {_total(other)}",
+        ]
+    )
+
+
+def _rows(
+    model: Any, input_shape: Sequence[int], params: Any, state: Any, indent: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    shape = tuple(input_shape)
+    for (name, layer), output in zip(model.items(), model.shapes(shape), strict=True):
+        inside = params.get(name, {}), state.get(name, {})
+        count = sum(math.prod(a.shape) for part in inside for a in _arrays(part))
+        label = f"{indent}{name} ({type(layer).__name__})"
+        yield label, f"({', '.join(map(str, (None, *output)))})", f"{count:,}"
+        if hasattr(layer, "items"):
+            yield from _rows(layer, shape, *inside, indent=f"{indent}   ")
+        shape = output
+
+
+def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def rule(left: str, line: str, cross: str, right: str) -> str:
+        return left + cross.join(line * (width + 2) for width in widths) + right
+
+    def cells(row: tuple[str, str, str], bar: str) -> str:
+        name, shape, count = row
+        texts = (name.ljust(widths[0]), shape.ljust(widths[1]), count.rjust(widths[2]))
+        return f"{bar} {f' {bar} '.join(texts)} {bar}"
+
+    header, *body = rows
+    yield rule("┏", "━", "┳", "┓")
+    yield cells(header, "┃")
+    yield rule("┡", "━", "╇", "┩")
+    for row in body:
+        yield cells(row, "│")
+    yield rule("└", "─", "┴", "┘")
+
+
+def _arrays(tree: Any) -> list[jax.ShapeDtypeStruct]:
+    """Returns the weights of a tree; the penalty of an activity is a number, not a weight."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [leaf for path, leaf in paths if path[-1].key != "activity_penalty"]
+
+
+def _total(arrays: Sequence[jax.ShapeDtypeStruct]) -> str:
+    count = sum(math.prod(a.shape) for a in arrays)
+    size = float(sum(math.prod(a.shape) * a.dtype.itemsize for a in arrays))
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024 or unit == "GB":
+            break
+        size /= 1024
+    return f"{count:,} ({size:.2f} {unit})"

@@ -1,0 +1,250 @@
+import struct
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from sample_files import write_image
+
+from jaxlayers.data import images, load
+
+
+def zipped(folder):
+    """Packs a folder into a zip file beside it."""
+    path = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "pets"
+
+
+@pytest.fixture(params=["folder", "zip"])
+def source(request, folder):
+    """Called once the folder is filled: the folder itself, or a zip file of it."""
+    return (lambda: folder) if request.param == "folder" else (lambda: zipped(folder))
+
+
+def test_sub_folders_are_classes_in_sorted_order(folder, source):
+    write_image(folder / "dog" / "1.png", 3)
+    write_image(folder / "cat" / "2.png", 2)
+    write_image(folder / "cat" / "1.png", 1)
+    dataset = load(source())
+    assert dataset.images[:, 0, 0, 0].tolist() == [1, 2, 3]
+    assert dataset.labels.tolist() == [0, 0, 1]
+    assert (dataset.class_names, dataset.name) == (("cat", "dog"), "pets")
+
+
+def test_a_flat_folder_has_no_labels(folder, source):
+    for value in range(3):
+        write_image(folder / f"{value}.png", value)
+    dataset = load(source())
+    assert dataset.images.shape == (3, 4, 4, 1)
+    assert (dataset.labels, dataset.class_names) == (None, None)
+
+
+def test_folders_that_hold_everything_are_stepped_into(folder, source):
+    write_image(folder / "pets" / "all" / "cat" / "1.png")
+    write_image(folder / "pets" / "all" / "dog" / "1.png")
+    assert load(source()).class_names == ("cat", "dog")
+
+
+def test_hidden_files_and_other_files_are_ignored(folder, source):
+    write_image(folder / "cat" / "1.png")
+    write_image(folder / "dog" / "1.PNG")
+    write_image(folder / "dog" / ".hidden.png")
+    write_image(folder / ".thumbnails" / "1.png")
+    write_image(folder / "__MACOSX" / "cat" / "1.png")
+    (folder / "README.txt").write_text("about")
+    dataset = load(source())
+    assert dataset.class_names == ("cat", "dog")
+    assert len(dataset) == 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels"),
+    [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3)],
+)
+def test_grey_images_have_one_channel_and_coloured_ones_three(folder, mode, channels):
+    write_image(folder / "1.png", mode=mode)
+    assert load(folder).images.shape == (1, 4, 4, channels)
+
+
+def test_an_alpha_channel_is_dropped_and_not_blended(folder):
+    write_image(folder / "1.png", (10, 20, 30, 0), mode="RGBA")
+    assert load(folder).images[0, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_a_palette_with_transparency_is_read(folder):
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    folder.mkdir()
+    image.save(folder / "1.png", transparency=bytes([0, 128]))
+    assert load(folder).images[0, 0, 0].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [("jpg", "CMYK"), ("bmp", "RGB"), ("webp", "RGB")])
+def test_other_formats_are_read(folder, suffix, mode):
+    write_image(folder / f"1.{suffix}", mode=mode)
+    assert load(folder).images.shape == (1, 4, 4, 3)
+
+
+def test_the_first_image_of_another_size_is_named_with_both_sizes(folder, source):
+    write_image(folder / "1.png")
+    write_image(folder / "2.png")
+    write_image(folder / "3.png", size=(5, 6))
+    write_image(folder / "4.png", size=(7, 7))
+    with pytest.raises(ValueError, match=r"3.png is 5 x 6 grey, .* are 4 x 4 grey; give size="):
+        load(source())
+
+
+def test_grey_among_coloured_images_is_named_with_or_without_a_size(folder, source):
+    write_image(folder / "a" / "1.png", mode="RGB")
+    write_image(folder / "b" / "2.png")
+    for size in (None, (2, 2)):
+        with pytest.raises(ValueError, match=r"b/2.png is . x . grey, .* colour; make them all"):
+            load(source(), size=size)
+
+
+def test_a_size_makes_images_of_different_sizes_one_array(folder, source):
+    write_image(folder / "1.png", 7, size=(5, 6))
+    write_image(folder / "2.png", 9, size=(40, 3))
+    dataset = load(source(), size=(2, 3))
+    assert dataset.images.shape == (2, 2, 3, 1)
+    assert dataset.images[:, 1, 2, 0].tolist() == [7, 9]
+
+
+def test_an_image_is_resized_as_pillow_resizes_it(folder):
+    pixels = np.random.default_rng(0).integers(256, size=(9, 7, 3), dtype=np.uint8)
+    folder.mkdir()
+    Image.fromarray(pixels).save(folder / "1.png")
+    expected = np.asarray(Image.fromarray(pixels).resize((5, 4), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(load(folder, size=(4, 5)).images[0], expected)
+    np.testing.assert_array_equal(images.resize(pixels[None], (4, 5))[0], expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_resize_keeps_the_channels_and_the_values_of_flat_images(channels):
+    flat = np.arange(channels, dtype=np.uint8) * np.ones((2, 4, 5, 1), np.uint8)
+    resized = images.resize(flat, (8, 3))
+    np.testing.assert_array_equal(
+        resized, np.broadcast_to(np.arange(channels), (2, 8, 3, channels))
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_that_is_no_image_is_named(folder, source, content):
+    write_image(folder / "1.png")
+    (folder / "2.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"pets.*: 2.png is not a readable image .*remove or repl"):
+        load(source())
+
+
+def test_a_truncated_image_is_named(folder, source):
+    path = write_image(folder / "1.png", size=(64, 64))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"1.png is not a readable image"):
+        load(source())
+
+
+def test_images_of_16_bits_are_refused_and_not_clipped(folder):
+    write_image(folder / "1.png", 40_000, mode="I;16")
+    with pytest.raises(ValueError, match=r"1.png has Pillow's mode I;16; 8-bit images are read"):
+        load(folder)
+
+
+@pytest.mark.parametrize("place", ["1.png", "dog/puppies/1.png"])
+def test_an_image_beside_or_below_the_classes_is_named(folder, source, place):
+    write_image(folder / "cat" / "1.png")
+    write_image(folder / "dog" / "1.png")
+    write_image(folder / place)
+    with pytest.raises(ValueError, match=rf"one sub-folder a class; {place} lies"):
+        load(source())
+
+
+def test_an_image_folder_has_no_test_split_but_all_of_it_is_all(folder, source):
+    write_image(folder / "1.png")
+    assert len(load(source(), split="all")) == 1
+    with pytest.raises(ValueError, match="has no 'test' split, only 'train'"):
+        load(source(), split="test")
+
+
+def test_a_link_to_a_class_is_followed_and_one_to_a_folder_above_is_not(folder, tmp_path):
+    write_image(tmp_path / "elsewhere" / "1.png")
+    write_image(folder / "dog" / "1.png")
+    (folder / "cat").symlink_to(tmp_path / "elsewhere")
+    (folder / "dog" / "up").symlink_to(folder)
+    assert load(folder).class_names == ("cat", "dog")
+
+
+def test_a_folder_without_images_says_what_could_be_there(folder):
+    folder.mkdir()
+    with pytest.raises(ValueError, match="pets: the folder holds neither IDX files nor images"):
+        load(folder)
+
+
+def test_a_zip_file_without_images_says_so(folder):
+    folder.mkdir()
+    (folder / "1.txt").write_text("hello")
+    with pytest.raises(ValueError, match=r"pets.zip: holds no images; these end in .bmp"):
+        load(zipped(folder))
+
+
+def test_a_file_that_is_no_zip_file_is_named(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"hello")
+    with pytest.raises(ValueError, match=r"a.zip: not a readable zip file"):
+        load(tmp_path / "a.zip")
+
+
+def test_a_damaged_member_of_a_zip_file_is_named(folder):
+    write_image(folder / "1.png")
+    path = zipped(folder)
+    content = bytearray(path.read_bytes())
+    content[45] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"1.png is not a readable image \(Bad CRC-32"):
+        load(path)
+
+
+def test_a_member_that_unpacks_to_an_absurd_size_is_refused_before_it_is_read(folder, monkeypatch):
+    write_image(folder / "1.png")
+    monkeypatch.setattr(images, "LARGEST_FILE", 10)
+    with pytest.raises(ValueError, match=r"1.png claims to unpack to .* bytes, more than the 10"):
+        load(zipped(folder))
+
+
+def test_an_image_of_absurd_extent_is_refused_before_it_is_decoded(folder, monkeypatch):
+    write_image(folder / "1.png", size=(30, 50))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError, match=r"1.png is not a readable image \(Image size \(1500 pix"):
+        load(folder)
+
+
+def test_a_png_header_that_claims_billions_of_pixels_is_refused(folder):
+    path = write_image(folder / "1.png")
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 2**30, 2**30)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"1.png is not a readable image"):
+        load(folder)
+
+
+def test_images_that_do_not_fit_into_memory_are_refused_with_the_remedy(folder, monkeypatch):
+    for number in range(3):
+        write_image(folder / f"{number}.png", size=(10, 10))
+    monkeypatch.setattr(images, "LARGEST_ARRAY", 250)
+    with pytest.raises(ValueError, match=r"3 images of 10 x 10 grey take .* give a smaller size="):
+        load(folder)
+    assert len(load(folder, size=(5, 5))) == 3
+
+
+def test_without_pillow_the_extra_is_named(folder, monkeypatch):
+    write_image(folder / "1.png")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match=r'Pillow: pip install "jaxlayers\[train\]"'):
+        load(folder)

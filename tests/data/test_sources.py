@@ -1,0 +1,96 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sample_files import write_idx_folder, write_image
+
+from jaxlayers.data import load
+
+
+@pytest.mark.parametrize("name", ["mnits", "no/such/folder", "gone.npz", "gone.zip"])
+def test_what_is_neither_a_name_nor_a_path_is_told_with_all_that_is_allowed(name):
+    with pytest.raises(FileNotFoundError, match="neither a name nor a path") as error:
+        load(name)
+    for allowed in (repr(name), "mnist-5k", "cifar10", "IDX", ".npz", ".npy", ".zip"):
+        assert allowed in str(error.value)
+
+
+def test_a_name_with_a_slip_is_answered_with_the_nearest_one():
+    with pytest.raises(FileNotFoundError, match=r"Did you mean 'fashion-mnist'\?"):
+        load("fashion_mnist")
+
+
+def test_a_path_is_never_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_idx_folder(tmp_path / "mnist-5k")
+    assert len(load("./mnist-5k")) == 4
+    assert len(load((tmp_path / "mnist-5k").relative_to(tmp_path))) == 4
+    assert len(load("mnist-5k")) == 4000
+
+
+def test_the_current_folder_gives_its_own_name(tmp_path, monkeypatch):
+    write_image(tmp_path / "cats" / "1.png")
+    monkeypatch.chdir(tmp_path / "cats")
+    assert load(".").name == "cats"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "a.npy", np.zeros((1, 4, 4), np.uint8))
+    assert len(load("~/a.npy")) == 1
+
+
+def test_a_suffix_counts_in_any_case(tmp_path):
+    with (tmp_path / "A.NPY").open("wb") as file:
+        np.save(file, np.zeros((1, 4, 4), np.uint8))
+    assert len(load(tmp_path / "A.NPY")) == 1
+
+
+@pytest.mark.parametrize("name", ["a.csv", "train-images-idx3-ubyte.gz", "cat.png"])
+def test_a_file_of_another_kind_is_told_with_the_kinds(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=rf"{name}: not a kind of file .* folder of IDX files"):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize("source", [None, "", 5, np.zeros((1, 4, 4, 1), np.uint8)])
+def test_a_source_of_another_type_is_told_with_what_is_allowed(source):
+    with pytest.raises(TypeError, match="source must be a str or a Path that is not empty, got"):
+        load(source)
+
+
+@pytest.mark.parametrize("split", ["validation", "Train", "", None])
+def test_a_split_of_another_name_is_told_with_the_names(split):
+    with pytest.raises(ValueError, match="split must be one of train, test, all, got"):
+        load("mnist-5k", split=split)
+
+
+@pytest.mark.parametrize("size", [64, (64,), (64, 0), (64, -1), (64, 64, 1), (6.4, 64), "64"])
+def test_a_size_of_another_kind_is_told_with_what_it_must_be(size):
+    with pytest.raises(ValueError, match=r"size must be \(height, width\), two positive integers"):
+        load("mnist-5k", size=size)
+
+
+def test_a_size_resizes_the_images_of_every_source(tmp_path):
+    pixels = np.full((2, 8, 8, 3), 7, np.uint8)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=[0, 1])
+    dataset = load(tmp_path / "a.npz", size=(4, 6))
+    np.testing.assert_array_equal(dataset.images, np.full((2, 4, 6, 3), 7))
+    assert dataset.labels.tolist() == [0, 1]
+
+
+def test_idx_files_come_before_pictures_in_one_folder(idx_folder):
+    folder, _ = idx_folder
+    write_image(folder / "overview.png")
+    assert load(folder).images.shape == (4, 5, 6, 1)
+
+
+def test_importing_the_package_imports_no_optional_dependency():
+    code = "import sys, jaxlayers.data; print(sorted({'PIL', 'mlxtend'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,287 @@
+"""Every layer and argument beside Keras's own, over random configurations and chosen ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import keras
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxlayers import layers
+from tests.parity.oracle import compare
+
+FORMATS = ("channels_last", "channels_first")
+ACTIVATIONS = (None, "relu", "leaky_relu", "tanh", "softplus")
+REGULARIZERS = (None, "l1", "l2", "l1l2")
+CONSTRAINTS = (None, "max_norm", "non_neg", "unit_norm", "min_max_norm")
+
+pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
+extents = st.integers(1, 7)
+
+
+@st.composite
+def kernel_and_bias(draw: st.DrawFn, weights: tuple[str, ...] = ("kernel", "bias")) -> dict:
+    """Arguments that layers with weights share."""
+    drawn = {}
+    for weight in weights:
+        drawn[f"{weight}_regularizer"] = draw(st.sampled_from(REGULARIZERS))
+        drawn[f"{weight}_constraint"] = draw(st.sampled_from(CONSTRAINTS))
+    return drawn
+
+
+@st.composite
+def convolution_arguments(draw: st.DrawFn) -> dict:
+    strides, dilation = draw(pairs), draw(pairs)
+    if max(strides) > 1 and max(dilation) > 1:
+        strides, dilation = draw(st.sampled_from([(strides, (1, 1)), ((1, 1), dilation)]))
+    return {
+        "kernel_size": draw(st.tuples(st.integers(1, 5), st.integers(1, 5))),
+        "strides": strides,
+        "dilation_rate": dilation,
+        "padding": draw(st.sampled_from(["valid", "same", "SAME"])),
+        "data_format": draw(st.sampled_from(FORMATS)),
+        "activation": draw(st.sampled_from(ACTIVATIONS)),
+        "use_bias": draw(st.booleans()),
+        "activity_regularizer": draw(st.sampled_from(REGULARIZERS)),
+        **draw(kernel_and_bias()),
+    }
+
+
+def image(height: int, width: int, channels: int, data_format: str | None) -> tuple[int, ...]:
+    first = data_format == "channels_first"
+    return (channels, height, width) if first else (height, width, channels)
+
+
+def both(name: str, **arguments: Any) -> tuple[Any, Any]:
+    """The layer `name` of this library and of Keras."""
+    return getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
+
+
+@given(
+    units=st.integers(1, 6),
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+    activation=st.sampled_from((*ACTIVATIONS, "softmax", "gelu")),
+    use_bias=st.booleans(),
+    activity=st.sampled_from(REGULARIZERS),
+    shared=kernel_and_bias(),
+    batch=st.integers(1, 3),
+)
+def test_dense(units, shape, activation, use_bias, activity, shared, batch) -> None:
+    pair = both(
+        "Dense",
+        units=units,
+        activation=activation,
+        use_bias=use_bias,
+        activity_regularizer=activity,
+        **shared,
+    )
+    compare(*pair, shape, batch=batch)
+
+
+@settings(max_examples=40)
+@given(
+    arguments=convolution_arguments(),
+    groups=st.integers(1, 3),
+    multiples=pairs,
+    extra=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    batch=st.integers(1, 3),
+)
+def test_conv2d(arguments, groups, multiples, extra, batch) -> None:
+    spans = [
+        (k - 1) * d + 1
+        for k, d in zip(arguments["kernel_size"], arguments["dilation_rate"], strict=True)
+    ]
+    if arguments["padding"] != "valid":
+        spans = [1, 1]  # any image will do, also one smaller than the window
+    pair = both("Conv2D", filters=groups * multiples[0], groups=groups, **arguments)
+    height, width = (s + e for s, e in zip(spans, extra, strict=True))
+    shape = image(height, width, groups * multiples[1], arguments["data_format"])
+    compare(*pair, shape, batch=batch)
+
+
+@settings(max_examples=40)
+@given(
+    arguments=convolution_arguments(),
+    channels=pairs,
+    extent=st.tuples(extents, extents),
+    output_padding=st.tuples(st.integers(0, 3), st.integers(0, 3)) | st.none(),
+    batch=st.integers(1, 3),
+)
+def test_conv2d_transpose(arguments, channels, extent, output_padding, batch) -> None:
+    if output_padding is not None:
+        output_padding = tuple(
+            min(p, s - 1) for p, s in zip(output_padding, arguments["strides"], strict=True)
+        )
+    pair = both("Conv2DTranspose", filters=channels[0], output_padding=output_padding, **arguments)
+    compare(*pair, image(*extent, channels[1], arguments["data_format"]), batch=batch)
+
+
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+    axis=st.integers(1, 3),
+    from_behind=st.booleans(),
+    momentum=st.sampled_from([0.0, 0.5, 0.9, 0.99]),
+    epsilon=st.sampled_from([1e-5, 1e-3]),
+    center=st.booleans(),
+    scale=st.booleans(),
+    shared=kernel_and_bias(("gamma", "beta")),
+    training=st.booleans(),
+    renorm=st.booleans(),
+    clipping=st.sampled_from([None, {"rmax": 1.5, "rmin": 0.7, "dmax": 0.5}, {"dmax": 0.1}]),
+)
+def test_batch_normalization(
+    shape, axis, from_behind, momentum, epsilon, center, scale, shared, training, renorm, clipping
+) -> None:
+    axis = min(axis, len(shape))
+    arguments = {
+        "axis": axis - len(shape) - 1 if from_behind else axis,
+        "momentum": momentum,
+        "epsilon": epsilon,
+        "center": center,
+        "scale": scale,
+        "renorm": renorm,
+        "renorm_clipping": clipping if renorm else None,
+        **shared,
+    }
+    compare(*both("BatchNormalization", **arguments), shape, batch=4, training=training)
+
+
+@pytest.mark.parametrize("name", ["MaxPooling2D", "AveragePooling2D"])
+@given(
+    pool=pairs,
+    strides=pairs | st.none(),
+    padding=st.sampled_from(["valid", "same"]),
+    data_format=st.sampled_from(FORMATS),
+    extra=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+)
+def test_pooling(name, pool, strides, padding, data_format, extra) -> None:
+    pair = both(name, pool_size=pool, strides=strides, padding=padding, data_format=data_format)
+    height, width = ((p if padding == "valid" else 1) + e for p, e in zip(pool, extra, strict=True))
+    compare(*pair, image(height, width, 2, data_format))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_sum_pooling_is_average_pooling_times_the_positions_that_are_not_padding(padding) -> None:
+    shape = (7, 6, 3)
+    x = jax.random.normal(jax.random.key(0), (2, *shape))
+    summed, _ = layers.SumPooling2D(3, 2, padding).apply({}, {}, x)
+    mean = keras.layers.AveragePooling2D(3, 2, padding)
+    ones = keras.layers.AveragePooling2D(3, 2, "valid")
+    if padding == "valid":
+        assert jax.numpy.allclose(summed, 9 * ones(x), atol=1e-5)
+    else:
+        padded = keras.layers.ZeroPadding2D(((1, 1), (0, 1)))
+        assert jax.numpy.allclose(summed, 9 * ones(padded(x)), atol=1e-5)
+        assert summed.shape == mean(x).shape
+
+
+@pytest.mark.parametrize("name", ["GlobalAveragePooling2D", "GlobalMaxPooling2D"])
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_global_pooling(name, data_format, keepdims) -> None:
+    pair = both(name, data_format=data_format, keepdims=keepdims)
+    compare(*pair, image(4, 5, 3, data_format))
+
+
+@given(
+    size=pairs,
+    interpolation=st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]),
+    data_format=st.sampled_from(FORMATS),
+    extent=st.tuples(extents, extents),
+)
+def test_up_sampling2d(size, interpolation, data_format, extent) -> None:
+    pair = both("UpSampling2D", size=size, interpolation=interpolation, data_format=data_format)
+    compare(*pair, image(*extent, 2, data_format))
+
+
+@given(
+    padding=st.integers(0, 3) | pairs | st.tuples(pairs, pairs),
+    data_format=st.sampled_from(FORMATS),
+)
+def test_zero_padding2d(padding, data_format) -> None:
+    pair = both("ZeroPadding2D", padding=padding, data_format=data_format)
+    compare(*pair, image(3, 4, 2, data_format))
+
+
+@pytest.mark.parametrize(
+    ("shape", "target"),
+    [((12,), (3, 4)), ((12,), (-1, 2, 2)), ((2, 6), (12,)), ((2, 3, 4), (4, -1)), ((1,), ())],
+)
+def test_reshape(shape, target) -> None:
+    compare(*both("Reshape", target_shape=target), shape)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3), (2, 3, 4), (2, 3, 4, 2)])
+@pytest.mark.parametrize("data_format", [None, *FORMATS])
+def test_flatten(shape, data_format) -> None:
+    compare(*both("Flatten", data_format=data_format), shape)
+
+
+@given(
+    max_value=st.sampled_from([None, 0.0, 0.5, 6.0, 6]),
+    negative_slope=st.sampled_from([0.0, 0.2, 1.5]),
+    threshold=st.sampled_from([0.0, 0.3, 1.0]),
+)
+def test_relu(max_value, negative_slope, threshold) -> None:
+    arguments = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
+    compare(*both("ReLU", **arguments), (40,))
+
+
+@pytest.mark.parametrize("slope", [0, 0.0, 0.2, 0.3, 1.5])
+def test_leaky_relu(slope) -> None:
+    compare(*both("LeakyReLU", negative_slope=slope), (40,))
+
+
+def test_leaky_relu_takes_the_name_of_keras_2() -> None:
+    assert layers.LeakyReLU(alpha=0.1) == layers.LeakyReLU(0.1)
+    assert layers.LeakyReLU().negative_slope == keras.layers.LeakyReLU().negative_slope
+
+
+@pytest.mark.parametrize("axis", [-1, 1, 2, -2, (1,), (1, 2), [-1, -2]])
+def test_softmax(axis) -> None:
+    compare(*both("Softmax", axis=axis), (3, 4))
+
+
+# threshold has arguments without defaults, so no layer can call it by its name.
+@pytest.mark.parametrize(
+    "name", sorted({*keras.src.activations.ALL_OBJECTS_DICT} - {"glu", "threshold"})
+)
+def test_activation(name) -> None:
+    compare(*both("Activation", activation=name), (6, 8))
+
+
+@pytest.mark.parametrize("rate", [0, 0.0, 0.4, 1, 1.0])
+def test_dropout_does_nothing_in_inference(rate) -> None:
+    compare(*both("Dropout", rate=rate), (3, 4))
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_dropout_of_nothing_and_of_everything(rate) -> None:
+    compare(*both("Dropout", rate=rate), (3, 4), training=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda k, t: k.Dense(4, activation="gelu", kernel_regularizer="l2", **t), (5,)),
+        (lambda k, t: k.Conv2D(4, 3, strides=2, padding="same", **t), (7, 8, 3)),
+        (lambda k, t: k.Conv2D(4, 3, dilation_rate=2, groups=2, **t), (7, 8, 4)),
+        (lambda k, t: k.Conv2DTranspose(4, 5, strides=2, padding="same", **t), (4, 3, 2)),
+        (lambda k, t: k.BatchNormalization(momentum=0.9, **t), (4, 3, 2)),
+        (lambda k, t: k.AveragePooling2D(2, padding="same", **t), (5, 5, 2)),
+        (lambda k, t: k.MaxPooling2D(3, 2, **t), (7, 7, 2)),
+        (lambda k, t: k.UpSampling2D(2, interpolation="bicubic", **t), (4, 3, 2)),
+        (lambda k, t: k.Softmax(**t), (5,)),
+    ],
+    ids=["dense", "conv", "dilated", "transposed", "batchnorm", "average", "max", "up", "softmax"],
+)
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_other_precisions(make: Callable[..., Any], shape, dtype) -> None:
+    with jax.enable_x64(dtype == "float64"):
+        layer, keras_layer = make(layers, {}), make(keras.layers, {"dtype": dtype})
+        # Keras normalizes batches in float32 also where all else is float64; here it is float64.
+        rounded = dtype == "float64" and isinstance(layer, layers.BatchNormalization)
+        precision = "float32" if rounded else dtype
+        compare(layer, keras_layer, shape, dtype=dtype, precision=precision, training=True)
