@@ -4,11 +4,13 @@ from jaxlayers import (
     activations,
     config,
     constraints,
+    data,
     initializers,
     layers,
     losses,
     models,
     regularizers,
+    train,
 )
 from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential
@@ -21,9 +23,11 @@ __all__ = [
     "activations",
     "config",
     "constraints",
+    "data",
     "initializers",
     "layers",
     "losses",
     "models",
     "regularizers",
+    "train",
 ]

@@ -1,0 +1,39 @@
+# Every target sets up the virtual environment that it needs in .venv; PYTHON chooses the
+# interpreter that makes it, VENV another place.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: dcgan test test-slow check format clean
+
+# Trains the DCGAN on 5,000 digits that come with a package; ARGS="--steps 500" and so on.
+dcgan: $(VENV)/train
+	$(BIN)/python -m experiments.dcgan $(ARGS)
+
+# All tests but the slow ones, one process a core.
+test: $(VENV)/test
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-slow: $(VENV)/test
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# Lint, format and types.
+check: $(VENV)/check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A file for each extra, newer than pyproject.toml once that extra is installed.
+$(VENV)/%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""Thin scripts: a config dataclass and a call of fit."""

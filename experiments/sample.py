@@ -1,0 +1,69 @@
+"""Draws samples from a trained model: `python -m experiments.sample --help`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.command_line import run
+from jaxlayers import Sequential, train
+from jaxlayers.models import dcgan
+from jaxlayers.train import pictures
+
+# What model.json may name: a file cannot have anything else called.
+MODELS = {"dcgan.generator": dcgan.generator}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Draws samples from the model in the folder of a run."""
+
+    folder: Path
+    """The folder of the run."""
+    n: int = 64
+    """How many samples."""
+    seed: int = 0
+    """Of the latent vectors."""
+    out: Path = Path("samples.png")
+    """A .png with all samples in a grid, or an .npy of [n, height, width, channels], float32,
+    0 to 1."""
+
+
+def main(config: Config) -> int:
+    """Draws and writes the samples; returns the exit status."""
+    if config.n < 1:
+        raise ValueError(f"n must be a positive integer, got {config.n}")
+    if config.out.suffix not in (".png", ".npy"):
+        raise ValueError(f"out must end in .png or .npy, got {config.out}")
+    folder = train.RunFolder(config.folder)
+    description = folder.model()
+    name = description["model"]
+    if name not in MODELS:
+        raise ValueError(f"{folder.path}: model.json names {name!r}, known are {list(MODELS)}")
+    generator = MODELS[name](**description["arguments"])
+    params, state = (tree[description["params"]] for tree in folder.load_parameters())
+    images = _sample(generator, params, state, config)
+    if config.out.suffix == ".png":
+        pictures.save_grid(images, config.out)
+    else:
+        np.save(config.out, images)
+    print(f"{config.n} samples are in {config.out}")
+    return 0
+
+
+def _sample(generator: Sequential, params: Any, state: Any, config: Config) -> np.ndarray:
+    """Returns the samples, computed in batches of one size, so that n may be large."""
+    key = jax.random.key(config.seed)
+    shape = (config.n, *(generator.input_shape or ()))
+    latents = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    apply = jax.jit(lambda latents: generator.apply(params, state, latents)[0])
+    size = min(config.n, 256)
+    batches = [apply(latents[start : start + size]) for start in range(0, config.n, size)]
+    return np.concatenate(batches).astype(np.float32)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, Config))

@@ -1,0 +1,105 @@
+"""Pictures of a run: grids of images, and curves."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+
+def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
+    """Writes images as one PNG, in rows as long as there are rows.
+
+    Args:
+        images: [N, height, width, channels], values from 0 to 1, one or three channels.
+        path: where to.
+        scale: pixels of the picture for a pixel of an image; as many as make the picture some
+            600 wide where `None`.
+
+    Raises:
+        ImportError: without pillow.
+        ValueError: an array of another shape.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError('pictures need pillow: pip install "jaxlayers[train]"') from error
+    grid = tile(images)
+    scale = scale or max(1, 600 // grid.shape[1])
+    pixels = np.round(np.clip(grid, 0, 1) * 255).astype(np.uint8)
+    pixels = pixels.repeat(scale, 0).repeat(scale, 1)
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+
+
+def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Returns images as one, in a near-square grid with dark gaps.
+
+    Args:
+        images: [N, height, width, channels], one or three channels.
+        gap: pixels between images and around them.
+
+    Returns:
+        [rows * (height + gap) + gap, columns * (width + gap) + gap, channels].
+
+    Raises:
+        ValueError: an array of another shape.
+    """
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(
+            f"tile: images must be [N, height, width, 1 or 3 channels], got shape {images.shape}"
+        )
+    count, height, width, channels = images.shape
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    grid = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, channels))
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        grid[top : top + height, left : left + width] = image
+    return grid
+
+
+def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
+    """Writes metrics against steps as one PNG, losses above and all else below.
+
+    Args:
+        metrics: `step` and columns of its length.
+        path: where to.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('curves need matplotlib: pip install "jaxlayers[train]"') from error
+    names = [name for name in metrics if name not in ("step", "seconds")]
+    panels = {
+        "loss": [name for name in names if name.endswith("loss")],
+        "accuracy": [name for name in names if not name.endswith("loss")],
+    }
+    panels = {label: columns for label, columns in panels.items() if columns}
+    if not panels:
+        return
+    figure = Figure(figsize=(8, 3.2 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axis, (label, columns) in zip(axes, panels.items(), strict=True):
+        for name in columns:
+            (line,) = axis.plot(metrics["step"], metrics[name], alpha=0.25, linewidth=0.8)
+            smooth = _smoothed(metrics[name])
+            axis.plot(metrics["step"], smooth, color=line.get_color(), label=_spaced(name))
+        axis.set_ylabel(label)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    axes[-1].set_xlabel("step")
+    figure.savefig(path, dpi=120)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _smoothed(values: np.ndarray, part: float = 0.05) -> np.ndarray:
+    """Returns the mean over a window of `part` of the values, shorter at the ends."""
+    width = max(1, int(len(values) * part))
+    window = np.ones(width)
+    return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")

@@ -1,0 +1,105 @@
+"""What a person sees while a run goes on."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Something that is told of each log step."""
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Shows the step and its metrics."""
+        ...
+
+
+@contextmanager
+def show_progress(steps: int, batch_size: int) -> Iterator[Progress]:
+    """Shows a live line in a terminal, and plain lines elsewhere or without rich.
+
+    Args:
+        steps: how many the run will take.
+        batch_size: images a step.
+    """
+    if sys.stderr.isatty():
+        try:
+            import rich.progress
+        except ImportError:
+            pass
+        else:
+            with rich.progress.Progress(
+                rich.progress.TextColumn("step {task.completed}/{task.total}"),
+                rich.progress.BarColumn(),
+                rich.progress.TextColumn("{task.fields[text]}"),
+                rich.progress.TimeElapsedColumn(),
+                rich.progress.TextColumn("left"),
+                rich.progress.TimeRemainingColumn(elapsed_when_finished=True),
+            ) as bar:
+                yield _Bar(bar, steps, batch_size)
+            return
+    yield _Lines(steps, batch_size)
+
+
+class _Clock:
+    """Steps in a second, over all since the first log step: that one includes compiling."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def rate(self, step: int) -> float | None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = step, now
+            return None
+        first_step, start = self._first
+        return (step - first_step) / max(now - start, 1e-9)
+
+
+class _Bar:
+    def __init__(self, bar: "rich.progress.Progress", steps: int, batch_size: int) -> None:  # type: ignore[name-defined]  # noqa: F821
+        self._bar, self._batch_size, self._clock = bar, batch_size, _Clock()
+        self._row = bar.add_task("", total=steps, text="compiling")
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        rate = self._clock.rate(step)
+        speed = _speed(rate, self._batch_size) if rate else ""
+        self._bar.update(self._row, completed=step, text=f"{_losses(metrics)}  {speed}")
+
+
+class _Lines:
+    def __init__(self, steps: int, batch_size: int) -> None:
+        self._steps, self._batch_size, self._clock = steps, batch_size, _Clock()
+        self._printed = -float("inf")
+
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        rate = self._clock.rate(step)
+        now = time.monotonic()
+        if now - self._printed < 5 and step < self._steps:
+            return
+        self._printed = now
+        speed = ""
+        if rate:
+            left = (self._steps - step) / rate
+            speed = (
+                f"  {rate:.1f} steps/s, {rate * self._batch_size:.0f} images/s, {_time(left)} left"
+            )
+        print(f"step {step}/{self._steps}  {_losses(metrics)}{speed}", flush=True)
+
+
+def _speed(rate: float, batch_size: int) -> str:
+    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s"
+
+
+def _losses(metrics: Mapping[str, float]) -> str:
+    return "  ".join(
+        f"{name.removesuffix('_loss')} {value:.3f}"
+        for name, value in metrics.items()
+        if name.endswith("loss")
+    )
+
+
+def _time(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02d}"

@@ -1,0 +1,118 @@
+"""The folder of a run: what was asked for, what happened, and what came out."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+_SEPARATOR = "/"
+
+
+class RunFolder:
+    """Reads and writes the files of a run.
+
+    | file | what it holds |
+    | --- | --- |
+    | `config.json` | all that is needed to run it again |
+    | `model.json` | all that is needed to make the model again, for sampling |
+    | `metrics.jsonl` | a line a log step: its number and its metrics |
+    | `samples/step_0000100.png` | grids of samples, from the same latent vectors |
+    | `curves.png` | the metrics as curves |
+    | `parameters.npz` | the last params and state |
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def create(self, config: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+        """Makes the folder for a new run.
+
+        Args:
+            config: what `config.json` will hold.
+            model: what `model.json` will hold.
+
+        Raises:
+            FileExistsError: there is something in the folder already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise FileExistsError(
+                f"{self.path}: is not an empty folder; nothing in it has been touched. Give the "
+                "run another folder, or remove this one"
+            )
+        (self.path / "samples").mkdir(parents=True)
+        self._write("config.json", _json(config))
+        self._write("model.json", _json(model))
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Appends a line to the metrics."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        """Returns the metrics logged so far, a column each; all of one length."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return {}
+        rows = [json.loads(line) for line in lines]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+
+    def sample_path(self, step: int) -> Path:
+        """Returns where the picture of the samples after `step` steps belongs."""
+        return self.path / "samples" / f"step_{step:07d}.png"
+
+    def save_parameters(self, params: Any, state: Any) -> None:
+        """Writes params and state, nested dictionaries of arrays."""
+        arrays: dict[str, Any] = dict(_flatten({"params": params, "state": state}))
+        temporary = self.path / "parameters.tmp.npz"
+        np.savez(temporary, allow_pickle=False, **arrays)
+        temporary.replace(self.path / "parameters.npz")
+
+    def load_parameters(self) -> tuple[Any, Any]:
+        """Returns params and state as they were saved.
+
+        Raises:
+            FileNotFoundError: the run has saved none.
+        """
+        with np.load(self._existing("parameters.npz"), allow_pickle=False) as file:
+            tree: dict[str, Any] = {"params": {}, "state": {}}
+            for path, array in file.items():
+                *parents, name = path.split(_SEPARATOR)
+                node = tree
+                for parent in parents:
+                    node = node.setdefault(parent, {})
+                node[name] = array
+        return tree["params"], tree["state"]
+
+    def model(self) -> dict[str, Any]:
+        """Returns what `model.json` holds.
+
+        Raises:
+            FileNotFoundError: this is no folder of a run.
+        """
+        return dict(json.loads(self._existing("model.json").read_text()))
+
+    def _existing(self, name: str) -> Path:
+        if not (self.path / name).exists():
+            raise FileNotFoundError(
+                f"{self.path}: has no {name}; give the folder of a run that has ended"
+            )
+        return self.path / name
+
+    def _write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, default=str) + "\n"
+
+
+def _flatten(tree: Any) -> Iterator[tuple[str, np.ndarray]]:
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        yield _SEPARATOR.join(str(entry.key) for entry in path), np.asarray(leaf)
