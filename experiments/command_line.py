@@ -26,7 +26,8 @@ def run(main: Callable[[Any], int], config: type) -> int:
     try:
         return main(arguments)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        # The notes say in which layer of which model it was.
+        print(f"error: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

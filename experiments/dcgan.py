@@ -74,6 +74,8 @@ def main(config: Config) -> int:
     preset = PRESETS[config.preset]
     dataset = data.load(config.data, split="all")
     image_shape = dataset.images.shape[1:]
+    if image_shape[-1] not in (1, 3):
+        raise ValueError(f"data: images must have 1 or 3 channels, got {dataset}")
     generator: dict[str, Any] = {
         "image_shape": image_shape,
         "width": preset.generator_width,
@@ -90,6 +92,8 @@ def main(config: Config) -> int:
         batch_size=preset.batch_size if config.batch_size is None else config.batch_size,
         seed=config.seed,
     )
+    # Too few images for a batch should fail before there is a folder.
+    data.batch_at(dataset, fit_config.batch_size, seed=fit_config.seed, step=0)
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = train.RunFolder(out)
     folder.create(

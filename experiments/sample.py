@@ -26,7 +26,7 @@ class Config:
     n: int = 64
     """How many samples."""
     seed: int = 0
-    """Of the latent vectors."""
+    """Of the latent vectors; not negative."""
     out: Path = Path("samples.png")
     """A .png with all samples in a grid, or an .npy of [n, height, width, channels], float32,
     0 to 1."""
@@ -36,11 +36,13 @@ def main(config: Config) -> int:
     """Draws and writes the samples; returns the exit status."""
     if config.n < 1:
         raise ValueError(f"n must be a positive integer, got {config.n}")
+    if not 0 <= config.seed < 2**63:
+        raise ValueError(f"seed must be from 0 to 2**63 - 1, got {config.seed}")
     if config.out.suffix not in (".png", ".npy"):
         raise ValueError(f"out must end in .png or .npy, got {config.out}")
     folder = train.RunFolder(config.folder)
     description = folder.model()
-    name = description["model"]
+    name = description.get("model")
     if name not in MODELS:
         raise ValueError(f"{folder.path}: model.json names {name!r}, known are {list(MODELS)}")
     generator = MODELS[name](**description["arguments"])

@@ -33,17 +33,17 @@ def set_image_data_format(data_format: str) -> None:
     Layers resolve it once, when they are constructed; existing ones keep theirs.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`, in any case.
 
     Raises:
         ValueError: for anything else.
     """
     global _chosen
-    if data_format not in DATA_FORMATS:
+    if str(data_format).lower() not in DATA_FORMATS:
         raise ValueError(
             f"set_image_data_format: data_format must be one of {DATA_FORMATS}, got {data_format!r}"
         )
-    _chosen = data_format
+    _chosen = data_format.lower()
 
 
 def _keras_json() -> Path:
@@ -54,14 +54,13 @@ def _keras_json() -> Path:
 @functools.cache
 def _read(path: Path) -> str:
     try:
-        configured = json.loads(path.read_text())
+        data_format = json.loads(path.read_text()).get("image_data_format", "channels_last")
     except OSError:
         return "channels_last"
-    except ValueError as error:
-        # Keras goes on without the file as well; it just does not say so.
-        warnings.warn(f"{path} is not JSON ({error}); using channels_last", stacklevel=3)
+    except (ValueError, AttributeError) as error:
+        # Keras goes on without a file that is not JSON as well; it just does not say so.
+        warnings.warn(f"{path} holds no JSON object ({error}); using channels_last", stacklevel=3)
         return "channels_last"
-    data_format = configured.get("image_data_format", "channels_last")
     if data_format not in DATA_FORMATS:
         raise ValueError(
             f"{path}: image_data_format must be one of {DATA_FORMATS}, got {data_format!r}"

@@ -122,7 +122,10 @@ def get(identifier: str | Constraint | type | None) -> Constraint | None:
 
 
 def _norms(w: Array, axis: int | Sequence[int]) -> Array:
-    return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
+    squares = jnp.sum(jnp.square(w), axis=axis, keepdims=True)
+    # The square root has no derivative at 0, and one of NaN would spread to all that is before.
+    zero = squares == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))
 
 
 def _freeze_axis(constraint: object) -> None:

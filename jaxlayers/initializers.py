@@ -153,19 +153,18 @@ class VarianceScaling:
     output_axes: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        mode, distribution = self.mode.lower(), self.distribution.lower()
+        distribution = str(self.distribution).lower()
         if distribution == "normal":
             distribution = "truncated_normal"
         if self.scale <= 0:
             raise ValueError(f"VarianceScaling: scale must be positive, got {self.scale}")
-        if mode not in _MODES:
+        if self.mode not in _MODES:
             raise ValueError(f"VarianceScaling: mode must be one of {_MODES}, got {self.mode!r}")
         if distribution not in _DISTRIBUTIONS:
             raise ValueError(
                 f"VarianceScaling: distribution must be one of {_DISTRIBUTIONS}, "
                 f"got {self.distribution!r}"
             )
-        object.__setattr__(self, "mode", mode)
         object.__setattr__(self, "distribution", distribution)
         for name in ("input_axes", "output_axes"):
             axes = getattr(self, name)
@@ -295,7 +294,10 @@ class Orthogonal:
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: needs two axes or more, got shape {tuple(shape)}")
-        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), dtype)
+        dtype = jax.dtypes.canonicalize_dtype(dtype)
+        # There is no QR decomposition of anything narrower than float32.
+        wide = jnp.promote_types(dtype, jnp.float32)
+        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), wide).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -357,7 +359,10 @@ class STFT:
 def _window(name: str, length: int, periodic: bool) -> np.ndarray:
     import scipy.signal  # a dependency of JAX; loading it takes longer than all of this package
 
-    return np.asarray(scipy.signal.get_window(name, length, periodic))
+    try:
+        return np.asarray(scipy.signal.get_window(name, length, periodic))
+    except ValueError as error:
+        raise ValueError(f"STFT: window {name!r} is unknown to scipy.signal: {error}") from None
 
 
 constant, identity, ones, orthogonal, stft, zeros = (

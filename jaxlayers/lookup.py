@@ -23,7 +23,7 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
     if isinstance(identifier, str):
         if identifier not in table:
             near = difflib.get_close_matches(identifier, table, n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
             raise ValueError(
                 f"unknown {kind} {identifier!r}{hint} Known names: {', '.join(sorted(table))}"
             )

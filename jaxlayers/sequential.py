@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers.fusion import fused_upsamplings
 from jaxlayers.layer import Layer, Params, Shape, State
-from jaxlayers.layers.arguments import settle
+from jaxlayers.layers.arguments import example_shape, settle
 from jaxlayers.summary import summarize
 
 
@@ -33,6 +34,8 @@ class Sequential(Layer):
         input_shape: shape of one example; where it is `None`, `init` and `output_shape` need it.
         name: how the model is called in its summary and inside another.
         names: how the layers are called, where not as in Keras.
+        fuse: whether `apply` uses the cheaper exact forms of `jaxlayers.fusion` rather than run
+            layer by layer.
 
     Raises:
         ValueError: no layers, names that do not fit them, or an input shape that they do not
@@ -54,6 +57,7 @@ class Sequential(Layer):
     input_shape: Sequence[int] | None = None
     name: str = "sequential"
     names: Sequence[str] | None = None
+    fuse: bool = True
 
     def __post_init__(self) -> None:
         settle(self, layers=_checked_layers(self.layers))
@@ -64,7 +68,7 @@ class Sequential(Layer):
             )
         settle(self, names=names)
         if self.input_shape is not None:
-            settle(self, input_shape=tuple(self.input_shape))
+            settle(self, input_shape=example_shape(self, self.input_shape))
             self.output_shape()
 
     def init(self, key: Array, input_shape: Sequence[int] | None = None) -> tuple[Params, State]:
@@ -103,16 +107,17 @@ class Sequential(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         new_state = {}
+        upsamplings = fused_upsamplings(self.layers) if self.fuse else {}
         for position, (name, layer) in enumerate(self.items()):
+            if position + 1 in upsamplings:
+                continue  # the layer after this one does it as well
+            own = params.get(name, {}), state.get(name, {})
             layer_key = None if key is None else jax.random.fold_in(key, position)
             with _naming(self, name, position):
-                x, layer_state = layer.apply(
-                    params.get(name, {}),
-                    state.get(name, {}),
-                    x,
-                    training=training,
-                    key=layer_key,
-                )
+                if position in upsamplings:
+                    x, layer_state = layer.apply_upsampled(*own, x, upsamplings[position].size)
+                else:
+                    x, layer_state = layer.apply(*own, x, training=training, key=layer_key)
             if layer_state:
                 new_state[name] = layer_state
         return x, new_state
@@ -199,6 +204,8 @@ class Sequential(Layer):
             arguments.append(f"name={self.name!r}")
         if self.names != _default_names(self.layers):
             arguments.append(f"names={self.names}")
+        if not self.fuse:
+            arguments.append("fuse=False")
         return f"Sequential({', '.join(arguments)})"
 
     def _input_shape(self, given: Sequence[int] | None) -> Shape:
@@ -209,12 +216,13 @@ class Sequential(Layer):
             )
         if given is None:
             return tuple(self.input_shape or ())
-        if self.input_shape is not None and tuple(given) != self.input_shape:
+        shape = example_shape(self, given)
+        if self.input_shape is not None and shape != self.input_shape:
             raise ValueError(
                 f"Sequential {self.name!r}: was constructed for input_shape={self.input_shape}, "
-                f"got {tuple(given)}"
+                f"got {shape}"
             )
-        return tuple(given)
+        return shape
 
 
 def _checked_layers(layers: Any) -> tuple[Layer, ...]:

@@ -5,6 +5,7 @@ from dataclasses import InitVar, dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import activations
@@ -49,7 +50,10 @@ class Activation(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         arguments.shape_of_examples(self, x)
-        return activations.get(self.activation)(x), state
+        return activations.get(self.activation)(_floating(x)), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        return super().output_shape(arguments.example_shape(self, input_shape))
 
     logits = weights.logits
 
@@ -190,7 +194,7 @@ class Softmax(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self.output_shape(arguments.shape_of_examples(self, x))
-        return jax.nn.softmax(x, self.axis), state
+        return jax.nn.softmax(_floating(x), self.axis), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape)
@@ -204,3 +208,8 @@ class Softmax(Layer):
 
     def logits(self) -> Layer:
         return Activation("linear")
+
+
+def _floating(x: Array) -> Array:
+    """Returns `x`, integers as floats: `jax.nn` refuses them or, in `softmax`, overflows."""
+    return jnp.asarray(x, jnp.result_type(x, float))

@@ -97,9 +97,13 @@ class Conv2D(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        shape = arguments.shape_of_examples(self, x, *_axes(self))
-        self.output_shape(shape)
-        weights.check(self, params, self._weights(shape))
+        return self.apply_upsampled(params, state, x, (1, 1))
+
+    def apply_upsampled(
+        self, params: Params, state: State, x: Array, size: Sequence[int]
+    ) -> tuple[Array, State]:
+        """Returns what `apply` gives for `x` after a nearest `UpSampling2D(size)`."""
+        _check_input(self, params, x, size)
         y = ops.convolution(
             x,
             params["kernel"],
@@ -108,6 +112,7 @@ class Conv2D(Layer):
             dilation=self.dilation_rate,
             groups=self.groups,
             data_format=self.data_format,
+            upsampling=size,
         )
         return _finish(self, params, state, y)
 
@@ -126,7 +131,7 @@ class Conv2D(Layer):
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: the window does not fit into an image of {tuple(spatial)} positions; "
+                f"{self!r}: the window does not fit into an image of shape {tuple(input_shape)}; "
                 "use padding='same', a smaller kernel_size or dilation_rate, or a larger image"
             )
         return _join(self, extents)
@@ -231,9 +236,13 @@ class Conv2DTranspose(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        shape = arguments.shape_of_examples(self, x, *_axes(self))
-        self.output_shape(shape)
-        weights.check(self, params, self._weights(shape))
+        return self.apply_upsampled(params, state, x, (1, 1))
+
+    def apply_upsampled(
+        self, params: Params, state: State, x: Array, size: Sequence[int]
+    ) -> tuple[Array, State]:
+        """Returns what `apply` gives for `x` after a nearest `UpSampling2D(size)`."""
+        _check_input(self, params, x, size)
         y = ops.convolution_transpose(
             x,
             params["kernel"],
@@ -242,6 +251,7 @@ class Conv2DTranspose(Layer):
             output_padding=self.output_padding or (None, None),
             dilation=self.dilation_rate,
             data_format=self.data_format,
+            upsampling=size,
         )
         return _finish(self, params, state, y)
 
@@ -307,6 +317,18 @@ def _join(layer: Any, spatial: Sequence[int]) -> Shape:
     if layer.data_format == "channels_last":
         return (*spatial, layer.filters)
     return (layer.filters, *spatial)
+
+
+def _check_input(layer: Any, params: Params, x: Array, size: Sequence[int]) -> None:
+    """Refuses an input that, once upsampled, the layer does not take, and params not made for it."""
+    shape = arguments.shape_of_examples(layer, x, *_axes(layer))
+    factors = dict(zip(("height", "width"), size, strict=True))
+    layer.output_shape(
+        tuple(
+            extent * factors.get(axis, 1) for axis, extent in zip(_axes(layer), shape, strict=True)
+        )
+    )
+    weights.check(layer, params, layer._weights(shape))
 
 
 def _finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:

@@ -103,8 +103,8 @@ class BatchNormalization(Layer):
         weights.check_identifiers(self)
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
-        shape = (self._extent(input_shape),)
-        moving = {"moving_mean": shape, "moving_variance": shape}
+        extent = (self._extent(input_shape),)
+        moving = {"moving_mean": extent, "moving_variance": extent}
         made = weights.initialize(self, key, self._weights(input_shape) | moving)
         params = {name: made[name] for name in made if name not in moving}
         state = {name: made[name] for name in moving}
@@ -128,6 +128,7 @@ class BatchNormalization(Layer):
     ) -> tuple[Array, State]:
         shape = arguments.shape_of_examples(self, x)
         weights.check(self, params, self._weights(shape))
+        weights.check(self, state, self._statistics(shape))
         axis = self._axis(shape)
         others = tuple(a for a in range(x.ndim) if a != axis)
         dtype = jnp.result_type(x, jnp.float32)
@@ -167,6 +168,12 @@ class BatchNormalization(Layer):
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
         shape: Shape = (self._extent(input_shape),)
         return ({"gamma": shape} if self.scale else {}) | ({"beta": shape} if self.center else {})
+
+    def _statistics(self, input_shape: Sequence[int]) -> dict[str, Shape]:
+        names = ["moving_mean", "moving_variance"]
+        if self.renorm:
+            names += ["moving_stddev", "renorm_mean", "renorm_stddev"]
+        return dict.fromkeys(names, (self._extent(input_shape),))
 
     def _axis(self, shape: Sequence[int]) -> int:
         """Returns the normalized axis, counted from the front and with the batch."""
@@ -216,11 +223,15 @@ class BatchNormalization(Layer):
         return lax.stop_gradient(r), lax.stop_gradient(d)
 
     def _clipping(self) -> tuple[tuple[str, float], ...]:
-        bounds = dict(self.renorm_clipping or ())
-        if not bounds.keys() <= {"rmin", "rmax", "dmax"}:
-            raise arguments.refuse(
-                self, "renorm_clipping", "a dictionary of 'rmin', 'rmax' and 'dmax'", bounds
-            )
+        allowed = "a dictionary from any of 'rmin', 'rmax' and 'dmax' to numbers"
+        try:
+            bounds = dict(self.renorm_clipping or ())
+        except (TypeError, ValueError):
+            raise arguments.refuse(self, "renorm_clipping", allowed, self.renorm_clipping) from None
+        if not bounds.keys() <= {"rmin", "rmax", "dmax"} or not all(
+            bound is None or arguments.is_number(bound) for bound in bounds.values()
+        ):
+            raise arguments.refuse(self, "renorm_clipping", allowed, bounds)
         rmin, rmax, dmax = (bounds.get(name) for name in ("rmin", "rmax", "dmax"))
         if (rmin is not None and rmax is not None and rmax < rmin) or (dmax or 0) < 0:
             raise arguments.refuse(

@@ -103,6 +103,10 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
     regularizer = regularizers.get(layer.activity_regularizer)
     if regularizer is None:
         return state
+    if "activity_penalty" not in state:
+        raise ValueError(
+            f"{layer!r}: the state must hold activity_penalty, as init makes it, got {sorted(state)}"
+        )
     total = regularizer(y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)
     # The dtype that the state has, so that it can be carried through a scan in any precision.

@@ -7,6 +7,7 @@ Reference:
 from collections.abc import Sequence
 
 from jaxlayers import layers
+from jaxlayers.layers.arguments import as_tuple, is_integer
 from jaxlayers.sequential import Sequential
 
 # As the model was published for Keras: it follows new batches faster than Keras's 0.99.
@@ -37,7 +38,7 @@ def generator(
         A Sequential from [batch, latent_size] to [batch, *image_shape], with values from 0 to 1.
 
     Raises:
-        ValueError: an image shape or a width of another kind.
+        ValueError: an image shape, a latent size, a width or a rate of another kind.
 
     Example:
         >>> generator().output_shape()
@@ -49,7 +50,8 @@ def generator(
             f"generator: height and width of image_shape must be multiples of 4, "
             f"got {tuple(image_shape)}"
         )
-    _check_width("generator", width, 8)
+    _check_size("generator", "width", width, 8)
+    _check_size("generator", "latent_size", latent_size, 1)
     base = (height // 4, columns // 4, width)
 
     def convolve(filters: int) -> list[layers.Layer]:
@@ -99,14 +101,14 @@ def discriminator(
         real, or its logit.
 
     Raises:
-        ValueError: an image shape or a width of another kind.
+        ValueError: an image shape, a width or a rate of another kind.
 
     Example:
         >>> discriminator().output_shape()
         (1,)
     """
     shape = _image_shape(image_shape)
-    _check_width("discriminator", width, 1)
+    _check_size("discriminator", "width", width, 1)
 
     def convolve(filters: int, strides: int) -> list[layers.Layer]:
         return [
@@ -132,14 +134,14 @@ def discriminator(
 
 
 def _image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
-    shape = tuple(image_shape)
-    if len(shape) != 3 or not all(isinstance(d, int) and d > 0 for d in shape):
+    shape = as_tuple(image_shape) or ()
+    if len(shape) != 3 or not all(is_integer(d) and d > 0 for d in shape):
         raise ValueError(
             f"image_shape must be (height, width, channels), positive integers, got {image_shape!r}"
         )
     return shape
 
 
-def _check_width(model: str, width: int, multiple: int) -> None:
-    if not isinstance(width, int) or width <= 0 or width % multiple:
-        raise ValueError(f"{model}: width must be a positive multiple of {multiple}, got {width!r}")
+def _check_size(model: str, name: str, size: int, multiple: int) -> None:
+    if not is_integer(size) or size <= 0 or size % multiple:
+        raise ValueError(f"{model}: {name} must be a positive multiple of {multiple}, got {size!r}")

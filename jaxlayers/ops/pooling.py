@@ -34,7 +34,11 @@ def max_pool(
 def sum_pool(
     x: Array, pool_size: Sequence[int], strides: Sequence[int], padding: str, data_format: str
 ) -> Array:
-    """Returns the sum of each window; padding counts nothing. Arguments as in `max_pool`."""
+    """Returns the sum of each window; padding counts nothing. Arguments as in `max_pool`.
+
+    Integers are summed as floating-point numbers: those of an image would overflow in eight bits.
+    """
+    x = x.astype(jnp.result_type(x, float))
     return _reduce(lax.add, np.asarray(0, x.dtype), x, pool_size, strides, padding, data_format)
 
 

@@ -10,7 +10,8 @@ from jax import Array
 def repeat_pixels(x: Array, size: Sequence[int], axes: Sequence[int]) -> Array:
     """Repeats each position of `x` along `axes`, `size` times each: nearest upsampling."""
     for count, axis in zip(size, axes, strict=True):
-        x = jnp.repeat(x, count, axis=axis)
+        if count > 1:
+            x = jnp.repeat(x, count, axis=axis)
     return x
 
 

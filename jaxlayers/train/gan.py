@@ -136,9 +136,9 @@ class GAN:
             loss = binary_cross_entropy(logits, 1.0)
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
-        (by_params, *by_outputs), loss = jax.grad(generator_loss, (0, 1, 2), has_aux=True)(
-            params["generator"], fakes, generator_state
-        )
+        # allow_int: a layer may count in its state, and what counts has no gradient.
+        gradient = jax.grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
+        (by_params, *by_outputs), loss = gradient(params["generator"], fakes, generator_state)
         (through_fakes,) = pull_back(tuple(by_outputs))
         generator_params, generator_opt_state = _update(
             self.generator,

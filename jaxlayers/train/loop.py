@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
 from jaxlayers.data import Dataset, batch_at
 from jaxlayers.train import pictures
@@ -24,7 +25,7 @@ class FitConfig:
     Args:
         steps: how many steps.
         batch_size: images a step.
-        seed: of the params, the order of the data and all random numbers.
+        seed: of the params, the order of the data and all random numbers; not negative.
         log_every: steps between two lines of metrics.
         sample_every: steps between two pictures of samples.
         samples: how many images such a picture shows.
@@ -42,6 +43,10 @@ class FitConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"FitConfig: {name} must be a positive integer, got {value!r}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise ValueError(
+                f"FitConfig: seed must be an integer from 0 to 2**63 - 1, got {self.seed!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,9 @@ def fit(
         ValueError: fewer images than a batch takes, or images that the task does not take.
     """
     step = jax.jit(task.step, donate_argnums=0)
-    train_state = task.init(jax.random.key(config.seed))
-    picture = _picture_of_samples(task, config)
+    init_key, picture_key = jax.random.split(jax.random.key(config.seed))
+    train_state = task.init(init_key)
+    picture = _picture_of_samples(task, picture_key, config.samples)
     pending: tuple[int, Metrics] | None = None
     start = time.monotonic()
 
@@ -102,27 +108,25 @@ def fit(
                 if pending is not None:
                     report(progress, *pending)
                 pending = done, metrics
+            if last:
+                report(progress, done, metrics)
             if folder is not None and (done % config.sample_every == 0 or last):
                 picture(train_state, folder.sample_path(done))
             if last:
                 break
-        if pending is not None:
-            report(progress, *pending)
     if folder is not None:
         folder.save_parameters(train_state.params, train_state.state)
         pictures.save_curves(folder.metrics(), folder.path / "curves.png")
     return Fitted(train_state, interruption.asked and done < config.steps)
 
 
-def _picture_of_samples(task: Any, config: FitConfig) -> Callable[[TrainState, Path], None]:
+def _picture_of_samples(task: Any, key: Array, samples: int) -> Callable[[TrainState, Path], None]:
     """Returns a function that draws samples, always of the same latents, as far as a task can."""
     if not hasattr(task, "sample"):
         return lambda train_state, path: None
-    # Beside the keys of the steps, which are folded from the key of the run.
-    key = jax.random.fold_in(jax.random.key(config.seed), 1)
     sample = jax.jit(task.sample, static_argnums=2)
 
     def picture(train_state: TrainState, path: Path) -> None:
-        pictures.save_grid(np.asarray(sample(train_state, key, config.samples)), path)
+        pictures.save_grid(np.asarray(sample(train_state, key, samples)), path)
 
     return picture

@@ -59,10 +59,12 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
 
 
 def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
-    """Writes metrics against steps as one PNG, losses above and all else below.
+    """Writes metrics against steps as one PNG, with a panel for each last word of their names.
+
+    Losses come first. Behind each line of more than a few points stand the values that it smooths.
 
     Args:
-        metrics: `step` and columns of its length.
+        metrics: `step` and columns of its length; `seconds` is left out.
         path: where to.
 
     Raises:
@@ -73,23 +75,23 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     except ImportError as error:
         raise ImportError('curves need matplotlib: pip install "jaxlayers[train]"') from error
     names = [name for name in metrics if name not in ("step", "seconds")]
-    panels = {
-        "loss": [name for name in names if name.endswith("loss")],
-        "accuracy": [name for name in names if not name.endswith("loss")],
-    }
-    panels = {label: columns for label, columns in panels.items() if columns}
+    panels: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: not name.endswith("loss")):
+        panels.setdefault(name.rpartition("_")[2], []).append(name)
     if not panels:
         return
     figure = Figure(figsize=(8, 3.2 * len(panels)), layout="constrained")
+    marker = "o" if len(metrics["step"]) == 1 else None  # one point makes no line
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (label, columns) in zip(axes, panels.items(), strict=True):
         for name in columns:
             (line,) = axis.plot(metrics["step"], metrics[name], alpha=0.25, linewidth=0.8)
             smooth = _smoothed(metrics[name])
-            axis.plot(metrics["step"], smooth, color=line.get_color(), label=_spaced(name))
+            style = {"color": line.get_color(), "marker": marker, "label": _spaced(name)}
+            axis.plot(metrics["step"], smooth, **style)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
     axes[-1].set_xlabel("step")
     figure.savefig(path, dpi=120)
 

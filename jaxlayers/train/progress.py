@@ -4,7 +4,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import rich.progress
 
 
 class Progress(Protocol):
@@ -25,19 +28,19 @@ def show_progress(steps: int, batch_size: int) -> Iterator[Progress]:
     """
     if sys.stderr.isatty():
         try:
+            import rich.console
             import rich.progress
         except ImportError:
             pass
         else:
             with rich.progress.Progress(
+                rich.progress.SpinnerColumn(finished_text="✓"),
                 rich.progress.TextColumn("step {task.completed}/{task.total}"),
-                rich.progress.BarColumn(),
+                rich.progress.BarColumn(),  # narrow terminals take from it first
                 rich.progress.TextColumn("{task.fields[text]}"),
-                rich.progress.TimeElapsedColumn(),
-                rich.progress.TextColumn("left"),
-                rich.progress.TimeRemainingColumn(elapsed_when_finished=True),
+                console=rich.console.Console(stderr=True),
             ) as bar:
-                yield _Bar(bar, steps, batch_size)
+                yield _Bar(bar, steps)
             return
     yield _Lines(steps, batch_size)
 
@@ -58,14 +61,14 @@ class _Clock:
 
 
 class _Bar:
-    def __init__(self, bar: "rich.progress.Progress", steps: int, batch_size: int) -> None:  # type: ignore[name-defined]  # noqa: F821
-        self._bar, self._batch_size, self._clock = bar, batch_size, _Clock()
+    def __init__(self, bar: "rich.progress.Progress", steps: int) -> None:
+        self._bar, self._steps, self._clock = bar, steps, _Clock()
         self._row = bar.add_task("", total=steps, text="compiling")
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         rate = self._clock.rate(step)
-        speed = _speed(rate, self._batch_size) if rate else ""
-        self._bar.update(self._row, completed=step, text=f"{_losses(metrics)}  {speed}")
+        speed = f"  {rate:.1f} steps/s  {_left(self._steps - step, rate)}" if rate else ""
+        self._bar.update(self._row, completed=step, text=_losses(metrics) + speed)
 
 
 class _Lines:
@@ -81,15 +84,11 @@ class _Lines:
         self._printed = now
         speed = ""
         if rate:
-            left = (self._steps - step) / rate
             speed = (
-                f"  {rate:.1f} steps/s, {rate * self._batch_size:.0f} images/s, {_time(left)} left"
+                f"  {rate:.1f} steps/s, {rate * self._batch_size:.0f} images/s, "
+                f"{_left(self._steps - step, rate)}"
             )
         print(f"step {step}/{self._steps}  {_losses(metrics)}{speed}", flush=True)
-
-
-def _speed(rate: float, batch_size: int) -> str:
-    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s"
 
 
 def _losses(metrics: Mapping[str, float]) -> str:
@@ -100,6 +99,7 @@ def _losses(metrics: Mapping[str, float]) -> str:
     )
 
 
-def _time(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes}:{seconds:02d}"
+def _left(steps: int, rate: float) -> str:
+    minutes, seconds = divmod(round(steps / rate), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d} left" if hours else f"{minutes}:{seconds:02d} left"

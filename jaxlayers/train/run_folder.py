@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
-import jax
 import numpy as np
 
 _SEPARATOR = "/"
@@ -68,26 +68,32 @@ class RunFolder:
         return self.path / "samples" / f"step_{step:07d}.png"
 
     def save_parameters(self, params: Any, state: Any) -> None:
-        """Writes params and state, nested dictionaries of arrays."""
+        """Writes params and state, nested dictionaries of arrays.
+
+        The file appears under its name only when it is whole.
+        """
         arrays: dict[str, Any] = dict(_flatten({"params": params, "state": state}))
         temporary = self.path / "parameters.tmp.npz"
-        np.savez(temporary, allow_pickle=False, **arrays)
+        np.savez(temporary, **arrays)
         temporary.replace(self.path / "parameters.npz")
 
     def load_parameters(self) -> tuple[Any, Any]:
-        """Returns params and state as they were saved.
+        """Returns params and state as they were saved, with NumPy's arrays.
+
+        Those of bfloat16, which the file format does not know, come as float32.
 
         Raises:
             FileNotFoundError: the run has saved none.
         """
         with np.load(self._existing("parameters.npz"), allow_pickle=False) as file:
-            tree: dict[str, Any] = {"params": {}, "state": {}}
+            tree: dict[str, Any] = {}
             for path, array in file.items():
-                *parents, name = path.split(_SEPARATOR)
+                *parents, name = map(unquote, path.split(_SEPARATOR))
                 node = tree
                 for parent in parents:
                     node = node.setdefault(parent, {})
-                node[name] = array
+                if name:
+                    node[name] = array
         return tree["params"], tree["state"]
 
     def model(self) -> dict[str, Any]:
@@ -113,6 +119,15 @@ def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2, default=str) + "\n"
 
 
-def _flatten(tree: Any) -> Iterator[tuple[str, np.ndarray]]:
-    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-        yield _SEPARATOR.join(str(entry.key) for entry in path), np.asarray(leaf)
+def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """Yields each array with its path; an empty dictionary's path ends in the separator."""
+    if not tree:
+        yield above, np.empty(0)
+    for name, node in tree.items():
+        path = above + quote(name, safe="")
+        if isinstance(node, Mapping):
+            yield from _flatten(node, path + _SEPARATOR)
+        else:
+            array = np.asarray(node)
+            # NumPy would write the dtypes of other packages (kind V), but not read them.
+            yield path, array.astype(np.float32) if array.dtype.kind == "V" else array

@@ -1,0 +1,88 @@
+"""What the forms are made of: padding, the part of an image that a tap meets, matrix products."""
+
+from collections.abc import Iterable, Sequence
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxlayers.ops.geometry import Extents, Geometry, taps
+
+Padding = Sequence[tuple[int, int]]
+
+
+def pad(x: Array, padding: Padding) -> Array:
+    """Pads the spatial axes of [batch, *spatial, channels] with zeros; negative pads crop."""
+    if not any(n for pair in padding for n in pair):
+        return x
+    config = [(0, 0, 0), *((front, behind, 0) for front, behind in padding), (0, 0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
+
+
+def met(padded: Array, tap: Extents, outputs: Extents, geometry: Geometry) -> Array:
+    """Returns what one tap meets of a padded image: [batch, *windows, channels]."""
+    for axis, (index, windows) in enumerate(zip(tap, outputs, strict=True), 1):
+        stride = geometry.strides[axis - 1]
+        start = index * geometry.dilation[axis - 1]
+        padded = lax.slice_in_dim(padded, start, start + (windows - 1) * stride + 1, stride, axis)
+    return padded
+
+
+def spread(y: Array, tap: Extents, spatial: Extents, geometry: Geometry) -> Array:
+    """Returns an image with `y` where one tap meets it, and zeros elsewhere: `met` transposed."""
+    config = [(0, 0, 0)]
+    for axis, (index, extent, windows) in enumerate(zip(tap, spatial, y.shape[1:-1], strict=True)):
+        stride = geometry.strides[axis]
+        before = index * geometry.dilation[axis] - geometry.padding[axis][0]
+        config.append((before, extent - before - (windows - 1) * stride - 1, stride - 1))
+    return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
+
+
+def patches(x: Array, window: Extents, geometry: Geometry) -> Array:
+    """Returns what all taps meet, side by side: [batch, *windows, taps * channels]."""
+    outputs = geometry.outputs(x.shape[1:-1], window)
+    padded = pad(x, geometry.padding)
+    columns = [met(padded, tap, outputs, geometry) for tap in taps(window)]
+    return lax.concatenate(columns, x.ndim - 1)
+
+
+def channel_slice(x: Array, index: int, width: int) -> Array:
+    """Returns the `index`-th `width` channels."""
+    return lax.slice_in_dim(x, index * width, (index + 1) * width, axis=x.ndim - 1)
+
+
+def product(x: Array, matrix: Array) -> Array:
+    """Returns [..., channels] times [channels, filters]."""
+    return lax.dot_general(x, matrix, (((x.ndim - 1,), (0,)), ((), ())))
+
+
+def rows_product(x: Array, y: Array) -> Array:
+    """Returns [..., channels] and [..., filters] contracted over all else: [channels, filters]."""
+    rows = tuple(range(x.ndim - 1))
+    contracted = ((rows, rows), ((), ()))
+    # XLA's product is up to 2.4 times faster with the narrower operand on the left.
+    if y.shape[-1] <= x.shape[-1]:
+        return lax.dot_general(y, x, contracted).T
+    return lax.dot_general(x, y, contracted)
+
+
+def total(terms: Iterable[Array], shape: Sequence[int], dtype: jnp.dtype) -> Array:
+    """Returns the sum of arrays; zeros of `shape` where there is none."""
+    terms = list(terms)
+    if not terms:
+        return jnp.zeros(shape, dtype)
+    result, *rest = terms
+    for term in rest:
+        result = result + term
+    return result
+
+
+def turned(kernel: Array, groups: int) -> Array:
+    """Returns the kernel of the way back: taps reversed, channels and filters exchanged.
+
+    [*window, channels / groups, filters] becomes [*window, filters / groups, channels].
+    """
+    *window, inputs, filters = kernel.shape
+    kernel = kernel.reshape(*window, inputs, groups, filters // groups)
+    kernel = jnp.moveaxis(kernel, -1, len(window)).swapaxes(-1, -2)
+    kernel = kernel.reshape(*window, filters // groups, groups * inputs)
+    return lax.rev(kernel, tuple(range(len(window))))

@@ -1,0 +1,111 @@
+"""Which form computes what, from shapes alone.
+
+XLA's own convolution is good where it is given what it takes; the other forms are for where it
+is not. Each number below has the measurement that it comes from beside it: GFLOP/s in float32 on
+two cores, batch 64 unless said otherwise.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jaxlayers.ops.geometry import Extents, Geometry
+
+# XLA's convolution packs its rows image by image; in images of so few positions most of a pack is
+# empty (4 x 4 x 256 -> 512: 80 against 165 of patches; at 7 x 7 the convolution wins again).
+FEW_POSITIONS = 16
+
+# In so few rows the whole of the work is moving the kernel, and a copy of it, turned around, costs
+# more than it saves (batch 1, 7 x 7 x 512: 36 by phases against 78 by shifted sums).
+FEW_ROWS_FOR_PHASES = 256
+
+# So few rows are too short a sum for the convolution form of the gradient by the kernel (batch 1,
+# 7 x 7 x 512: 100 against 164 of patches; 14 x 14 x 256 the other way round: 173 against 96).
+FEW_ROWS_FOR_CONVOLUTION = 64
+
+# Narrower than this a convolution loses more by being narrow than by the zeros of a block-diagonal
+# kernel (g = 32 on 28 x 28 x 128: 2.3 group by group against 19).
+CHANNELS_TOGETHER = 32
+
+# Strided volumes of that many products an output do better as patches than as planes.
+MANY_PRODUCTS = 512
+
+# What a form may hold beside what any convolution does: 256 MiB, or twice its operands and result.
+MOST_BYTES = 2**28
+
+
+def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
+    """Returns the name of the form for the forward pass of these shapes."""
+    window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
+    if geometry.groups > 1:
+        return "depthwise" if channels == 1 else "blocks"
+    if math.prod(window) == 1:
+        return "one_tap"
+    # One channel fills one lane of a vector; the taps take the place of the channels
+    # (28 x 28 x 32 -> 1: 27 against 70).
+    if filters == 1 < channels:
+        return "shifted_sums"
+    if channels == 1:
+        return "tap_by_tap"
+    if geometry.rank == 3:
+        many = channels * math.prod(window) >= MANY_PRODUCTS
+        return "patches" if many and max(geometry.strides) > 1 else "planes"
+    return "patches" if _positions(x, window, geometry) <= FEW_POSITIONS else "convolution"
+
+
+def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
+    """Returns the name of the form for the gradient by an image of shape `x`."""
+    window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
+    if geometry.groups > 1:
+        return "phases" if channels == 1 and filters == geometry.groups else "blocks"
+    positions = _positions(x, window, geometry)
+    # Taps that do not overlap leave nothing to add: one matrix product and no more.
+    apart = all(size <= stride for size, stride in zip(window, geometry.strides, strict=True))
+    if (
+        channels == 1 < filters
+        or positions <= FEW_POSITIONS
+        or _rows(x, positions) <= FEW_ROWS_FOR_PHASES
+        or apart
+    ):
+        return "shifted_sums"
+    return "phases"
+
+
+def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
+    """Returns the name of the form for the gradient by a kernel of shape `kernel`."""
+    window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
+    if geometry.groups > 1:
+        return "depthwise" if channels == 1 and filters == geometry.groups else "blocks"
+    if math.prod(window) == 1:
+        return "tap_by_tap"
+    if filters == 1 < channels:
+        return "output_patches"
+    if geometry.rank == 3:
+        return "tap_by_tap" if channels == 1 else "planes"
+    few_rows = _rows(x, _positions(x, window, geometry)) <= FEW_ROWS_FOR_CONVOLUTION
+    return "patches" if few_rows else "convolution"
+
+
+def parts(batch: Any, held_per_image: int, operands: int, itemsize: int) -> int:
+    """Returns into how many parts of the batch a form goes, so that it never holds much at once.
+
+    Args:
+        batch: number of images; one part where it is not known.
+        held_per_image: numbers that the form holds for an image, beside operands and result.
+        operands: numbers in operands and result.
+        itemsize: bytes of a number.
+    """
+    if not isinstance(batch, int):
+        return 1
+    limit = max(MOST_BYTES, 2 * operands * itemsize)
+    needed = -(-batch * held_per_image * itemsize // limit)
+    return next((n for n in range(max(needed, 1), batch) if batch % n == 0), max(batch, 1))
+
+
+def _positions(x: Sequence[Any], window: Extents, geometry: Geometry) -> int:
+    return math.prod(geometry.outputs(tuple(x[1:-1]), window))
+
+
+def _rows(x: Sequence[Any], positions: int) -> float:
+    """Returns the positions of all images; of infinitely many where the batch is not known."""
+    return x[0] * positions if isinstance(x[0], int) else math.inf

@@ -1,0 +1,55 @@
+"""Images taken apart into phases and put together again.
+
+The phase p of an axis by a stride s are its positions p, p + s, p + 2 s and so on.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxlayers.ops.geometry import Extents
+
+
+def interleave(parts: Sequence[Array], strides: Extents, spatial: Extents) -> Array:
+    """Returns the image of which `parts` are the phases.
+
+    Args:
+        parts: for each combination of phases, the last axis fastest, [batch, *positions,
+            channels]; where a phase is a position shorter than others, it is filled up.
+        strides: the number of phases of each spatial axis.
+        spatial: the extents of the image.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    longest = tuple(-(-extent // stride) for extent, stride in zip(spatial, strides, strict=True))
+    stacked = jnp.stack([_filled(part, longest) for part in parts], axis=-2)
+    return unstack_phases(stacked.reshape(*stacked.shape[:-2], -1), strides, spatial)
+
+
+def unstack_phases(image: Array, strides: Extents, spatial: Extents) -> Array:
+    """Returns the image of which the channels of `image` hold the phases.
+
+    Args:
+        image: [batch, *positions, phases * channels].
+        strides: the number of phases of each spatial axis; the last is the fastest.
+        spatial: the extents of the result, [batch, *spatial, channels].
+    """
+    rank = len(strides)
+    batch, *positions, _ = image.shape
+    phases = image.reshape(batch, *positions, *strides, -1)
+    order = [0]
+    for axis in range(1, rank + 1):
+        order += [axis, rank + axis]
+    whole = phases.transpose(*order, 2 * rank + 1)
+    whole = whole.reshape(
+        batch, *(n * s for n, s in zip(positions, strides, strict=True)), phases.shape[-1]
+    )
+    for axis, extent in enumerate(spatial, 1):
+        whole = lax.slice_in_dim(whole, 0, extent, axis=axis)
+    return whole
+
+
+def _filled(part: Array, extents: Extents) -> Array:
+    missing = [long - short for long, short in zip(extents, part.shape[1:-1], strict=True)]
+    return jnp.pad(part, [(0, 0), *((0, n) for n in missing), (0, 0)]) if any(missing) else part

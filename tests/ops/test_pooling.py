@@ -1,0 +1,53 @@
+"""Pooling in one to three dimensions beside plain loops."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlayers import ops
+from tests.ops import reference
+
+# Extent, window, strides.
+GEOMETRIES = [
+    ((7,), (3,), (2,)),
+    ((4, 5), (2, 2), (2, 2)),
+    ((5, 4), (3, 2), (1, 3)),
+    ((3, 3), (3, 3), (4, 1)),
+    ((3, 4, 5), (2, 3, 2), (2, 1, 2)),
+]
+POOLINGS = [(ops.max_pool, np.max), (ops.sum_pool, np.sum), (ops.average_pool, np.mean)]
+
+
+@pytest.mark.parametrize(("ours", "reduce"), POOLINGS, ids=["max", "sum", "average"])
+@pytest.mark.parametrize(("spatial", "pool_size", "strides"), GEOMETRIES)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_pooling_reduces_what_of_a_window_is_in_the_image(
+    ours, reduce, spatial, pool_size, strides, padding, data_format
+) -> None:
+    # All negative: padding with zeros would show in the maximum.
+    x = -1 - np.random.default_rng(0).random((2, *spatial, 3))
+    first = data_format == "channels_first"
+    with jax.enable_x64(True):
+        images = jnp.asarray(np.moveaxis(x, -1, 1) if first else x)
+        y = np.asarray(ours(images, pool_size, strides, padding, data_format))
+    expected = reference.pool(reduce, x, pool_size, strides, padding)
+    np.testing.assert_allclose(np.moveaxis(y, 1, -1) if first else y, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "reduce"), POOLINGS, ids=["max", "sum", "average"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32"])
+def test_integers_do_not_overflow(ours, reduce, dtype) -> None:
+    x = np.random.default_rng(0).integers(100, 128, (2, 4, 4, 3)).astype(dtype)
+    y = ours(x, (2, 2), (2, 2), "valid", "channels_last")
+    np.testing.assert_allclose(y, reference.pool(reduce, x, (2, 2), (2, 2), "valid"), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("ours", "_"), POOLINGS, ids=["max", "sum", "average"])
+def test_floats_keep_their_dtype(ours, _) -> None:
+    for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
+        assert (
+            ours(jnp.ones((1, 4, 4, 1), dtype), (2, 2), (2, 2), "same", "channels_last").dtype
+            == dtype
+        )
