@@ -1,6 +1,7 @@
 """Pairs of layers that have a cheaper exact form, with the same params, state and results."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jaxlayers.layer import Layer
 from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
@@ -19,7 +20,7 @@ def fused_upsamplings(layers: Sequence[Layer]) -> dict[int, UpSampling2D]:
     """
     return {
         position: first
-        for position, (first, second) in enumerate(zip(layers, layers[1:], strict=False), 1)
+        for position, (first, second) in enumerate(pairwise(layers), 1)
         if isinstance(first, UpSampling2D)
         and isinstance(second, Conv2D | Conv2DTranspose)
         and first.interpolation == "nearest"

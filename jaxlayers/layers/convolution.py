@@ -320,7 +320,7 @@ def _join(layer: Any, spatial: Sequence[int]) -> Shape:
 
 
 def _check_input(layer: Any, params: Params, x: Array, size: Sequence[int]) -> None:
-    """Refuses an input that, once upsampled, the layer does not take, and params not made for it."""
+    """Refuses an input that the layer does not take once upsampled, and params of another."""
     shape = arguments.shape_of_examples(layer, x, *_axes(layer))
     factors = dict(zip(("height", "width"), size, strict=True))
     layer.output_shape(

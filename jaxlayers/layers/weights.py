@@ -105,7 +105,7 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
         return state
     if "activity_penalty" not in state:
         raise ValueError(
-            f"{layer!r}: the state must hold activity_penalty, as init makes it, got {sorted(state)}"
+            f"{layer!r}: the state must hold activity_penalty, as from init, got {sorted(state)}"
         )
     total = regularizer(y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)

@@ -3,6 +3,8 @@
 The phase p of an axis by a stride s are its positions p, p + s, p + 2 s and so on.
 """
 
+import math
+import operator
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -23,8 +25,8 @@ def interleave(parts: Sequence[Array], strides: Extents, spatial: Extents) -> Ar
     if len(parts) == 1:
         return parts[0]
     longest = tuple(-(-extent // stride) for extent, stride in zip(spatial, strides, strict=True))
-    stacked = jnp.stack([_filled(part, longest) for part in parts], axis=-2)
-    return unstack_phases(stacked.reshape(*stacked.shape[:-2], -1), strides, spatial)
+    together = jnp.concatenate([_filled(part, longest) for part in parts], -1)
+    return unstack_phases(together, strides, spatial)
 
 
 def unstack_phases(image: Array, strides: Extents, spatial: Extents) -> Array:
@@ -36,15 +38,14 @@ def unstack_phases(image: Array, strides: Extents, spatial: Extents) -> Array:
         spatial: the extents of the result, [batch, *spatial, channels].
     """
     rank = len(strides)
-    batch, *positions, _ = image.shape
-    phases = image.reshape(batch, *positions, *strides, -1)
+    batch, *positions, together = image.shape
+    channels = together // math.prod(strides)
+    phases = image.reshape(batch, *positions, *strides, channels)
     order = [0]
     for axis in range(1, rank + 1):
         order += [axis, rank + axis]
     whole = phases.transpose(*order, 2 * rank + 1)
-    whole = whole.reshape(
-        batch, *(n * s for n, s in zip(positions, strides, strict=True)), phases.shape[-1]
-    )
+    whole = whole.reshape(batch, *map(operator.mul, positions, strides), channels)
     for axis, extent in enumerate(spatial, 1):
         whole = lax.slice_in_dim(whole, 0, extent, axis=axis)
     return whole

@@ -12,10 +12,15 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxlayers.ops.cpu import blocks, depthwise, planes, rule
-from jaxlayers.ops.cpu import forward as forward_forms
-from jaxlayers.ops.cpu import input_gradient as input_gradient_forms
-from jaxlayers.ops.cpu import kernel_gradient as kernel_gradient_forms
+from jaxlayers.ops.cpu import (
+    blocks,
+    depthwise,
+    forward_forms,
+    input_gradient_forms,
+    kernel_gradient_forms,
+    planes,
+    rule,
+)
 from jaxlayers.ops.geometry import Extents, Geometry
 from jaxlayers.ops.phases import interleave
 

@@ -23,6 +23,11 @@ FEW_ROWS_FOR_PHASES = 256
 # 7 x 7 x 512: 100 against 164 of patches; 14 x 14 x 256 the other way round: 173 against 96).
 FEW_ROWS_FOR_CONVOLUTION = 64
 
+# The convolution form of the gradient by the kernel has as many positions an image as the window
+# has taps: with few of them it is as badly off as above, and where the images are small as well
+# a matrix product for each tap is better (7 x 7 x 256 -> 512, window of 3: 176 against 248).
+SMALL_IMAGE = 49
+
 # Narrower than this a convolution loses more by being narrow than by the zeros of a block-diagonal
 # kernel (g = 32 on 28 x 28 x 128: 2.3 group by group against 19).
 CHANNELS_TOGETHER = 32
@@ -82,8 +87,12 @@ def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
         return "output_patches"
     if geometry.rank == 3:
         return "tap_by_tap" if channels == 1 else "planes"
-    few_rows = _rows(x, _positions(x, window, geometry)) <= FEW_ROWS_FOR_CONVOLUTION
-    return "patches" if few_rows else "convolution"
+    positions = _positions(x, window, geometry)
+    if _rows(x, positions) <= FEW_ROWS_FOR_CONVOLUTION:
+        return "patches"
+    if math.prod(window) <= FEW_POSITIONS and positions <= SMALL_IMAGE and channels > 1:
+        return "tap_by_tap"
+    return "convolution"
 
 
 def parts(batch: Any, held_per_image: int, operands: int, itemsize: int) -> int:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers.ops.cpu import forward, pieces
+from jaxlayers.ops.cpu import forward_forms, pieces
 from jaxlayers.ops.geometry import Extents, Geometry, taps
 
 
@@ -26,7 +26,7 @@ def convolution(x: Array, y: Array, window: Extents, geometry: Geometry) -> Arra
             strict=True,
         )
     )
-    kernel = forward.convolution(
+    kernel = forward_forms.convolution(
         jnp.swapaxes(x, 0, -1),
         jnp.moveaxis(y, 0, -2),
         Geometry(geometry.dilation, padding, geometry.strides),

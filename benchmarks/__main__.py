@@ -1,0 +1,163 @@
+"""Runs the benchmarks and writes the tables: `python -m benchmarks --help`."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+from datetime import date
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks import convolutions, memory, training_step
+from benchmarks.shapes import all_shapes
+from benchmarks.side_by_side import medians
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=["convolutions", "step", "memory"])
+    parser.add_argument("--batch-size", type=int, default=64, help="of the training step")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--machine", default=None, help="name of the table; found out by default")
+    arguments = parser.parse_args()
+    machine = arguments.machine or _machine()
+    parts = {"step": step_table, "convolutions": convolution_table, "memory": memory_table}
+    chosen = [arguments.only] if arguments.only else list(parts)
+    for part in chosen:
+        table = parts[part](arguments)
+        print(table, flush=True)
+        suffix = "" if arguments.precision == "float32" else f"-{arguments.precision}"
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{machine}-{part}{suffix}.md").write_text(f"{_header(arguments)}\n\n{table}\n")
+
+
+def step_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of the training step."""
+    from benchmarks import dcgan_in_torch
+
+    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
+    bfloat16 = arguments.precision == "bfloat16"
+    steps, compiling = {}, {}
+    for library in training_step.ON_JAX:
+        if training_step.available(library):
+            steps[library], compiling[library] = training_step.jax_step(
+                library, arguments.batch_size, jnp.dtype(arguments.precision)
+            )
+    compilers = [False] if device == "cpu" else [False, True]
+    for compiled in compilers:
+        name = "PyTorch, torch.compile" if compiled else "PyTorch"
+        steps[name] = dcgan_in_torch.training_step(arguments.batch_size, device, compiled, bfloat16)
+    seconds = medians(steps, rounds=7 if device == "cpu" else 200, seconds=180)
+    lines = [
+        f"## A training step of the DCGAN, batch {arguments.batch_size}",
+        "",
+        "| | ms | ours is faster by | compiling, s |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, value in sorted(seconds.items(), key=lambda item: item[1]):
+        ratio = value / seconds["jaxlayers"]
+        compile_time = f"{compiling[name]:.1f}" if name in compiling else ""
+        lines.append(f"| {name} | {1e3 * value:.1f} | {ratio:.2f} | {compile_time} |")
+    return "\n".join(lines)
+
+
+def convolution_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of convolutions, worst last."""
+    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
+    rows = []
+    for shape in all_shapes():
+        for row in convolutions.measure(shape, jnp.dtype(arguments.precision), device):
+            rows.append(row)
+            print(_line(row), flush=True)
+    rows.sort(key=lambda row: row.seconds["ours"] / row.seconds["torch"])
+    by_lax, by_torch, by_scan = (
+        [row.seconds[a] / row.seconds[b] for row in rows]
+        for a, b in (("ours", "lax"), ("ours", "torch"), ("in a scan", "outside a scan"))
+    )
+    return "\n".join(
+        [
+            "## Convolutions",
+            "",
+            f"{len(all_shapes())} shapes, {len(rows)} functions. Time of ours as a ratio:",
+            "",
+            "| to | median | worst | above the limit |",
+            "| --- | ---: | ---: | ---: |",
+            _summary("lax", by_lax, 1.1),
+            _summary("PyTorch", by_torch, 2.5),
+            _summary("itself, in a scan to outside", by_scan, 1.15),
+            "",
+            "| convolution, kernel | function | GFLOP/s | lax | PyTorch | to lax | to PyTorch "
+            "| in a scan |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *map(_line, rows),
+        ]
+    )
+
+
+def memory_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of peak memory."""
+    lines = [
+        "## Peak memory of temporaries, MiB",
+        "",
+        "| convolution, kernel | function | ours | lax |",
+        "| --- | --- | ---: | ---: |",
+    ]
+    for shape in all_shapes():
+        for function, ours, theirs in memory.measure(shape):
+            lines.append(f"| {shape.name} | {function} | {ours:.1f} | {theirs:.1f} |")
+    return "\n".join(lines)
+
+
+def _summary(name: str, ratios: list[float], limit: float) -> str:
+    above = sum(ratio > limit for ratio in ratios)
+    median = statistics.median(ratios)
+    return f"| {name} | {median:.2f} | {max(ratios):.2f} | {above} above {limit} |"
+
+
+def _line(row: convolutions.Row) -> str:
+    seconds = row.seconds
+    speeds = [row.flops / seconds[name] / 1e9 for name in ("ours", "lax", "torch")]
+    ratios = [
+        seconds["ours"] / seconds["lax"],
+        seconds["ours"] / seconds["torch"],
+        seconds["in a scan"] / seconds["outside a scan"],
+    ]
+    cells = [row.shape.name, row.function, *(f"{s:.1f}" for s in speeds)]
+    return f"| {' | '.join([*cells, *(f'{r:.2f}' for r in ratios)])} |"
+
+
+def _header(arguments: argparse.Namespace) -> str:
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("jax", "jaxlib", "torch", "keras", "flax")
+        if _installed(name)
+    )
+    device = jax.devices()[0].device_kind
+    return (
+        f"# {device}, {os.cpu_count()} CPU cores, {arguments.precision}\n\n"
+        f"{date.today():%Y-%m-%d}; Python {platform.python_version()}, {versions}. "
+        "Medians of calls interleaved in one process."
+    )
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _machine() -> str:
+    if jax.default_backend() == "cpu":
+        return f"cpu-{os.cpu_count()}-cores"
+    return jax.devices()[0].device_kind.lower().replace(" ", "-")
+
+
+if __name__ == "__main__":
+    main()

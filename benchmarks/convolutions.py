@@ -1,0 +1,138 @@
+"""Every convolution and its gradients: ours, lax's and PyTorch's, and ours inside a scan."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from benchmarks.shapes import Shape
+from benchmarks.side_by_side import medians
+from jaxlayers.ops import library, trilinear
+
+_SCAN_LENGTH = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """Median seconds of one function of one convolution."""
+
+    shape: Shape
+    function: str
+    flops: float
+    seconds: dict[str, float]
+
+
+def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -> Iterator[Row]:
+    """Yields a row for the forward pass and for each gradient."""
+    rng = np.random.default_rng(0)
+    geometry, spatial, window = shape.geometry, shape.spatial, shape.window
+    x = rng.standard_normal((shape.batch, *spatial, shape.channels), np.float32)
+    kernel_shape = (*window, shape.channels // geometry.groups, shape.filters)
+    kernel = rng.standard_normal(kernel_shape, np.float32)
+    y = rng.standard_normal((shape.batch, *shape.outputs, shape.filters), np.float32)
+    flops = 2.0 * math.prod(kernel_shape) * shape.batch * math.prod(shape.outputs)
+    in_torch = _in_torch(shape, x, kernel, y, dtype, torch_device)
+    functions = {
+        "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), (x, kernel)),
+        "by input": (lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry), (y, kernel)),
+        "by kernel": (lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry), (x, y)),
+    }
+    for name, (function, arrays) in functions.items():
+        operands = [jnp.asarray(array, dtype) for array in arrays]
+        calls = {
+            "ours": _compiled(function(trilinear), *operands),
+            "lax": _compiled(function(library), *operands),
+            "torch": in_torch[name],
+            "outside a scan": _compiled(_once(function(trilinear)), *operands),
+            "in a scan": _compiled(_repeated(function(trilinear)), *operands),
+        }
+        seconds = medians(calls, rounds=9, seconds=3)
+        seconds["in a scan"] /= _SCAN_LENGTH
+        # The forward pass of a transposed convolution is the gradient by the image of another.
+        swapped = {"forward": "by input", "by input": "forward"} if shape.transposed else {}
+        yield Row(shape, swapped.get(name, name), flops, seconds)
+
+
+def _compiled(function: Callable[..., Any], *operands: Any) -> Callable[[], object]:
+    compiled = jax.jit(function).lower(*operands).compile()
+    return lambda: jax.block_until_ready(compiled(*operands))
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What one step of `_repeated` does, so that the two differ by the loop alone."""
+    return lambda a, b: function(a + b.ravel()[0] * 1e-30, b)
+
+
+def _repeated(function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(a: Any, b: Any) -> Any:
+        def step(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], None]:
+            # Through the carry, so that XLA cannot take the work out of the loop.
+            result = function(a + carry[0], b)
+            return (result.ravel()[0] * 1e-30, result), None
+
+        shape = jax.eval_shape(function, a, b)
+        start = (jnp.zeros((), a.dtype), jnp.zeros(shape.shape, shape.dtype))
+        return lax.scan(step, start, None, length=_SCAN_LENGTH)[0]
+
+    return run
+
+
+def _in_torch(
+    shape: Shape, x: Any, kernel: Any, y: Any, dtype: Any, device: str
+) -> dict[str, Callable[[], object]]:
+    import torch
+
+    rank = len(shape.spatial)
+    layout = {2: torch.channels_last, 3: torch.channels_last_3d}.get(rank, torch.contiguous_format)
+    torch_dtype = torch.bfloat16 if dtype == jnp.bfloat16 else torch.float32
+
+    def tensor(array: Any) -> torch.Tensor:
+        first = torch.from_numpy(np.ascontiguousarray(array)).to(device, torch_dtype)
+        return first.contiguous(memory_format=layout)
+
+    strides, pads, dilation, groups = shape.geometry
+    # PyTorch pads alike on both sides; where that does not do, the image comes padded, and the
+    # time for it is a gift.
+    x = np.moveaxis(x, -1, 1)
+    padding = [front for front, _ in pads]
+    if any(front != behind for front, behind in pads):
+        x, padding = np.pad(x, [(0, 0), (0, 0), *pads]), [0] * rank
+    images, outputs = tensor(x), tensor(np.moveaxis(y, -1, 1))
+    weights = tensor(np.moveaxis(kernel, (-1, -2), (0, 1)))
+    forward = getattr(torch.nn.functional, f"conv{rank}d")
+
+    def backward(mask: list[bool]) -> Callable[[], object]:
+        return lambda: torch.ops.aten.convolution_backward(
+            outputs,
+            images,
+            weights,
+            None,
+            list(strides),
+            padding,
+            list(dilation),
+            False,
+            [0] * rank,
+            groups,
+            mask,
+        )
+
+    def waited(call: Callable[[], object]) -> Callable[[], object]:
+        def run() -> None:
+            call()
+            if device != "cpu":
+                torch.cuda.synchronize()
+
+        return run
+
+    return {
+        "forward": waited(
+            lambda: forward(images, weights, None, strides, padding, dilation, groups)
+        ),
+        "by input": waited(backward([True, False, False])),
+        "by kernel": waited(backward([False, True, False])),
+    }

@@ -1,0 +1,32 @@
+"""Peak memory of the temporaries of each convolution, as XLA's buffer assignment has it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.shapes import Shape
+from jaxlayers.ops import library, trilinear
+
+
+def measure(shape: Shape) -> Iterator[tuple[str, float, float]]:
+    """Yields each function with the MiB of temporaries of ours and of lax's."""
+    geometry, spatial, window = shape.geometry, shape.spatial, shape.window
+    x = (shape.batch, *spatial, shape.channels)
+    kernel = (*window, shape.channels // geometry.groups, shape.filters)
+    y = (shape.batch, *shape.outputs, shape.filters)
+    functions = {
+        "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), (x, kernel)),
+        "by input": (lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry), (y, kernel)),
+        "by kernel": (lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry), (x, y)),
+    }
+    for name, (function, shapes) in functions.items():
+        operands = [jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
+        ours, theirs = (_temporaries(function(m), operands) for m in (trilinear, library))
+        yield name, ours, theirs
+
+
+def _temporaries(function: Callable[..., Any], operands: list[Any]) -> float:
+    analysis = jax.jit(function).lower(*operands).compile().memory_analysis()
+    return float(analysis.temp_size_in_bytes) / 2**20

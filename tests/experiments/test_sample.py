@@ -1,0 +1,114 @@
+import json
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import command_line, sample
+from experiments.sample import Config
+from jaxlayers.models import dcgan
+from jaxlayers.train import RunFolder
+from tests.experiments import commands
+
+ARGUMENTS = {"image_shape": (4, 4, 3), "latent_size": 5, "width": 8}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run, and the generator that lies in it."""
+    folder = RunFolder(tmp_path_factory.mktemp("run"))
+    generator = dcgan.generator(**ARGUMENTS)
+    params, state = generator.init(jax.random.key(0))
+    folder.create({}, {"model": "dcgan.generator", "arguments": ARGUMENTS, "params": "generator"})
+    folder.save_parameters(
+        {"generator": params, "discriminator": {}}, {"generator": state, "discriminator": {}}
+    )
+    return folder.path, (generator, params, state)
+
+
+def draw(run, path, **arguments):
+    assert sample.main(Config(run[0], out=path, **arguments)) == 0
+    return np.load(path)
+
+
+def test_the_command_needs_nothing_but_the_folder(run, tmp_path):
+    done = commands.run("sample", run[0], "--n", 5, "--out", tmp_path / "samples.npy")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"5 samples are in {tmp_path / 'samples.npy'}\n"
+    images = np.load(tmp_path / "samples.npy")
+    assert (images.shape, images.dtype) == ((5, 4, 4, 3), np.float32)
+    assert 0 <= images.min() < images.max() <= 1
+
+
+def test_samples_are_what_the_generator_makes_of_uniform_latents(run, tmp_path):
+    generator, params, state = run[1]
+    latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
+    expected, _ = generator.apply(params, state, latents)
+    ours = draw(run, tmp_path / "samples.npy", n=6, seed=3)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_seed_draws_the_same_samples_and_another_seed_others(run, tmp_path):
+    first, again, other = (draw(run, tmp_path / "s.npy", n=4, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-4
+
+
+def test_more_samples_than_a_batch_are_each_their_own(run, tmp_path):
+    many = draw(run, tmp_path / "many.npy", n=300)
+    assert many.shape == (300, 4, 4, 3)
+    assert len(np.unique(many.reshape(300, -1), axis=0)) == 300
+    # Those of a smaller number come first.
+    few = draw(run, tmp_path / "few.npy", n=4)
+    np.testing.assert_allclose(many[:4], few, rtol=1e-5, atol=1e-6)
+
+
+def test_a_png_holds_them_in_a_grid(run, tmp_path):
+    images = draw(run, tmp_path / "samples.npy", n=4)
+    sample.main(Config(run[0], n=4, out=tmp_path / "samples.png"))
+    with Image.open(tmp_path / "samples.png") as picture:
+        pixels = np.asarray(picture)
+    scale = 600 // 14
+    assert pixels.shape == (14 * scale, 14 * scale, 3)
+    np.testing.assert_array_equal(pixels[::scale, ::scale][2:6, 8:12], np.round(images[1] * 255))
+
+
+@pytest.fixture
+def errors(monkeypatch, capsys):
+    """Calls the command in this process, which is to fail; returns what it says."""
+
+    def errors(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sample", *map(str, arguments)])
+        assert command_line.run(sample.main, Config) == 1
+        output, said = capsys.readouterr()
+        assert said.startswith("error: ") and not output
+        return said
+
+    return errors
+
+
+def test_what_a_person_can_mend_is_a_message(run, tmp_path, errors):
+    assert "n must be a positive integer, got 0" in errors(run[0], "--n", 0)
+    assert "out must end in .png or .npy, got a.jpg" in errors(run[0], "--out", "a.jpg")
+    assert "No such file or directory" in errors(run[0], "--out", tmp_path / "no" / "a.png")
+    assert "nowhere: has no model.json" in errors(tmp_path / "nowhere")
+    assert "seed must be" in errors(run[0], "--seed", 2**70)
+
+
+def test_a_run_that_has_not_ended_is_told_so(run, tmp_path, errors):
+    (tmp_path / "model.json").write_bytes((run[0] / "model.json").read_bytes())
+    assert "has no parameters.npz; give the folder of a run that has ended" in errors(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"model": "os.system", "arguments": {}, "params": "generator"}, "names 'os.system'"),
+        ({"layers": []}, "model.json"),
+    ],
+)
+def test_a_file_of_another_kind_of_model_is_refused(run, tmp_path, errors, content, message):
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    assert message in errors(tmp_path)

@@ -1,0 +1,380 @@
+"""What holds for every layer: it is two pure functions, and all of JAX works on it."""
+
+import pickle
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+
+import jaxlayers
+from jaxlayers import layers
+from jaxlayers.layers import (
+    Activation,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    LeakyReLU,
+    MaxPooling2D,
+    ReLU,
+    Reshape,
+    Softmax,
+    SumPooling2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+
+BATCH = 3
+
+CASES = [
+    (Dense(4, activation="gelu", kernel_regularizer="l2", activity_regularizer="l2"), (5,)),
+    (Dense(2, use_bias=False, kernel_constraint="max_norm"), (2, 3)),
+    (Conv2D(4, 3, activation="tanh"), (5, 4, 2)),
+    (Conv2D(4, (3, 2), strides=2, padding="same", activity_regularizer="l1"), (5, 4, 3)),
+    (Conv2D(4, 2, dilation_rate=2, groups=2, use_bias=False), (5, 4, 2)),
+    (Conv2D(4, 3, strides=(1, 2), padding="same", data_format="channels_first"), (2, 5, 4)),
+    (Conv2DTranspose(3, 3, activation="softplus"), (3, 4, 2)),
+    (Conv2DTranspose(3, 4, strides=2, padding="same", use_bias=False), (3, 2, 2)),
+    (Conv2DTranspose(2, 2, strides=(3, 1), output_padding=(1, 0)), (3, 2, 2)),
+    (Conv2DTranspose(2, 3, dilation_rate=2, data_format="channels_first"), (2, 3, 2)),
+    (BatchNormalization(momentum=0.9, gamma_regularizer="l1"), (3,)),
+    (BatchNormalization(axis=1, center=False), (2, 3, 4)),
+    (BatchNormalization(renorm=True, renorm_clipping={"rmax": 1.5, "dmax": 0.5}), (3, 2)),
+    (MaxPooling2D(), (4, 5, 2)),
+    (MaxPooling2D(3, 2, "same", "channels_first"), (2, 4, 5)),
+    (AveragePooling2D(2), (4, 5, 2)),
+    (AveragePooling2D((3, 2), (1, 2), "same"), (4, 5, 2)),
+    (SumPooling2D(3, 2, "same"), (4, 5, 2)),
+    (GlobalAveragePooling2D(), (3, 4, 2)),
+    (GlobalMaxPooling2D("channels_first", keepdims=True), (2, 3, 4)),
+    (UpSampling2D((2, 3)), (3, 2, 2)),
+    (UpSampling2D(2, "channels_first", "bilinear"), (2, 3, 2)),
+    (UpSampling2D(2, interpolation="bicubic"), (3, 2, 2)),
+    (UpSampling2D(2, interpolation="lanczos3"), (3, 2, 2)),
+    (UpSampling2D(2, interpolation="lanczos5"), (3, 2, 2)),
+    (ZeroPadding2D(((1, 0), (2, 3))), (3, 2, 2)),
+    (Reshape((2, -1)), (3, 4)),
+    (Flatten(), (2, 3, 2)),
+    (Flatten("channels_first"), (2, 3, 2)),
+    (Activation("sigmoid"), (4,)),
+    (Activation("glu"), (3, 4)),
+    (ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), (6,)),
+    (LeakyReLU(), (6,)),
+    (Softmax(), (4,)),
+    (Softmax(axis=(1, 2)), (2, 3)),
+    (Dropout(0.4), (6,)),
+    (Dropout(0.4, noise_shape=(None, 1, 1, None)), (3, 2, 4)),
+    (
+        jaxlayers.Sequential(
+            [
+                Conv2D(4, 3, padding="same", activity_regularizer="l2"),
+                jaxlayers.Sequential(
+                    [BatchNormalization(), LeakyReLU(0.2), Dropout(0.3)], name="b"
+                ),
+                UpSampling2D(),
+                Conv2DTranspose(2, 3, padding="same"),
+                Flatten(),
+                Dense(1, activation="sigmoid"),
+            ]
+        ),
+        (3, 4, 2),
+    ),
+]
+
+every_layer = pytest.mark.parametrize(
+    ("layer", "shape"), CASES, ids=[f"{i}-{type(c[0]).__name__}" for i, c in enumerate(CASES)]
+)
+
+
+def make(layer: Any, shape: Any, *batch: int, dtype: Any = None) -> tuple[Any, Any, Any]:
+    """Params, a state and an input without zeros or ties, which derivatives have kinks at."""
+    params, state = layer.init(jax.random.key(0), shape)
+    x = jax.random.normal(jax.random.key(1), (*(batch or (BATCH,)), *shape))
+    if dtype is not None:
+        params, x = jax.tree.map(lambda a: a.astype(dtype), (params, x))
+    return params, state, x
+
+
+def train(layer: Any, params: Any, state: Any, x: Any) -> Any:
+    return layer.apply(params, state, x, training=True, key=jax.random.key(2))
+
+
+def loss_of(layer: Any, state: Any, training: bool = True) -> Any:
+    """A smooth scalar function of params and input, of which no derivative vanishes."""
+
+    def loss(params: Any, x: Any) -> Any:
+        y, new_state = layer.apply(params, state, x, training=training, key=jax.random.key(2))
+        return jnp.sum(jnp.sin(y + 0.1) * (1 + y)) + layer.penalty(params, new_state)
+
+    return loss
+
+
+def assert_close(ours: Any, expected: Any, rtol: float = 1e-4) -> None:
+    assert jax.tree.structure(ours) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        assert a.shape == b.shape
+        # Sums of at most some hundred float32 numbers, taken in another order.
+        np.testing.assert_allclose(
+            np.asarray(a, np.float64), np.asarray(b, np.float64), rtol=rtol, atol=rtol
+        )
+
+
+def assert_finite(tree: Any) -> None:
+    for leaf in jax.tree.leaves(tree):
+        assert np.all(np.isfinite(np.asarray(leaf, np.float64)))
+
+
+def kinds(tree: Any) -> Any:
+    """The structure, the shapes and the dtypes of a tree."""
+    return jax.tree.map(lambda a: (a.shape, a.dtype, a.weak_type), tree)
+
+
+def test_the_table_has_every_layer() -> None:
+    tested = {type(layer).__name__ for layer, _ in CASES}
+    assert tested == {*layers.__all__} - {"Layer"} | {"Sequential"}
+
+
+@every_layer
+def test_a_layer_is_a_value(layer, shape) -> None:
+    made = eval(repr(layer), {**vars(layers), "Sequential": jaxlayers.Sequential})
+    assert made == layer
+    assert hash(made) == hash(layer)
+    assert {layer: 1}[made] == 1
+    assert pickle.loads(pickle.dumps(layer)) == layer
+    assert sum(layer == other for other, _ in CASES) == 1
+
+
+@every_layer
+def test_a_layer_unpacks_into_its_two_functions(layer, shape) -> None:
+    init, apply = layer
+    params, state = init(jax.random.key(0), shape)
+    y, _ = jax.eval_shape(apply, params, state, jnp.ones((BATCH, *shape)))
+    assert y.shape == (BATCH, *layer.output_shape(shape))
+
+
+@every_layer
+def test_a_layer_does_not_change(layer, shape) -> None:
+    with pytest.raises(AttributeError):
+        layer.name = "another"
+
+
+@every_layer
+def test_init_depends_on_nothing_but_the_key(layer, shape) -> None:
+    key = jax.random.key(7)
+    eager, again = layer.init(key, shape), layer.init(key, shape)
+    jax.tree.map(np.testing.assert_array_equal, eager, again)
+    jitted = jax.jit(layer.init, static_argnums=1)(key, shape)
+    assert kinds(jitted) == kinds(eager)
+    assert_close(jitted, eager, rtol=1e-6)
+    random = {"kernel"} & eager[0].keys()
+    for name in random:
+        assert not np.array_equal(eager[0][name], layer.init(jax.random.key(8), shape)[0][name])
+
+
+@every_layer
+def test_shapes_may_be_lists(layer, shape) -> None:
+    assert layer.output_shape(list(shape)) == layer.output_shape(shape)
+    assert kinds(layer.init(jax.random.key(0), list(shape))) == kinds(
+        layer.init(jax.random.key(0), shape)
+    )
+
+
+@every_layer
+@pytest.mark.parametrize("training", [False, True])
+def test_as_static_argument_of_jit_it_computes_what_it_does_without(layer, shape, training) -> None:
+    params, state, x = make(layer, shape)
+    arguments = {"training": training, "key": jax.random.key(2)}
+
+    def apply(layer, params, state, x):
+        return layer.apply(params, state, x, **arguments)
+
+    with jax.checking_leaks():
+        jitted = jax.jit(apply, static_argnums=0)(layer, params, state, x)
+    eager = apply(layer, params, state, x)
+    assert_close(jitted, eager)
+    assert eager[0].shape == (BATCH, *layer.output_shape(shape))
+    # What a scan or a while loop needs of a carried state.
+    assert kinds(eager[1]) == kinds(state)
+
+
+@every_layer
+def test_first_and_second_derivatives_are_those_of_finite_differences(layer, shape) -> None:
+    # Renormalization takes its correction for constant, which finite differences do not.
+    training = not getattr(layer, "renorm", False)
+    with jax.enable_x64(True):
+        params, state, x = make(layer, shape)
+        loss = loss_of(layer, state, training)
+        keys = iter(jax.random.split(jax.random.key(3), 50))
+        way, other = (
+            jax.tree.map(lambda a: jax.random.normal(next(keys), a.shape), (params, x))
+            for _ in range(2)
+        )
+
+        def moved(point: Any, distance: float) -> Any:
+            return jax.tree.map(lambda a, d: a + distance * d, point, way)
+
+        def slope(point: Any, way: Any) -> Any:
+            gradient = jax.grad(lambda point: loss(*point))(point)
+            return sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(way)))
+
+        @jax.jit
+        def derivatives(point: Any) -> Any:
+            _, forward_over_backward = jax.jvp(lambda p: slope(p, other), (point,), (way,))
+            return loss(*point), slope(point, other), slope(point, way), forward_over_backward
+
+        step = 1e-6  # costs step ** 2 and, by rounding, 1e-16 / step, both relative
+        _, _, *exact = derivatives((params, x))
+        ahead, behind = (derivatives(moved((params, x), d)) for d in (step, -step))
+        first, second = ((ahead[i] - behind[i]) / (2 * step) for i in (0, 1))
+        np.testing.assert_allclose(exact, [first, second], rtol=1e-6, atol=1e-6)
+
+
+@every_layer
+def test_vmap_over_inputs_and_over_params_is_a_loop(layer, shape) -> None:
+    members = 2
+    keys = jax.random.split(jax.random.key(0), members)
+    params, state = jax.vmap(lambda key: layer.init(key, shape))(keys)
+    x = jax.random.normal(jax.random.key(1), (members, BATCH, *shape))
+
+    def forward_and_gradient(params, state, x):
+        gradient = jax.grad(loss_of(layer, state), (0, 1))(params, x)
+        return train(layer, params, state, x), gradient
+
+    def member(tree, i):
+        return jax.tree.map(lambda a: a[i], tree)
+
+    shared = member((params, state), 0)
+    one = jax.jit(forward_and_gradient)
+    all_mapped, inputs_mapped = jax.jit(
+        lambda params, state, x: (
+            jax.vmap(forward_and_gradient)(params, state, x),
+            jax.vmap(lambda x: train(layer, *shared, x))(x),
+        )
+    )(params, state, x)
+    for i in range(members):
+        assert_close(member(all_mapped, i), one(*member((params, state, x), i)))
+        assert_close(member(inputs_mapped, i), one(*shared, x[i])[0])
+
+
+@every_layer
+def test_scan_carries_the_state_through_training(layer, shape) -> None:
+    steps = 3
+    params, state, xs = make(layer, shape, steps, BATCH)
+    keys = jax.random.split(jax.random.key(4), steps)
+
+    def step(state, x_and_key):
+        x, key = x_and_key
+        y, state = layer.apply(params, state, x, training=True, key=key)
+        return state, y
+
+    scanned = jax.jit(lambda state: jax.lax.scan(step, state, (xs, keys)))(state)
+    outputs, carried, one = [], state, jax.jit(step)
+    for x, key in zip(xs, keys, strict=True):
+        carried, y = one(carried, (x, key))
+        outputs.append(y)
+    assert_close(scanned, (carried, jnp.stack(outputs)))
+
+
+@every_layer
+def test_in_bfloat16_the_output_is_bfloat16_and_the_state_float32(layer, shape) -> None:
+    params, state, x = make(layer, shape, dtype=jnp.bfloat16)
+    loss = loss_of(layer, state)
+
+    y, new_state = train(layer, params, state, x)
+    gradients = jax.eval_shape(jax.grad(lambda p, x: loss(p, x).astype(float), (0, 1)), params, x)
+    assert y.dtype == jnp.bfloat16
+    assert {a.dtype for a in jax.tree.leaves(gradients)} == {jnp.dtype(jnp.bfloat16)}
+    assert kinds(new_state) == kinds(state)
+    assert {a.dtype for a in jax.tree.leaves(new_state)} <= {jnp.dtype(jnp.float32)}
+    exact = jax.tree.map(lambda a: a.astype(jnp.float32), (params, x))
+    reference, _ = train(layer, exact[0], state, exact[1])
+    # bfloat16 has 8 bits: each of the few roundings on the way costs up to 2 ** -9 of the largest.
+    largest = float(jnp.max(jnp.abs(reference)))
+    np.testing.assert_allclose(
+        np.asarray(y, np.float32), np.asarray(reference, np.float32), atol=0.03 * largest
+    )
+
+
+@every_layer
+def test_in_float64_everything_is_float64(layer, shape) -> None:
+    with jax.enable_x64(True):
+        params, state, x = make(layer, shape)
+        assert {a.dtype for a in jax.tree.leaves((params, state, x))} == {jnp.dtype("float64")}
+        y, new_state = jax.eval_shape(lambda: train(layer, params, state, x))
+        assert y.dtype == jnp.float64
+        assert kinds(new_state) == kinds(state)
+
+
+@every_layer
+@pytest.mark.parametrize("batch", [0, 1])
+def test_batches_of_none_and_of_one_train(layer, shape, batch) -> None:
+    params, state, x = make(layer, shape, batch)
+
+    @jax.jit
+    def everything(params, x):
+        gradients = jax.grad(loss_of(layer, state), (0, 1))(params, x)
+        return train(layer, params, state, x), layer.apply(params, state, x)[0], gradients
+
+    (y, new_state), inferred, gradients = everything(params, x)
+    assert y.shape == inferred.shape == (batch, *layer.output_shape(shape))
+    assert kinds(new_state) == kinds(state)
+    assert_finite((y, inferred, new_state, gradients))
+
+
+@pytest.mark.parametrize("renorm", [False, True])
+def test_an_empty_batch_changes_no_moving_statistics(renorm) -> None:
+    layer = BatchNormalization(renorm=renorm)
+    params, state, x = make(layer, (3,), 0)
+    _, new_state = train(layer, params, state, x)
+    assert_close(new_state, state, rtol=0)
+
+
+@every_layer
+def test_it_exports_to_every_platform_with_a_batch_of_any_size(layer, shape) -> None:
+    params, state, x = make(layer, shape)
+    (batch,) = export.symbolic_shape("b")
+    described = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, state))
+    any_x = jax.ShapeDtypeStruct((batch, *shape), x.dtype)
+
+    def infer(params, state, x):
+        return layer.apply(params, state, x)[0]
+
+    def gradients(params, state, x):
+        return jax.grad(loss_of(layer, state), (0, 1))(params, x)
+
+    def exported(function):
+        platforms = ("cpu", "cuda", "tpu")
+        made = export.export(jax.jit(function), platforms=platforms)(*described, any_x)
+        assert made.platforms == platforms
+        return made
+
+    y = exported(infer).call(params, state, x)
+    assert_close(y, infer(params, state, x))
+    shapes = [aval.shape for aval in exported(gradients).out_avals]
+    assert shapes == [a.shape for a in jax.tree.leaves((params, any_x))]
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_numpy_arrays_serve_as_inputs(layer, shape, dtype) -> None:
+    params, state, _ = make(layer, shape)
+    # Sums of many and differences of numbers this large leave the range of uint8.
+    x = np.random.default_rng(0).integers(180, 250, (BATCH, *shape)).astype(dtype)
+    expected = train(layer, params, state, jnp.asarray(x, jnp.float32))
+    assert_close(train(layer, params, state, x), expected)
+    assert_close(train(layer, params, state, jnp.asarray(x)), expected)
+
+
+def test_numpy_arrays_serve_as_params_and_state() -> None:
+    model, shape = CASES[-1]
+    params, state, x = make(model, shape)
+    plain = jax.tree.map(np.asarray, (params, state))
+    assert_close(train(model, *plain, x), train(model, params, state, x))

@@ -1,0 +1,418 @@
+"""What each layer refuses, and that it refuses all that Keras does."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import pytest
+
+from jaxlayers import Sequential, layers
+
+POOLINGS = ["MaxPooling2D", "AveragePooling2D", "SumPooling2D"]
+# Values that are no positive integer and no two of them.
+NOT_PAIRS = [0, -1, 1.5, "a", (1, 0), (1, -2), (1,), (1, 2, 3), None, (1, "a")]
+# Keras reads these as integers and then fails in the call, or ignores what is behind the point.
+PAIRS_KERAS_TAKES = [(1.5, 2), (2, True)]
+
+# The layer, its required arguments, the argument that is wrong, its wrong values, and whether
+# Keras refuses them as well.
+BAD_ARGUMENTS = [
+    ("Dense", {}, "units", [0, -1, 1.5, "3", None], True),
+    ("Dense", {"units": 2}, "activation", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "kernel_initializer", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "bias_initializer", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "kernel_regularizer", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "bias_regularizer", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "activity_regularizer", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "kernel_constraint", ["unknown", 3], True),
+    ("Dense", {"units": 2}, "bias_constraint", ["unknown", 3], True),
+    *(
+        entry
+        for name in ("Conv2D", "Conv2DTranspose")
+        for entry in [
+            (name, {"kernel_size": 3}, "filters", [0, -1, "a"], True),
+            (name, {"kernel_size": 3}, "filters", [1.5, None, True], False),
+            (name, {"filters": 2}, "kernel_size", NOT_PAIRS, True),
+            (name, {"filters": 2}, "kernel_size", PAIRS_KERAS_TAKES, False),
+            (name, {"filters": 2, "kernel_size": 3}, "strides", NOT_PAIRS, True),
+            (name, {"filters": 2, "kernel_size": 3}, "dilation_rate", NOT_PAIRS, True),
+            (name, {"filters": 2, "kernel_size": 3}, "padding", ["causal", "full", 1, None], True),
+            (name, {"filters": 2, "kernel_size": 3}, "data_format", ["NHWC", 3], True),
+            (name, {"filters": 2, "kernel_size": 3, "strides": 2}, "dilation_rate", [(2, 1)], True),
+            (name, {"filters": 2, "kernel_size": 3, "strides": (1, 2)}, "dilation_rate", [2], True),
+            (name, {"filters": 2, "kernel_size": 3}, "activation", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "kernel_initializer", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "bias_initializer", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "kernel_regularizer", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "bias_regularizer", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "activity_regularizer", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "kernel_constraint", ["unknown", 3], True),
+            (name, {"filters": 2, "kernel_size": 3}, "bias_constraint", ["unknown", 3], True),
+        ]
+    ),
+    ("Conv2D", {"filters": 5, "kernel_size": 2}, "groups", [0, -1, 2], True),
+    ("Conv2D", {"filters": 5, "kernel_size": 2}, "groups", [None, "a"], True),
+    ("Conv2D", {"filters": 5, "kernel_size": 2}, "groups", [1.0], False),
+    (
+        "Conv2DTranspose",
+        {"filters": 2, "kernel_size": 3, "strides": 2},
+        "output_padding",
+        [2, 3, (1, 2), -1, "a", (1,), 1.5],
+        True,
+    ),
+    (
+        "Conv2DTranspose",
+        {"filters": 2, "kernel_size": 3, "strides": (2, 3)},
+        "output_padding",
+        [(1, 3)],
+        True,
+    ),
+    (
+        "Conv2DTranspose",
+        {"filters": 16, "kernel_size": 3, "strides": [1, 1]},
+        "output_padding",
+        [1],
+        True,
+    ),
+    ("BatchNormalization", {}, "axis", ["a", None, (1, 2)], True),
+    ("BatchNormalization", {}, "axis", [1.0], False),
+    ("BatchNormalization", {}, "momentum", ["a", None], False),
+    ("BatchNormalization", {}, "epsilon", ["a", None], False),
+    ("BatchNormalization", {}, "renorm_momentum", ["a", None], False),
+    ("BatchNormalization", {}, "synchronized", [True], True),
+    (
+        "BatchNormalization",
+        {"renorm": True},
+        "renorm_clipping",
+        [{"random_key": 1.0}, {"rmax": 0.0, "rmin": 1.0}, {"rmax": 1.0, "dmax": -1.0}],
+        True,
+    ),
+    ("BatchNormalization", {"renorm": True}, "renorm_clipping", [3, "rmax", ["rmax"]], True),
+    ("BatchNormalization", {"renorm": True}, "renorm_clipping", [{"rmax": "a"}], False),
+    *(
+        ("BatchNormalization", {}, f"{weight}_{kind}", ["unknown", 3], True)
+        for weight in ("gamma", "beta")
+        for kind in ("initializer", "regularizer", "constraint")
+    ),
+    ("BatchNormalization", {}, "moving_mean_initializer", ["unknown", 3], True),
+    ("BatchNormalization", {}, "moving_variance_initializer", ["unknown", 3], True),
+    *(
+        entry
+        for name in POOLINGS
+        for entry in [
+            (name, {}, "pool_size", NOT_PAIRS, True),
+            (name, {"pool_size": 2}, "strides", [v for v in NOT_PAIRS if v is not None], True),
+            (name, {"pool_size": 2}, "padding", ["causal", "full", 1, None], True),
+            (name, {"pool_size": 2}, "data_format", ["NHWC", 3], True),
+        ]
+    ),
+    ("GlobalAveragePooling2D", {}, "data_format", ["NHWC", 3], True),
+    ("GlobalMaxPooling2D", {}, "data_format", ["NHWC", 3], True),
+    ("UpSampling2D", {}, "size", NOT_PAIRS, True),
+    ("UpSampling2D", {}, "data_format", ["NHWC", 3], True),
+    ("UpSampling2D", {}, "interpolation", ["unknown", "area"], True),
+    ("UpSampling2D", {}, "interpolation", [3, None], True),
+    ("ZeroPadding2D", {}, "padding", [(1,), (1, 2, 3), "1", None, -1, (1, -1)], None),
+    ("ZeroPadding2D", {}, "padding", [((1, 2), (3, -1)), ((1, 2), (3,)), 1.5], True),
+    ("ZeroPadding2D", {}, "data_format", ["NHWC", 3], True),
+    ("Reshape", {}, "target_shape", [(-2, 5), (-1, -1, 5), 5, None], True),
+    ("Reshape", {}, "target_shape", ["25", (2.5,)], None),
+    ("Flatten", {}, "data_format", ["NHWC", 3], True),
+    ("Activation", {}, "activation", ["unknown", 3], True),
+    ("ReLU", {}, "max_value", [-10, "a"], True),
+    ("ReLU", {}, "negative_slope", [-10, None, "a"], True),
+    ("ReLU", {}, "threshold", [-10, None, "a"], True),
+    ("ReLU", {}, "threshold", [float("nan")], False),
+    ("LeakyReLU", {}, "negative_slope", [None, -0.1, "a"], True),
+    ("Softmax", {}, "axis", ["a", 1.5, None, (), (1, "a")], False),
+    ("Dropout", {}, "rate", [-0.5, 1.5, "a", None], True),
+    ("Dropout", {}, "rate", [float("nan")], True),
+    ("Dropout", {"rate": 0.5}, "noise_shape", ["Invalid", (20, 1.5, 10), (20, -1, 10)], True),
+    ("Dropout", {"rate": 0.5}, "noise_shape", [(20, 0, 10), 3], True),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "argument", "value", "keras_too"),
+    [
+        pytest.param(name, arguments, argument, value, too, id=f"{name}-{argument}-{value}")
+        for name, arguments, argument, values, too in BAD_ARGUMENTS
+        for value in values
+    ],
+)
+def test_a_wrong_argument_is_refused_at_construction(
+    name, arguments, argument, value, keras_too
+) -> None:
+    with pytest.raises((ValueError, TypeError)) as refused:
+        getattr(layers, name)(**arguments, **{argument: value})
+    message = str(refused.value)
+    assert message.startswith(f"{name}: ")
+    assert argument in message
+    for part in value if isinstance(value, dict) else [value]:
+        assert (repr(part) in message) or (str(part) in message)
+    if keras_too and hasattr(keras.layers, name):
+        # Some of it only when the layer is called, by an error of Python or of the backend.
+        with pytest.raises(Exception):  # noqa: B017
+            getattr(keras.layers, name)(**arguments, **{argument: value})(jnp.ones((2, 6, 6, 4)))
+
+
+@pytest.mark.parametrize("name", sorted({*layers.__all__} - {"Layer"}))
+def test_an_argument_that_keras_does_not_have_is_refused(name) -> None:
+    with pytest.raises(TypeError, match="kernel_sise"):
+        getattr(layers, name)(kernel_sise=3)
+
+
+# The layer, a shape of one example that it refuses, a word of the message, and whether Keras
+# refuses it as well, at the latest when called.
+BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
+    (layers.Dense(2), (), "shape", True),
+    *(
+        entry
+        for name in ("Conv2D", "Conv2DTranspose")
+        for entry in [
+            (getattr(layers, name)(2, 3), (5,), "shape", True),
+            (getattr(layers, name)(2, 3), (5, 5), "shape", True),
+            (getattr(layers, name)(2, 3, data_format="channels_first"), (5, 5), "shape", True),
+        ]
+    ),
+    # Keras takes several batch axes here; a second batch axis is jax.vmap's business.
+    (layers.Conv2D(2, 3), (2, 5, 5, 1), "shape", False),
+    (layers.Conv2D(2, 3), (2, 5, 1), "kernel_size", True),
+    (layers.Conv2D(2, 3, data_format="channels_first"), (5, 2, 2), "kernel_size", True),
+    (layers.Conv2D(2, 3, dilation_rate=3), (6, 7, 1), "dilation_rate", True),
+    (layers.Conv2D(4, 3, groups=2), (5, 5, 3), "groups", True),
+    (layers.Conv2DTranspose(2, 3), (2, 5, 5, 1), "shape", False),
+    (layers.BatchNormalization(axis=3), (5, 4), "axis", True),
+    (layers.BatchNormalization(axis=-4), (5, 4), "axis", True),
+    (layers.BatchNormalization(), (), "axis", False),
+    (layers.BatchNormalization(axis=0), (5,), "axis", False),
+    (layers.BatchNormalization(axis=-2), (5,), "axis", False),
+    *(
+        entry
+        for name in POOLINGS
+        for entry in [
+            (getattr(layers, name)(2), (5,), "shape", True),
+            (getattr(layers, name)(2), (5, 5), "shape", True),
+            (getattr(layers, name)(2), (2, 5, 5, 1), "shape", True),
+            (getattr(layers, name)(3), (2, 5, 1), "pool_size", False),
+            (getattr(layers, name)(3, data_format="channels_first"), (5, 5, 2), "pool_size", False),
+        ]
+    ),
+    *(
+        entry
+        for name in ("GlobalAveragePooling2D", "GlobalMaxPooling2D")
+        for entry in [
+            (getattr(layers, name)(), (5,), "shape", True),
+            (getattr(layers, name)(), (5, 5), "shape", True),
+            (getattr(layers, name)(), (2, 5, 5, 1), "shape", True),
+            (getattr(layers, name)(), (0, 5, 1), "image", False),
+        ]
+    ),
+    (layers.UpSampling2D(), (5, 5), "shape", True),
+    (layers.UpSampling2D(), (2, 5, 5, 1), "shape", True),
+    (layers.ZeroPadding2D(), (5, 5), "shape", True),
+    (layers.ZeroPadding2D(), (2, 5, 5, 1), "shape", True),
+    (layers.Reshape((7,)), (2, 3), "shape", True),
+    (layers.Reshape((4, -1)), (2, 3), "shape", True),
+    (layers.Softmax(axis=3), (4, 5), "axis", True),
+    (layers.Softmax(axis=(1, -4)), (4, 5), "axis", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "word", "keras_too"),
+    BAD_SHAPES,
+    ids=[f"{type(layer).__name__}-{shape}-{i}" for i, (layer, shape, *_) in enumerate(BAD_SHAPES)],
+)
+def test_a_wrong_shape_is_refused_by_all_three_methods(layer, shape, word, keras_too) -> None:
+    params, state = weights_of(layer)
+    x = jnp.ones((2, *shape))
+    for call in (
+        lambda: layer.init(jax.random.key(0), shape),
+        lambda: layer.output_shape(shape),
+        lambda: layer.apply(params, state, x),
+    ):
+        with pytest.raises((ValueError, TypeError)) as refused:
+            call()
+        message = str(refused.value)
+        assert message.startswith(repr(layer))
+        assert word in message
+        assert str(shape) in message or str(x.shape) in message
+    if keras_too and hasattr(keras.layers, type(layer).__name__):
+        theirs = eval(repr(layer), vars(keras.layers).copy())
+        with pytest.raises(Exception):  # noqa: B017 - the backend's own errors are among them
+            theirs(x)
+
+
+def weights_of(layer: Any) -> tuple[Any, Any]:
+    """Params and a state made for a shape that the layer does take."""
+    for shape in [(8, 8, 4), (4, 8, 8), (7,), (12,)]:
+        try:
+            return layer.init(jax.random.key(0), shape)
+        except ValueError:
+            continue
+    return {}, {}
+
+
+ONE_OF_EACH = [
+    layers.Dense(2),
+    layers.Conv2D(2, 1),
+    layers.Conv2DTranspose(2, 1),
+    layers.BatchNormalization(),
+    layers.MaxPooling2D(1),
+    layers.AveragePooling2D(1),
+    layers.SumPooling2D(1),
+    layers.GlobalAveragePooling2D(),
+    layers.GlobalMaxPooling2D(),
+    layers.UpSampling2D(),
+    layers.ZeroPadding2D(),
+    layers.Reshape((-1,)),
+    layers.Flatten(),
+    layers.Activation("relu"),
+    layers.ReLU(),
+    layers.LeakyReLU(),
+    layers.Softmax(),
+    layers.Dropout(0.5),
+]
+each_layer = pytest.mark.parametrize("layer", ONE_OF_EACH, ids=lambda layer: type(layer).__name__)
+
+
+def test_the_table_has_every_layer() -> None:
+    assert {type(layer).__name__ for layer in ONE_OF_EACH} == {*layers.__all__} - {"Layer"}
+
+
+@each_layer
+@pytest.mark.parametrize("shape", [5, None, "abc", (2, -3, 1), (2, None, 1), (2.5, 2, 1)])
+def test_a_shape_that_is_no_tuple_of_integers_is_refused(layer, shape) -> None:
+    for call in (lambda: layer.init(jax.random.key(0), shape), lambda: layer.output_shape(shape)):
+        with pytest.raises((ValueError, TypeError)) as refused:
+            call()
+        assert str(refused.value).startswith(repr(layer))
+        assert "shape" in str(refused.value)
+        assert repr(shape) in str(refused.value)
+
+
+@each_layer
+@pytest.mark.parametrize("x", [3.0, [[1.0, 2.0]], None, "x"])
+def test_an_input_that_is_no_array_is_refused(layer, x) -> None:
+    with pytest.raises(TypeError) as refused:
+        layer.apply(*layer.init(jax.random.key(0), (2, 3, 1)), x)
+    assert str(refused.value).startswith(repr(layer))
+    assert type(x).__name__ in str(refused.value)
+
+
+@each_layer
+def test_an_input_without_batch_is_refused(layer) -> None:
+    with pytest.raises(ValueError) as refused:
+        layer.apply(*layer.init(jax.random.key(0), (2, 3, 1)), jnp.ones(()))
+    assert str(refused.value).startswith(repr(layer))
+    assert "batch" in str(refused.value)
+
+
+def test_one_example_instead_of_a_batch_gets_a_hint() -> None:
+    conv = layers.Conv2D(2, 1)
+    with pytest.raises(ValueError, match=r"for one example pass x\[None\]"):
+        conv.apply(*conv.init(jax.random.key(0), (2, 3, 1)), jnp.ones((2, 3, 1)))
+    with pytest.raises(ValueError, match="without the batch"):
+        conv.output_shape((8, 2, 3, 1))
+
+
+WITH_WEIGHTS = [
+    (layers.Dense(2), (3,)),
+    (layers.Conv2D(2, 3), (4, 4, 1)),
+    (layers.Conv2DTranspose(2, 3), (4, 4, 1)),
+    (layers.BatchNormalization(renorm=True), (3,)),
+]
+WEIGHTS = [
+    (layer, shape, kind, name)
+    for layer, shape in WITH_WEIGHTS
+    for kind, weights in enumerate(layer.init(jax.random.key(0), shape))
+    for name in weights
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "kind", "name"),
+    WEIGHTS,
+    ids=[f"{type(layer).__name__}-{name}" for layer, _, _, name in WEIGHTS],
+)
+def test_weights_that_do_not_fit_are_refused_by_name(layer, shape, kind, name) -> None:
+    x = jnp.ones((2, *shape))
+
+    def apply_with(change: Any) -> str:
+        made = layer.init(jax.random.key(0), shape)
+        change(made[kind])
+        with pytest.raises(ValueError) as refused:
+            layer.apply(*made, x)
+        assert str(refused.value).startswith(repr(layer))
+        return str(refused.value)
+
+    assert f"'{name}'" in apply_with(lambda weights: weights.pop(name))
+    other = apply_with(lambda weights: weights.update({name: jnp.ones((7, 9))}))
+    assert name in other
+    assert "(7, 9)" in other
+    assert "'another'" in apply_with(lambda weights: weights.update(another=jnp.ones(3)))
+
+
+def test_params_made_for_another_input_are_refused() -> None:
+    # Keras's test_dense_errors.
+    dense = layers.Dense(2, activation="relu")
+    params, state = dense.init(jax.random.key(0), (2,))
+    with pytest.raises(ValueError, match=r"kernel must have shape \(3, 2\), got \(2, 2\)"):
+        dense.apply(params, state, jnp.ones((1, 3)))
+
+
+def test_a_state_without_its_activity_penalty_is_refused() -> None:
+    dense = layers.Dense(2, activity_regularizer="l2")
+    params, _ = dense.init(jax.random.key(0), (3,))
+    with pytest.raises(ValueError, match="activity_penalty"):
+        dense.apply(params, {}, jnp.ones((1, 3)))
+
+
+def test_an_initializer_that_makes_another_shape_is_refused() -> None:
+    dense = layers.Dense(2, kernel_initializer=lambda key, shape, dtype: jnp.zeros((1, 1)))
+    with pytest.raises(ValueError, match=r"kernel_initializer .*\(1, 1\).*\(3, 2\)"):
+        dense.init(jax.random.key(0), (3,))
+
+
+def test_dropout_in_training_asks_for_a_key() -> None:
+    with pytest.raises(ValueError, match=r"Dropout\(rate=0.5\).*key=jax.random.key"):
+        layers.Dropout(0.5).apply({}, {}, jnp.ones((2, 3)), training=True)
+
+
+@pytest.mark.parametrize("noise_shape", [(2, 3, 1), (2,), (2, 4), (3, 3)])
+def test_dropout_refuses_a_noise_shape_that_does_not_fit_the_input(noise_shape) -> None:
+    dropout = layers.Dropout(0.5, noise_shape=noise_shape)
+    with pytest.raises(ValueError, match=r"noise_shape.*\(2, 3\)"):
+        dropout.apply({}, {}, jnp.ones((2, 3)), training=True, key=jax.random.key(0))
+
+
+def test_an_error_in_a_sequential_says_which_layer_of_which_model() -> None:
+    inner = Sequential([layers.Flatten(), layers.Conv2D(2, 3)], name="inner")
+    model = Sequential([layers.ReLU(), inner], name="outer")
+    notes = [
+        "In layer 1 of Sequential 'inner', 'conv2d'.",
+        "In layer 1 of Sequential 'outer', 'inner'.",
+    ]
+    for call in (
+        lambda: model.init(jax.random.key(0), (4, 4, 1)),
+        lambda: model.output_shape((4, 4, 1)),
+        lambda: model.apply({}, {}, jnp.ones((1, 4, 4, 1))),
+        lambda: Sequential([layers.ReLU(), inner], (4, 4, 1), name="outer"),
+    ):
+        with pytest.raises(ValueError, match=r"needs examples of shape|must be") as refused:
+            call()
+        assert refused.value.__notes__ == notes
+
+
+def test_an_unknown_name_comes_with_the_nearest_ones() -> None:
+    with pytest.raises(ValueError, match="unknown activation 'rellu'; did you mean 'relu'"):
+        layers.Dense(2, activation="rellu")
+    with pytest.raises(ValueError, match=r"unknown initializer '!'\. Known names: .*he_normal"):
+        layers.Dense(2, kernel_initializer="!")
+
+
+def test_a_layer_without_apply_says_so() -> None:
+    with pytest.raises(NotImplementedError, match="Layer defines no apply"):
+        layers.Layer().apply({}, {}, jnp.ones(1))

@@ -1,0 +1,38 @@
+"""The examples in docstrings run, and print what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxlayers
+
+MODULES = [
+    "jaxlayers",
+    *(m.name for m in pkgutil.walk_packages(jaxlayers.__path__, prefix="jaxlayers.")),
+]
+
+
+def examples(name: str) -> list[doctest.DocTest]:
+    module = importlib.import_module(name)
+    names = {"jax": jax, "jnp": jnp, "np": np, **vars(module)}
+    found = doctest.DocTestFinder().find(module, globs=names)
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report: list[str] = []
+    for test in examples(name):
+        doctest.DocTestRunner().run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+def test_every_layer_and_model_has_an_example() -> None:
+    with_example = {test.name.rpartition(".")[2] for name in MODULES for test in examples(name)}
+    assert {*jaxlayers.layers.__all__, "Sequential", "generator", "discriminator"} <= with_example

@@ -1,0 +1,245 @@
+"""Layers one after another: their names, their parts, and that the whole is a layer."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from jaxlayers import Sequential, layers
+
+STACK = [
+    layers.Conv2D(4, 3, padding="same"),
+    layers.BatchNormalization(),
+    layers.LeakyReLU(),
+    layers.UpSampling2D(),
+    layers.Conv2DTranspose(3, 3, padding="same"),
+    layers.BatchNormalization(),
+    layers.ReLU(),
+    layers.Conv2D(2, 3, activity_regularizer="l2"),
+    layers.Flatten(),
+    layers.Dropout(0.5),
+    layers.Dense(1, kernel_regularizer="l2", bias_constraint="non_neg"),
+    layers.Activation("sigmoid"),
+]
+SHAPE = (4, 4, 2)
+
+
+def made(model: Sequential) -> tuple:
+    params, state = model.init(jax.random.key(0))
+    return params, state, jax.random.normal(jax.random.key(1), (3, *SHAPE))
+
+
+def test_layers_have_the_names_that_keras_gives_them() -> None:
+    keras.backend.clear_session()
+    theirs = keras.Sequential(
+        [eval(repr(layer), vars(keras.layers).copy()) for layer in STACK[:-1]]
+        + [keras.layers.Activation("sigmoid")]
+    )
+    ours = Sequential(STACK)
+    assert list(ours.names) == [layer.name for layer in theirs.layers]
+    every_class = [name for name in layers.__all__ if hasattr(keras.layers, name)]
+    snake_case = keras.src.utils.naming.to_snake_case
+    for name in {*every_class} - {"Layer"}:
+        arguments = {"Dense": (1,), "Dropout": (0.1,), "Reshape": ((-1,),), "Activation": ("relu",)}
+        arguments |= {"Conv2D": (1, 1), "Conv2DTranspose": (1, 1), "AveragePooling2D": (2,)}
+        layer = getattr(layers, name)(*arguments.get(name, ()))
+        assert Sequential([layer]).names == (snake_case(name),)
+
+
+def test_its_output_is_that_of_its_layers_one_after_another() -> None:
+    model = Sequential(STACK, SHAPE, fuse=False)
+    params, state, x = made(model)
+    y, new_state = model.apply(params, state, x, training=True, key=jax.random.key(2))
+    by_hand, key = x, jax.random.key(2)
+    for position, (name, layer) in enumerate(model.items()):
+        by_hand, layer_state = layer.apply(
+            params.get(name, {}),
+            state.get(name, {}),
+            by_hand,
+            training=True,
+            key=jax.random.fold_in(key, position),
+        )
+        assert new_state.get(name, {}).keys() == layer_state.keys()
+        for weight, value in layer_state.items():
+            np.testing.assert_array_equal(new_state[name][weight], value)
+    np.testing.assert_array_equal(y, by_hand)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_fused_and_layer_by_layer_are_the_same_function(training) -> None:
+    fused, plain = Sequential(STACK, SHAPE), Sequential(STACK, SHAPE, fuse=False)
+    params, state, x = made(fused)
+    assert jax.tree.all(
+        jax.tree.map(np.array_equal, plain.init(jax.random.key(0)), (params, state))
+    )
+
+    def results(model):
+        def loss(params, x):
+            y, new = model.apply(params, state, x, training=training, key=jax.random.key(2))
+            return jnp.sum(y) + model.penalty(params, new), (y, new)
+
+        return jax.jit(jax.grad(loss, (0, 1), has_aux=True))(params, x)
+
+    # Both sum at most a hundred float32 products, in another order.
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+        results(fused),
+        results(plain),
+    )
+
+
+def test_params_and_state_are_only_of_layers_that_have_any() -> None:
+    params, state, _ = made(Sequential(STACK, SHAPE))
+    with_params = "conv2d batch_normalization conv2d_transpose batch_normalization_1 conv2d_1 dense"
+    assert [*params] == with_params.split()
+    assert [*state] == ["batch_normalization", "batch_normalization_1", "conv2d_1"]
+
+
+def test_each_layer_is_initialised_by_its_own_key() -> None:
+    model = Sequential([layers.Dense(4), layers.Dense(4)], (4,))
+    params, _ = model.init(jax.random.key(0))
+    assert not np.array_equal(params["dense"]["kernel"], params["dense_1"]["kernel"])
+
+
+def test_each_dropout_drops_something_else() -> None:
+    model = Sequential([layers.Dropout(0.5), layers.Dropout(0.5)])
+    y, _ = model.apply({}, {}, jnp.ones((1, 4096)), training=True, key=jax.random.key(0))
+    # Were both masks the same, half of it would be left; a binomial count leaves 5 deviations.
+    assert abs(float(jnp.mean(y > 0)) - 0.25) < 5 * (0.25 * 0.75 / 4096) ** 0.5
+
+
+@pytest.mark.parametrize("cut", range(1, len(STACK)))
+def test_slices_serve_the_params_of_the_whole_under_the_same_names(cut) -> None:
+    model = Sequential(STACK, SHAPE, name="whole", fuse=False)
+    params, state, x = made(model)
+    head, tail = model[:cut], model[cut:]
+    assert head.names + tail.names == model.names
+    assert head.name == tail.name == "whole"
+    assert tail.input_shape == head.output_shape()
+    between, head_state = head.apply(params, state, x)
+    y, tail_state = tail.apply(params, state, between)
+    expected, expected_state = model.apply(params, state, x)
+    np.testing.assert_array_equal(y, expected)
+    assert (head_state | tail_state).keys() == expected_state.keys()
+
+
+def test_layers_are_found_by_position_and_by_name() -> None:
+    model = Sequential(STACK, SHAPE)
+    assert len(model) == len(STACK)
+    assert model[0] == STACK[0]
+    assert model[-1] == STACK[-1]
+    assert model["conv2d_1"] == STACK[7]
+    assert model[2:4].layers == tuple(STACK[2:4])
+    assert model[-2:].names == ("dense", "activation")
+    with pytest.raises(KeyError, match=r"no layer 'conv3d'.*conv2d_1"):
+        model["conv3d"]
+    with pytest.raises(IndexError):
+        model[len(STACK)]
+    with pytest.raises(ValueError, match="step 1, got 2"):
+        model[::2]
+    with pytest.raises(ValueError, match="at least one layer"):
+        model[3:3]
+
+
+def test_nested_models_hold_their_params_under_their_own_names() -> None:
+    inner = Sequential([layers.Dense(3), layers.BatchNormalization()], name="block")
+    model = Sequential([inner, inner, Sequential([layers.Dense(2)])], (5,))
+    params, state = model.init(jax.random.key(0))
+    assert [*params] == ["block", "block_1", "sequential"]
+    assert [*params["block"]] == ["dense", "batch_normalization"]
+    assert [*state] == ["block", "block_1"]
+    assert params["block"]["dense"]["kernel"].shape == (5, 3)
+    assert params["block_1"]["dense"]["kernel"].shape == (3, 3)
+    assert model.output_shape() == (2,)
+
+
+def test_the_penalty_is_the_sum_of_those_of_its_layers_and_as_in_keras() -> None:
+    model = Sequential(STACK, SHAPE)
+    params, state, x = made(model)
+    assert float(Sequential(STACK[:2], SHAPE).penalty(params, state)) == 0
+    _, state = model.apply(params, state, x)
+    weights = 0.01 * np.sum(np.square(params["dense"]["kernel"]))
+    expected = weights + state["conv2d_1"]["activity_penalty"]
+    np.testing.assert_allclose(model.penalty(params, state), expected, rtol=1e-6)
+    y, _ = model[:8].apply(params, state, x)
+    np.testing.assert_allclose(
+        state["conv2d_1"]["activity_penalty"], 0.01 * np.sum(np.square(y)) / len(x), rtol=1e-5
+    )
+
+
+def test_constrain_projects_what_has_a_constraint_and_leaves_the_rest() -> None:
+    model = Sequential(STACK, SHAPE)
+    params, _, _ = made(model)
+    params["dense"]["bias"] = jnp.array([-1.0])
+    projected = model.constrain(params)
+    assert projected["dense"]["bias"].tolist() == [0.0]
+    projected["dense"]["bias"] = params["dense"]["bias"]
+    assert jax.tree.all(jax.tree.map(np.array_equal, projected, params))
+    assert model[:2].constrain(params).keys() == {"conv2d", "batch_normalization"}
+
+
+@pytest.mark.parametrize(
+    ("end", "squash"),
+    [
+        ([layers.Dense(3, activation="sigmoid")], jax.nn.sigmoid),
+        ([layers.Dense(3, activation="softmax")], jax.nn.softmax),
+        ([layers.Dense(3), layers.Activation("softmax")], jax.nn.softmax),
+        ([layers.Dense(3), layers.Softmax()], jax.nn.softmax),
+        ([Sequential([layers.Dense(3), layers.Activation("sigmoid")])], jax.nn.sigmoid),
+        ([layers.Dense(3, activation="tanh")], lambda x: x),
+        ([layers.Dense(3), layers.ReLU()], lambda x: x),
+    ],
+)
+def test_logits_are_what_goes_into_the_last_sigmoid_or_softmax(end, squash) -> None:
+    model = Sequential([layers.Dense(4), *end], (5,))
+    params, state = model.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (2, 5))
+    before, _ = model.logits().apply(params, state, x)
+    np.testing.assert_allclose(squash(before), model.apply(params, state, x)[0], rtol=1e-6)
+    assert model.logits().names == model.names
+    assert model.logits().logits() == model.logits()
+
+
+def test_the_input_shape_is_given_once() -> None:
+    fixed, free = Sequential([layers.Dense(2)], (3,)), Sequential([layers.Dense(2)])
+    assert fixed.init(jax.random.key(0))[0]["dense"]["kernel"].shape == (3, 2)
+    assert fixed.output_shape() == fixed.output_shape((3,)) == free.output_shape([4]) == (2,)
+    assert list(fixed.shapes()) == [(2,)]
+    with pytest.raises(ValueError, match=r"for input_shape=\(3,\), got \(4,\)"):
+        fixed.init(jax.random.key(0), (4,))
+    for call in (lambda: free.init(jax.random.key(0)), free.output_shape, free.summary):
+        with pytest.raises(ValueError, match="Sequential 'sequential': needs input_shape"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([],), ValueError, "needs at least one layer"),
+        (("relu",), TypeError, "must be a list of layers, got 'relu'"),
+        ((3,), TypeError, "must be a list of layers, got 3"),
+        ((["relu"],), TypeError, r"layer 0 must be .*'relu'.*use layers.Activation\('relu'\)"),
+        (([layers.ReLU(), 3],), TypeError, "layer 1 must be a jaxlayers.Layer, got 3"),
+        (([layers.ReLU],), TypeError, "layer 0 must be a jaxlayers.Layer"),
+        (([layers.ReLU()], 5), ValueError, "input_shape must be a tuple of integers.*got 5"),
+        (([layers.ReLU()], (5, -1)), ValueError, r"not negative, got \(5, -1\)"),
+        (([layers.Dense(2)], ()), ValueError, "at least one axis"),
+        (([layers.ReLU()], None, "m", ("a", "b")), ValueError, "names must be 1 different"),
+        (([layers.ReLU()] * 2, None, "m", ("a", "a")), ValueError, "names must be 2 different"),
+    ],
+)
+def test_what_is_no_model_is_refused(arguments, error, message) -> None:
+    with pytest.raises(error, match=message):
+        Sequential(*arguments)
+
+
+def test_its_repr_makes_it_again() -> None:
+    names = {**vars(layers), "Sequential": Sequential}
+    for model in (
+        Sequential(STACK),
+        Sequential(STACK, SHAPE, name="model", fuse=False)[2:5],
+        Sequential([Sequential([layers.ReLU()], name="inner")], names=["first"]),
+    ):
+        assert eval(repr(model), names) == model
+    assert repr(Sequential([layers.ReLU()], (3,))) == "Sequential([ReLU()], input_shape=(3,))"

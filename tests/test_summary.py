@@ -1,0 +1,74 @@
+"""The table of a model beside the one that Keras prints."""
+
+import re
+
+import keras
+import pytest
+
+from jaxlayers import Sequential, layers
+
+STACKS = {
+    "dense": ([("Dense", (3,)), ("ReLU", ()), ("Dense", (300, "relu"))], (5,)),
+    "images": (
+        [
+            ("Conv2D", (8, 3)),
+            ("BatchNormalization", ()),
+            ("MaxPooling2D", ()),
+            ("Conv2DTranspose", (600, 5)),
+            ("Flatten", ()),
+            ("Dense", (10,)),
+        ],
+        (9, 8, 3),
+    ),
+    "nothing": ([("Flatten", ())], (2, 3)),
+}
+
+
+def keras_rows(model: keras.Model) -> list[str]:
+    lines: list[str] = []
+    model.summary(print_fn=lines.append, line_length=120)
+    return "\n".join(lines).splitlines()
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split("[│┃]", line)]
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_rows_and_totals_are_those_of_keras(name, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # Keras's table is cut at the width of the terminal
+    stack, shape = STACKS[name]
+    keras.backend.clear_session()
+    theirs = keras.Sequential([getattr(keras.layers, layer)(*a) for layer, a in stack], name="m")
+    theirs.build((None, *shape))
+    ours = Sequential([getattr(layers, layer)(*a) for layer, a in stack], shape, name="m")
+    expected = [line for line in keras_rows(theirs) if re.search("[│┃:]", line)]
+    expected = [line for line in expected if any(cells(line))]
+    got = [line for line in ours.summary().splitlines() if re.search("[│┃:]", line)]
+    assert [cells(line) for line in got] == [cells(line) for line in expected]
+
+
+def test_layers_of_a_nested_model_are_indented_under_it() -> None:
+    inner = Sequential([layers.Dense(3), layers.BatchNormalization()], name="inner")
+    table = Sequential([layers.Flatten(), inner]).summary((2, 2))
+    rows = [cells(line)[1:-1] for line in table.splitlines() if "│" in line]
+    assert rows == [
+        ["flatten (Flatten)", "(None, 4)", "0"],
+        ["inner (Sequential)", "(None, 3)", "27"],
+        ["dense (Dense)", "(None, 3)", "15"],
+        ["batch_normalization (BatchNormalization)", "(None, 3)", "12"],
+    ]
+    assert "│    dense (Dense)" in table
+    assert "Total params: 27 (108.00 B)" in table
+    assert "Non-trainable params: 6 (24.00 B)" in table
+
+
+def test_the_penalty_of_an_activity_counts_as_no_parameter() -> None:
+    table = Sequential([layers.Dense(3, activity_regularizer="l2")]).summary((2,))
+    assert "Total params: 9 (36.00 B)" in table
+    assert "Non-trainable params: 0 (0.00 B)" in table
+
+
+def test_all_lines_of_the_table_are_of_one_width() -> None:
+    table = Sequential([layers.Dense(3), layers.Dense(123456)]).summary((2,)).splitlines()
+    assert len({len(line) for line in table if line[0] in "┏┃┡│└"}) == 1

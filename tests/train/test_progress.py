@@ -1,0 +1,86 @@
+import io
+import sys
+
+import pytest
+
+from jaxlayers.train import progress
+from jaxlayers.train.progress import show_progress
+
+METRICS = {"discriminator_loss": 0.69314, "generator_loss": 1.25, "real_accuracy": 0.5}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Returns the time as a list of one number, to be set."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_without_a_terminal_it_prints_plain_lines(capsys, clock):
+    with show_progress(steps=100, batch_size=64) as shown:
+        shown.update(10, METRICS)
+        clock[0] += 10
+        shown.update(20, METRICS)
+    assert capsys.readouterr().out.splitlines() == [
+        "step 10/100  discriminator 0.693  generator 1.250",
+        # 10 steps in the 10 seconds since the first line; 80 more at that rate.
+        "step 20/100  discriminator 0.693  generator 1.250  1.0 steps/s, 64 images/s, 1:20 left",
+    ]
+
+
+def test_lines_come_every_five_seconds_and_at_the_end(capsys, clock):
+    with show_progress(steps=20, batch_size=1) as shown:
+        for step in range(1, 21):
+            shown.update(step, METRICS)
+            clock[0] += 1
+    steps = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert steps == [f"step {step}/20" for step in (1, 6, 11, 16, 20)]
+
+
+def test_more_than_an_hour_is_told_in_hours(capsys, clock):
+    with show_progress(steps=10002, batch_size=1) as shown:
+        shown.update(1, METRICS)
+        clock[0] += 6
+        shown.update(2, METRICS)
+    assert capsys.readouterr().out.splitlines()[1].endswith("16:40:00 left")
+
+
+def open_terminal(monkeypatch):
+    """Makes stderr a terminal of 80 columns; in the test itself, for pytest sets stderr too."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    return terminal
+
+
+def test_a_terminal_gets_one_line_that_fits_in_80_columns(monkeypatch, capsys, clock):
+    terminal = open_terminal(monkeypatch)
+    with show_progress(steps=3000, batch_size=64) as shown:
+        shown.update(10, METRICS)
+        clock[0] += 10
+        shown.update(3000, METRICS)
+    assert "compiling" in terminal.getvalue()
+    last = terminal.getvalue().splitlines()[-2]
+    assert "3000/3000" in last
+    for part in ("discriminator 0.693", "generator 1.250", "299.0 steps/s", "0:00 left"):
+        assert part in last
+    assert capsys.readouterr().out == ""
+
+
+def test_without_rich_a_terminal_gets_plain_lines(capsys, monkeypatch):
+    terminal = open_terminal(monkeypatch)
+    for name in ("rich", "rich.progress", "rich.console"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with show_progress(steps=1, batch_size=1) as shown:
+        shown.update(1, METRICS)
+    assert capsys.readouterr().out == "step 1/1  discriminator 0.693  generator 1.250\n"
+    assert terminal.getvalue() == ""

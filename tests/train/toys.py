@@ -1,0 +1,59 @@
+"""Models and tasks so small that a step of them compiles in a moment."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxlayers import Sequential, layers
+from jaxlayers.train import GAN, TrainState
+
+IMAGE_SHAPE = (4, 4, 1)
+LATENT = 3
+
+
+def generator(**dense):
+    return Sequential(
+        [
+            layers.Dense(5, **dense),
+            layers.BatchNormalization(momentum=0.9),
+            layers.Activation("relu"),
+            layers.Dense(16, activation="sigmoid"),
+            layers.Reshape(IMAGE_SHAPE),
+        ],
+        input_shape=(LATENT,),
+    )
+
+
+def discriminator(*last, **dense):
+    return Sequential(
+        [layers.Flatten(), layers.Dense(6, **dense), layers.LeakyReLU(0.2), layers.Dense(1), *last]
+    )
+
+
+def gan(a=None, b=None, a_optimizer=None, b_optimizer=None):
+    return GAN(
+        a or generator(),
+        b or discriminator(),
+        a_optimizer or optax.sgd(0.5, momentum=0.9),
+        b_optimizer or optax.sgd(0.2, momentum=0.9),
+    )
+
+
+def images(seed=0, count=4):
+    return jax.random.uniform(jax.random.key(seed), (count, *IMAGE_SHAPE))
+
+
+class Metered(NamedTuple):
+    """A task whose metrics are what the step saw: its own number and the sum of the batch."""
+
+    def init(self, key):
+        zero = jnp.zeros((), jnp.int32)
+        return TrainState({"model": {"sum": jnp.zeros(())}}, {"model": {}}, {}, zero, key)
+
+    def step(self, train_state, batch):
+        total = jnp.sum(batch, dtype=jnp.float32)
+        params = {"model": {"sum": train_state.params["model"]["sum"] + total}}
+        metrics = {"some_loss": total, "number": train_state.step}
+        return train_state._replace(params=params, step=train_state.step + 1), metrics
