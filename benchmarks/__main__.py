@@ -46,7 +46,7 @@ def step_table(arguments: argparse.Namespace) -> str:
     for library in training_step.ON_JAX:
         if training_step.available(library):
             steps[library], compiling[library] = training_step.jax_step(
-                library, arguments.batch_size, jnp.dtype(arguments.precision)
+                library, arguments.batch_size, bfloat16
             )
     compilers = [False] if device == "cpu" else [False, True]
     for compiled in compilers:

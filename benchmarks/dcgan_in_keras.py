@@ -66,15 +66,11 @@ def generator() -> Layer:
 def discriminator() -> Layer:
     """Ends in the logit."""
     layers = keras.layers
-    blocks = [
-        [
-            layers.Conv2D(filters, 5, strides=strides, padding="same"),
-            layers.LeakyReLU(negative_slope=0.2),
-            layers.Dropout(0.4),
-        ]
-        for filters, strides in ((64, 2), (128, 2), (256, 2), (512, 1))
-    ]
-    model = keras.Sequential(
-        [keras.Input((28, 28, 1)), *sum(blocks, []), layers.Flatten(), layers.Dense(1)]
-    )
+    model = keras.Sequential([keras.Input((28, 28, 1))])
+    for filters, strides in ((64, 2), (128, 2), (256, 2), (512, 1)):
+        model.add(layers.Conv2D(filters, 5, strides=strides, padding="same"))
+        model.add(layers.LeakyReLU(negative_slope=0.2))
+        model.add(layers.Dropout(0.4))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(1))
     return _KerasLayer(model, (28, 28, 1), (1,))

@@ -81,7 +81,8 @@ class _Discriminator(Layer):
 
     def apply(self, params: Any, state: Any, x: Any, *, training: bool = False, key: Any = None):
         keys = jax.random.split(key, 4)
-        for suffix, strides, dropout_key in zip(("", "_1", "_2", "_3"), (2, 2, 2, 1), keys):
+        blocks = zip(("", "_1", "_2", "_3"), (2, 2, 2, 1), keys, strict=True)
+        for suffix, strides, dropout_key in blocks:
             x = jax.nn.leaky_relu(_convolve(x, params[f"conv2d{suffix}"], strides), 0.2)
             x = _dropout(x, dropout_key, training)
         x = x.reshape(x.shape[0], -1)

@@ -8,12 +8,13 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import train
+from jaxlayers import Layer, train
 from jaxlayers.models import dcgan
 
 
@@ -22,6 +23,27 @@ def _models(library: str) -> tuple[Any, Any]:
         return dcgan.generator(), dcgan.discriminator(logits=True)
     module = importlib.import_module(f"benchmarks.dcgan_{library}")
     return module.generator(), module.discriminator()
+
+
+@dataclass(frozen=True)
+class _InBfloat16(Layer):
+    """A layer computed in bfloat16, with params and state in float32."""
+
+    layer: Any
+    input_shape: Any
+
+    def init(self, key: Any, input_shape: Any = None) -> Any:
+        return self.layer.init(key, self.input_shape)
+
+    def apply(self, params: Any, state: Any, x: Any, *, training: bool = False, key: Any = None):
+        narrow = jax.tree.map(lambda weight: weight.astype(jnp.bfloat16), params)
+        y, state = self.layer.apply(
+            narrow, state, x.astype(jnp.bfloat16), training=training, key=key
+        )
+        return y.astype(jnp.float32), state
+
+    def output_shape(self, input_shape: Any = None) -> Any:
+        return self.layer.output_shape(self.input_shape)
 
 
 ON_JAX = {
@@ -39,17 +61,20 @@ def available(library: str) -> bool:
 
 
 def jax_step(
-    library: str, batch_size: int, dtype: Any = jnp.float32
+    library: str, batch_size: int, bfloat16: bool = False
 ) -> tuple[Callable[[], object], float]:
     """Returns a function that takes one step, and the seconds that compiling it took."""
     generator, discriminator = _models(ON_JAX[library])
+    if bfloat16:
+        generator = _InBfloat16(generator, (100,))
+        discriminator = _InBfloat16(discriminator, (28, 28, 1))
     gan = train.GAN(
         generator,
         discriminator,
         train.rmsprop(1e-4, decay=3e-8),
         train.rmsprop(2e-4, decay=6e-8),
     )
-    images = jax.random.uniform(jax.random.key(1), (batch_size, 28, 28, 1), dtype)
+    images = jax.random.uniform(jax.random.key(1), (batch_size, 28, 28, 1))
     train_state = gan.init(jax.random.key(0))
     before = time.perf_counter()
     step = jax.jit(gan.step, donate_argnums=0).lower(train_state, images).compile()

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers.fusion import fused_upsamplings
+from jaxlayers.fusion import fused_convolutions
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers.arguments import example_shape, settle
 from jaxlayers.summary import summarize
@@ -107,15 +107,15 @@ class Sequential(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         new_state = {}
-        upsamplings = fused_upsamplings(self.layers) if self.fuse else {}
+        fused = fused_convolutions(self.layers) if self.fuse else {}
         for position, (name, layer) in enumerate(self.items()):
-            if position + 1 in upsamplings:
+            if position + 1 in fused:
                 continue  # the layer after this one does it as well
             own = params.get(name, {}), state.get(name, {})
             layer_key = None if key is None else jax.random.fold_in(key, position)
             with _naming(self, name, position):
-                if position in upsamplings:
-                    x, layer_state = layer.apply_upsampled(*own, x, upsamplings[position].size)
+                if position in fused:
+                    x, layer_state = fused[position](*own, x)
                 else:
                     x, layer_state = layer.apply(*own, x, training=training, key=layer_key)
             if layer_state:

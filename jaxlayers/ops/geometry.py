@@ -1,7 +1,6 @@
 """Where the windows of a convolution lie."""
 
 import itertools
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -40,15 +39,6 @@ class Geometry(NamedTuple):
         strides, padding, dilation, groups = self
         return Geometry(strides[which], padding[which], dilation[which], groups)
 
-    def along(self, axis: int) -> "Geometry":
-        """Returns the geometry that moves along one axis and stands still along the others."""
-        still = Geometry((1,) * self.rank, ((0, 0),) * self.rank, (1,) * self.rank)
-
-        def only(moving: tuple, standing: tuple) -> tuple:  # type: ignore[type-arg]
-            return (*standing[:axis], moving[axis], *standing[axis + 1 :])
-
-        return Geometry(*(only(m, s) for m, s in zip(self[:3], still[:3], strict=True)))
-
     def live_taps(self, spatial: Extents, window: Extents) -> list[Extents]:
         """Returns the taps that meet the image anywhere; the others only meet padding."""
         outputs = self.outputs(spatial, window)
@@ -69,8 +59,3 @@ class Geometry(NamedTuple):
 def taps(window: Extents) -> Iterator[Extents]:
     """Yields the positions of a window, the last axis fastest."""
     return itertools.product(*map(range, window))
-
-
-def size(extents: Extents) -> int:
-    """Returns the number of positions."""
-    return math.prod(extents)

@@ -50,7 +50,7 @@ def _bind(
 ) -> Array:
     first, second = _vary_alike(first, second)
     # Read here, where the caller's context is: the lowering comes later.
-    precision = jax.config.jax_default_matmul_precision
+    precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
     static = {"geometry": geometry, "extents": extents, "precision": precision}
     return primitive.bind(first, second, **static)
 
@@ -151,19 +151,15 @@ def _batch_rule(primitive: Primitive, roles: tuple[str, str], result: str) -> No
         operands: tuple[Array, Array], axes: tuple[Any, Any], *, geometry: Geometry, **static: Any
     ) -> tuple[Array, int]:
         mapped = [i for i, axis in enumerate(axes) if axis is not None]
-        operands = tuple(
-            jnp.moveaxis(operand, axis, 0) if i in mapped else operand
-            for i, (operand, axis) in enumerate(zip(operands, axes, strict=True))
-        )
-        count = operands[mapped[0]].shape[0]
+        count = operands[mapped[0]].shape[axes[mapped[0]]]
         groups = geometry.groups
         if len(mapped) == 2:
             into, geometry = "groups", geometry._replace(groups=groups * count)
         else:
             into = _SHARED[frozenset({roles[mapped[0]], result})]
         merged = [
-            _merge(operand, role, into, groups) if i in mapped else operand
-            for i, (operand, role) in enumerate(zip(operands, roles, strict=True))
+            operand if axis is None else _merge(jnp.moveaxis(operand, axis, 0), role, into, groups)
+            for operand, axis, role in zip(operands, axes, roles, strict=True)
         ]
         out = primitive.bind(*merged, geometry=geometry, **static)
         return _split(out, result, into, groups, count), 0

@@ -5,6 +5,7 @@ beside the others of its kind, enter it into the table below, and let `rule` nam
 measures better.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -124,6 +125,16 @@ def _by_phases(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) ->
     return interleave(parts, geometry.strides, spatial)
 
 
+def _forward_by_blocks(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    return blocks.by_blocks(forward, x, kernel, geometry, rule.CHANNELS_TOGETHER)
+
+
+def _kernel_gradient_by_blocks(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+    return blocks.kernel_gradient_by_blocks(
+        kernel_gradient, x, y, window, geometry, rule.CHANNELS_TOGETHER
+    )
+
+
 def _input_gradient_by_blocks(
     y: Array, kernel: Array, spatial: Extents, geometry: Geometry
 ) -> Array:
@@ -145,8 +156,8 @@ _FORWARD: dict[str, tuple[Callable[..., Array], _Held]] = {
     "patches": (forward_forms.patches, _input_patches),
     "shifted_sums": (forward_forms.shifted_sums, _output_patches),
     "depthwise": (depthwise.forward, None),
-    "blocks": (lambda *a: blocks.by_blocks(forward, *a, rule.CHANNELS_TOGETHER), None),
-    "planes": (lambda *a: planes.forward(forward, *a), None),
+    "blocks": (_forward_by_blocks, None),
+    "planes": (functools.partial(planes.forward, forward), None),
 }
 _INPUT_GRADIENT: dict[str, tuple[Callable[..., Array], _Held]] = {
     "shifted_sums": (input_gradient_forms.shifted_sums, _input_patches),
@@ -159,9 +170,6 @@ _KERNEL_GRADIENT: dict[str, tuple[Callable[..., Array], _Held]] = {
     "patches": (kernel_gradient_forms.patches, _input_patches),
     "output_patches": (kernel_gradient_forms.output_patches, _output_patches),
     "depthwise": (depthwise.kernel_gradient, None),
-    "blocks": (
-        lambda *a: blocks.kernel_gradient_by_blocks(kernel_gradient, *a, rule.CHANNELS_TOGETHER),
-        None,
-    ),
-    "planes": (lambda *a: planes.kernel_gradient(kernel_gradient, *a), None),
+    "blocks": (_kernel_gradient_by_blocks, None),
+    "planes": (functools.partial(planes.kernel_gradient, kernel_gradient), None),
 }

@@ -44,7 +44,7 @@ def phase_kernels(
         [_phase(axis, phase, outputs, spatial, kernel.shape, geometry) for phase in range(stride)]
         for axis, stride in enumerate(geometry.strides)
     ]
-    back = []
+    back: list[tuple[Array, Geometry] | None] = []
     for phases in itertools.product(*per_axis):
         reached = [phase for phase in phases if phase is not None]
         if len(reached) < len(phases):
