@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers.ops import trilinear, upsampled, windows
+from jaxlayers.ops import library, trilinear, upsampled, windows
 from jaxlayers.ops.geometry import Extents, Geometry
 from jaxlayers.ops.upsampling import repeat_pixels
 
@@ -92,7 +92,7 @@ def convolution_transpose(
         y = jnp.zeros((x.shape[0], *spatial, kernel.shape[-2]), x.dtype)
     elif max(strides) == 1 < max(factors):
         # With strides 1 it is the convolution by the kernel turned around.
-        turned = jnp.flip(kernel, range(len(window))).swapaxes(-1, -2)
+        turned = library.turned(kernel, groups=1)
         y = _convolve(x, turned, factors, Geometry(tuple(strides), pads, tuple(dilation)))
     else:
         x = repeat_pixels(x, factors, range(1, x.ndim - 1))

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.sharding import AxisType
 
 from jaxlayers.ops import cpu, library
 from jaxlayers.ops.geometry import Extents, Geometry
@@ -32,11 +33,15 @@ from jaxlayers.ops.geometry import Extents, Geometry
 
 def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """Returns y, the correlation of x with the kernel."""
+    if _explicitly_sharded(x, kernel):
+        return library.forward(x, kernel, geometry)
     return _bind(_forward, x, kernel, geometry, ())
 
 
 def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) -> Array:
     """Returns the x of the given spatial extents whose product with any x is y * forward(x)."""
+    if _explicitly_sharded(y, kernel):
+        return library.input_gradient(y, kernel, spatial, geometry)
     return _bind(_input_gradient, y, kernel, geometry, tuple(spatial))
 
 
@@ -200,11 +205,23 @@ _batch_rule(_input_gradient, ("y", "kernel"), "x")
 _batch_rule(_kernel_gradient, ("x", "y"), "kernel")
 
 
-# Inside shard_map an operand may differ from device to device while the other is the same on all.
+# Several devices. Under jit with automatic axes there is nothing to do.
+
+
+def _explicitly_sharded(*arrays: Array) -> bool:
+    """Whether the types of arrays say how they are sharded.
+
+    There a derivative needs to know how its result is to be sharded, which JAX's own convolution
+    does and the bilinear functions do not.
+    """
+    return any(AxisType.Explicit in jax.typeof(array).sharding.mesh.axis_types for array in arrays)
 
 
 def _vary_alike(first: Array, second: Array) -> tuple[Array, Array]:
-    """Marks both operands as varying over the mesh axes that either varies over."""
+    """Marks both operands as varying over the mesh axes that either varies over.
+
+    Inside shard_map one may differ from device to device while the other is the same on all.
+    """
     axes = _varying(first) | _varying(second)
 
     def vary(array: Array) -> Array:

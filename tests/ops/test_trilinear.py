@@ -97,20 +97,20 @@ def cases(draw: st.DrawFn) -> Case:
     return make(geometry, spatial, window, channels, filters, draw(st.integers(1, 3)))
 
 
-def all_three(case: Case):
+def all_three(case: Case, module=trilinear):
     """Results of the three functions, by name, in float64."""
     with jax.enable_x64(True):
         x, kernel, y = map(jnp.asarray, (case.x, case.kernel, case.y))
         spatial, window = case.x.shape[1:-1], case.kernel.shape[:-2]
         return {
-            "forward": trilinear.forward(x, kernel, case.geometry),
-            "input_gradient": trilinear.input_gradient(y, kernel, spatial, case.geometry),
-            "kernel_gradient": trilinear.kernel_gradient(x, y, window, case.geometry),
+            "forward": module.forward(x, kernel, case.geometry),
+            "input_gradient": module.input_gradient(y, kernel, spatial, case.geometry),
+            "kernel_gradient": module.kernel_gradient(x, y, window, case.geometry),
         }
 
 
-def assert_is_the_trilinear_form_of_numpy(case: Case) -> None:
-    ours = all_three(case)
+def assert_is_the_trilinear_form_of_numpy(case: Case, module=trilinear) -> None:
+    ours = all_three(case, module)
     close = {"rtol": 1e-9, "atol": 1e-9}
     np.testing.assert_allclose(ours["forward"], numpy_forward(case), **close)
     np.testing.assert_allclose(ours["kernel_gradient"], numpy_kernel_gradient(case), **close)
@@ -159,6 +159,15 @@ CHOSEN = {
 @pytest.mark.parametrize("name", CHOSEN)
 def test_every_form_agrees_with_numpy(name) -> None:
     assert_is_the_trilinear_form_of_numpy(make(*CHOSEN[name]))
+
+
+# XLA's compiler for CPUs aborts the process for some windows that exceed the image.
+SAFE = sorted(set(CHOSEN) - {"kernel larger than the image", "taps that only meet padding"})
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_the_form_of_other_platforms_agrees_with_numpy(name) -> None:
+    assert_is_the_trilinear_form_of_numpy(make(*CHOSEN[name]), library)
 
 
 def test_large_patches_are_made_in_parts_of_the_batch(monkeypatch) -> None:

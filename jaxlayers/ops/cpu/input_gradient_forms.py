@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers.ops import library
 from jaxlayers.ops.cpu import pieces
 from jaxlayers.ops.geometry import Extents, Geometry, taps
 
@@ -50,7 +51,7 @@ def phase_kernels(
         if len(reached) < len(phases):
             back.append(None)
             continue
-        part = pieces.turned(kernel[tuple(phase.taps for phase in reached)], geometry.groups)
+        part = library.turned(kernel[tuple(phase.taps for phase in reached)], geometry.groups)
         padding = tuple(phase.padding for phase in reached)
         dilation = tuple(phase.dilation for phase in reached)
         ones = (1,) * geometry.rank

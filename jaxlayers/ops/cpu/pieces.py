@@ -74,15 +74,3 @@ def total(terms: Iterable[Array], shape: Sequence[int], dtype: jnp.dtype) -> Arr
     for term in rest:
         result = result + term
     return result
-
-
-def turned(kernel: Array, groups: int) -> Array:
-    """Returns the kernel of the way back: taps reversed, channels and filters exchanged.
-
-    [*window, channels / groups, filters] becomes [*window, filters / groups, channels].
-    """
-    *window, inputs, filters = kernel.shape
-    kernel = kernel.reshape(*window, inputs, groups, filters // groups)
-    kernel = jnp.moveaxis(kernel, -1, len(window)).swapaxes(-1, -2)
-    kernel = kernel.reshape(*window, filters // groups, groups * inputs)
-    return lax.rev(kernel, tuple(range(len(window))))
