@@ -42,18 +42,24 @@ class Geometry(NamedTuple):
     def live_taps(self, spatial: Extents, window: Extents) -> list[Extents]:
         """Returns the taps that meet the image anywhere; the others only meet padding."""
         outputs = self.outputs(spatial, window)
-        per_axis = [
-            [tap for tap in range(window[axis]) if self._meets(axis, tap, spatial, outputs)]
-            for axis in range(self.rank)
-        ]
+        per_axis = []
+        for axis in range(self.rank):
+            live: set[int] = set()
+            for output in range(outputs[axis]):
+                live.update(self.taps_of_output(axis, output, spatial, window))
+            per_axis.append(sorted(live))
         return list(itertools.product(*per_axis))
 
-    def _meets(self, axis: int, tap: int, spatial: Extents, outputs: Extents) -> bool:
-        offset = tap * self.dilation[axis] - self.padding[axis][0]
-        stride = self.strides[axis]
-        first = max(0, -(offset // stride))
-        last = min(outputs[axis] - 1, (spatial[axis] - 1 - offset) // stride)
-        return first <= last
+    def taps_of_output(self, axis: int, output: int, spatial: Extents, window: Extents) -> range:
+        """Returns the taps by which an output meets the image, along one axis."""
+        dilation = self.dilation[axis]
+        start = self.start_of_output(axis, output)
+        first = max(0, -(start // dilation))
+        return range(first, max(first, min(window[axis], -((start - spatial[axis]) // dilation))))
+
+    def start_of_output(self, axis: int, output: int) -> int:
+        """Returns the position of the image that the first tap of an output meets."""
+        return output * self.strides[axis] - self.padding[axis][0]
 
 
 def taps(window: Extents) -> Iterator[Extents]:

@@ -12,7 +12,8 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 
 from jaxlayers.ops import trilinear
 from jaxlayers.ops.geometry import Extents, Geometry
@@ -96,11 +97,13 @@ def _phase(
 
 
 def _sum_taps(kernel: Array, phases: tuple[_Phase, ...]) -> Array:
-    """Adds the taps that meet the same position. By additions alone, which round the least."""
+    """Adds the taps that meet the same position."""
     for axis, phase in enumerate(phases):
-        rows = [jnp.take(kernel, tap, axis) for tap in range(kernel.shape[axis])]
-        sums = [jnp.zeros_like(rows[0])] * phase.taps
-        for position, row in zip(phase.positions, rows, strict=True):
-            sums[position] = sums[position] + row
-        kernel = jnp.stack(sums, axis)
+        adds = np.zeros((phase.taps, kernel.shape[axis]))
+        adds[phase.positions, range(len(phase.positions))] = 1
+        # A product with ones and zeros in full precision is a sum, with little to compile.
+        summed = jnp.tensordot(
+            jnp.asarray(adds, kernel.dtype), kernel, (1, axis), precision=lax.Precision.HIGHEST
+        )
+        kernel = jnp.moveaxis(summed, 0, axis)
     return kernel

@@ -154,6 +154,7 @@ _FORWARD: dict[str, tuple[Callable[..., Array], _Held]] = {
     "one_tap": (forward_forms.one_tap, None),
     "tap_by_tap": (forward_forms.tap_by_tap, None),
     "patches": (forward_forms.patches, _input_patches),
+    "row_by_row": (forward_forms.row_by_row, _input_patches),
     "shifted_sums": (forward_forms.shifted_sums, _output_patches),
     "depthwise": (depthwise.forward, None),
     "blocks": (_forward_by_blocks, None),

@@ -59,6 +59,30 @@ def patches(x: Array, kernel: Array, geometry: Geometry) -> Array:
     )
 
 
+def row_by_row(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """Patches of one row of outputs after the other, of the taps alone that meet the image.
+
+    A window of 5 on 4 x 4 positions meets padding with 30 % of its rows of taps.
+    """
+    spatial, window, filters = x.shape[1:-1], kernel.shape[:-2], kernel.shape[-1]
+    along = geometry.axes(slice(1, None))
+    # What the taps of the other axes meet, with the rows next to the taps: [batch, *windows of
+    # the others, rows, taps of the others * channels].
+    columns = jnp.moveaxis(pieces.patches_beside(x, window[1:], along), 1, -2)
+    rows = []
+    for output in range(geometry.outputs(spatial, window)[0]):
+        live = geometry.taps_of_output(0, output, spatial, window)
+        start = geometry.start_of_output(0, output)
+        met = [start + tap * geometry.dilation[0] for tap in live]
+        part = columns[..., slice(met[0], met[-1] + 1, geometry.dilation[0]), :] if met else None
+        if part is None:
+            rows.append(jnp.zeros((*columns.shape[:-2], filters), x.dtype))
+            continue
+        part = part.reshape(*part.shape[:-2], -1)
+        rows.append(pieces.product(part, kernel[live.start : live.stop].reshape(-1, filters)))
+    return jnp.stack(rows, 1)
+
+
 def shifted_sums(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """One matrix product that gives the outputs of all taps side by side, then their sum."""
     window, filters = kernel.shape[:-2], kernel.shape[-1]

@@ -15,6 +15,11 @@ from jaxlayers.ops.geometry import Extents, Geometry
 # empty (4 x 4 x 256 -> 512: 80 against 165 of patches; at 7 x 7 the convolution wins again).
 FEW_POSITIONS = 16
 
+# Above so many rows of patches it pays to leave out the taps that only meet padding, though the
+# kernel is then read almost three times (4 x 4 x 256 -> 512, window of 5: 218 of patches against
+# 251 row by row in a batch of 128; 215 against 192 in one of 64).
+MANY_ROWS = 1024
+
 # In so few rows the whole of the work is moving the kernel, and a copy of it, turned around, costs
 # more than it saves (batch 1, 7 x 7 x 512: 36 by phases against 78 by shifted sums).
 FEW_ROWS_FOR_PHASES = 256
@@ -55,7 +60,10 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     if geometry.rank == 3:
         many = channels * math.prod(window) >= MANY_PRODUCTS
         return "patches" if many and max(geometry.strides) > 1 else "planes"
-    return "patches" if _positions(x, window, geometry) <= FEW_POSITIONS else "convolution"
+    positions = _positions(x, window, geometry)
+    if positions > FEW_POSITIONS:
+        return "convolution"
+    return "row_by_row" if _rows(x, positions) > MANY_ROWS else "patches"
 
 
 def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
