@@ -108,11 +108,13 @@ class Sequential(Layer):
     ) -> tuple[Array, State]:
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
+        # All at once: one by one they take XLA as long to compile as a convolution each.
+        keys = None if key is None else _fold_in_each(key, jnp.arange(len(self)))
         for position, (name, layer) in enumerate(self.items()):
             if position + 1 in fused:
                 continue  # the layer after this one does it as well
             own = params.get(name, {}), state.get(name, {})
-            layer_key = None if key is None else jax.random.fold_in(key, position)
+            layer_key = None if keys is None else keys[position]
             with _naming(self, name, position):
                 if position in fused:
                     x, layer_state = fused[position](*own, x)
@@ -223,6 +225,9 @@ class Sequential(Layer):
                 f"got {shape}"
             )
         return shape
+
+
+_fold_in_each = jax.vmap(jax.random.fold_in, (None, 0))
 
 
 def _checked_layers(layers: Any) -> tuple[Layer, ...]:
