@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: dcgan test test-slow check format clean
+.PHONY: dcgan test bench check format clean
 
 # Trains the DCGAN on 5,000 digits that come with a package; ARGS="--steps 500" and so on.
 dcgan: $(VENV)/train
@@ -14,8 +14,10 @@ dcgan: $(VENV)/train
 test: $(VENV)/test
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-slow: $(VENV)/test
-	$(BIN)/python -m pytest -m slow $(ARGS)
+# Speed and memory beside other libraries, some 20 minutes with nothing else running; the tables
+# go to benchmarks/results. ARGS="--only step" and so on.
+bench: $(VENV)/bench
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # Lint, format and types.
 check: $(VENV)/check

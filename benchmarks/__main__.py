@@ -26,14 +26,23 @@ def main() -> None:
     parser.add_argument("--machine", default=None, help="name of the table; found out by default")
     arguments = parser.parse_args()
     machine = arguments.machine or _machine()
-    parts = {"step": step_table, "convolutions": convolution_table, "memory": memory_table}
-    chosen = [arguments.only] if arguments.only else list(parts)
-    for part in chosen:
-        table = parts[part](arguments)
+    path = RESULTS / f"{arguments.machine or _machine()}.md"
+    tables = {"step": step_table, "convolutions": convolution_table, "memory": memory_table}
+    for part in [arguments.only] if arguments.only else tables:
+        table = tables[part](arguments)
         print(table, flush=True)
-        suffix = "" if arguments.precision == "float32" else f"-{arguments.precision}"
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{machine}-{part}{suffix}.md").write_text(f"{_header(arguments)}\n\n{table}\n")
+        _write(path, table)
+
+
+def _write(path: Path, table: str) -> None:
+    """Puts a table into the file of the machine, in place of the one with the same title."""
+    RESULTS.mkdir(exist_ok=True)
+    old = path.read_text().split("\n## ")[1:] if path.exists() else []
+    sections = {section.split("\n", 1)[0]: section.strip() for section in old}
+    title, *rest = table.removeprefix("## ").split("\n")
+    sections[title] = "\n".join([title, "", _versions(), *rest]).strip()
+    head = f"# {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores"
+    path.write_text("\n\n".join([head, *(f"## {s}" for s in sections.values())]) + "\n")
 
 
 def step_table(arguments: argparse.Namespace) -> str:
@@ -54,7 +63,7 @@ def step_table(arguments: argparse.Namespace) -> str:
         steps[name] = dcgan_in_torch.training_step(arguments.batch_size, device, compiled, bfloat16)
     seconds = medians(steps, rounds=7 if device == "cpu" else 200, seconds=180)
     lines = [
-        f"## A training step of the DCGAN, batch {arguments.batch_size}",
+        f"## A training step of the DCGAN, batch {arguments.batch_size}, {arguments.precision}",
         "",
         "| | ms | ours is faster by | compiling, s |",
         "| --- | ---: | ---: | ---: |",
@@ -81,7 +90,7 @@ def convolution_table(arguments: argparse.Namespace) -> str:
     )
     return "\n".join(
         [
-            "## Convolutions",
+            f"## Convolutions, {arguments.precision}",
             "",
             f"{len(all_shapes())} shapes, {len(rows)} functions. Time of ours as a ratio:",
             "",
@@ -102,7 +111,7 @@ def convolution_table(arguments: argparse.Namespace) -> str:
 def memory_table(arguments: argparse.Namespace) -> str:
     """Returns the table of peak memory."""
     lines = [
-        "## Peak memory of temporaries, MiB",
+        "## Memory of temporaries at its peak, MiB",
         "",
         "| convolution, kernel | function | ours | lax |",
         "| --- | --- | ---: | ---: |",
@@ -131,16 +140,14 @@ def _line(row: convolutions.Row) -> str:
     return f"| {' | '.join([*cells, *(f'{r:.2f}' for r in ratios)])} |"
 
 
-def _header(arguments: argparse.Namespace) -> str:
+def _versions() -> str:
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}"
         for name in ("jax", "jaxlib", "torch", "keras", "flax")
         if _installed(name)
     )
-    device = jax.devices()[0].device_kind
     return (
-        f"# {device}, {os.cpu_count()} CPU cores, {arguments.precision}\n\n"
-        f"{date.today():%Y-%m-%d}; Python {platform.python_version()}, {versions}. "
+        f"{date.today():%Y-%m-%d}, Python {platform.python_version()}, {versions}. "
         "Medians of calls interleaved in one process."
     )
 

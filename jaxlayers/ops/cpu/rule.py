@@ -26,7 +26,12 @@ FEW_ROWS_FOR_PHASES = 256
 
 # So few rows are too short a sum for the convolution form of the gradient by the kernel (batch 1,
 # 7 x 7 x 512: 100 against 164 of patches; 14 x 14 x 256 the other way round: 173 against 96).
-FEW_ROWS_FOR_CONVOLUTION = 64
+FEW_ROWS_FOR_CONVOLUTION = 49
+
+# One channel fills one lane of a vector. A product for each tap is better where there are few
+# (28 x 28 x 1 -> 32, window of 3: 89 against 67), the convolution with more of them (window of 5
+# with strides 2: 72 against 132).
+FEW_TAPS = 9
 
 # The convolution form of the gradient by the kernel has as many positions an image as the window
 # has taps: with few of them it is as badly off as above, and where the images are small as well
@@ -51,11 +56,11 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
         return "depthwise" if channels == 1 else "blocks"
     if math.prod(window) == 1:
         return "one_tap"
-    # One channel fills one lane of a vector; the taps take the place of the channels
+    # With one filter as well one lane is filled; here the taps take its place
     # (28 x 28 x 32 -> 1: 27 against 70).
     if filters == 1 < channels:
         return "shifted_sums"
-    if channels == 1:
+    if channels == 1 and (geometry.rank == 3 or math.prod(window) <= FEW_TAPS):
         return "tap_by_tap"
     if geometry.rank == 3:
         many = channels * math.prod(window) >= MANY_PRODUCTS
@@ -95,6 +100,10 @@ def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
         return "output_patches"
     if geometry.rank == 3:
         return "tap_by_tap" if channels == 1 else "planes"
+    # A sequence of one channel (16,000 x 1 -> 64, window of 9 with strides 4: 57 against 74 of
+    # patches) is long in what is summed over and has next to nothing to slide over.
+    if channels == 1 and geometry.rank == 1:
+        return "patches"
     positions = _positions(x, window, geometry)
     if _rows(x, positions) <= FEW_ROWS_FOR_CONVOLUTION:
         return "patches"
