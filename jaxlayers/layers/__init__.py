@@ -17,19 +17,30 @@ from jaxlayers.layers.pooling import (
 from jaxlayers.layers.reshaping import Flatten, Reshape
 from jaxlayers.layers.upsampling import UpSampling2D
 
+# Keras's other names for some of them.
+AvgPool2D, MaxPool2D = AveragePooling2D, MaxPooling2D
+GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D
+Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
+
 __all__ = [
     "Activation",
     "AveragePooling2D",
+    "AvgPool2D",
     "BatchNormalization",
     "Conv2D",
     "Conv2DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
     "Dense",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
     "Layer",
     "LeakyReLU",
+    "MaxPool2D",
     "MaxPooling2D",
     "ReLU",
     "Reshape",

@@ -45,6 +45,7 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         if not arguments.is_number(self.rate) or not 0 <= self.rate <= 1:
             raise arguments.refuse(self, "rate", "a number from 0 to 1", self.rate)
+        arguments.settle(self, rate=float(self.rate))
         if self.noise_shape is None:
             return
         shape = arguments.as_tuple(self.noise_shape)

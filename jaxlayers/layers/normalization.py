@@ -93,6 +93,7 @@ class BatchNormalization(Layer):
         for name in ("momentum", "epsilon", "renorm_momentum"):
             if not arguments.is_number(getattr(self, name)):
                 raise arguments.refuse(self, name, "a number", getattr(self, name))
+            arguments.settle(self, **{name: float(getattr(self, name))})
         if self.synchronized:
             raise ValueError(
                 "BatchNormalization: synchronized must be False, got True; under jax.jit over "

@@ -61,7 +61,13 @@ def check(layer: Any, weights: Mapping[str, Array], shapes: Mapping[str, Shape])
 
     Raises:
         ValueError: a weight that is missing, unknown, or of another shape.
+        TypeError: no dictionary of weights.
     """
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"{layer!r}: params and state must be dictionaries, as from init, "
+            f"got {type(weights).__name__}"
+        )
     if weights.keys() != shapes.keys():
         raise ValueError(
             f"{layer!r}: has the weights {sorted(shapes)}, params or state hold {sorted(weights)}"
