@@ -25,7 +25,6 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--machine", default=None, help="name of the table; found out by default")
     arguments = parser.parse_args()
-    machine = arguments.machine or _machine()
     path = RESULTS / f"{arguments.machine or _machine()}.md"
     tables = {"step": step_table, "convolutions": convolution_table, "memory": memory_table}
     for part in [arguments.only] if arguments.only else tables:
