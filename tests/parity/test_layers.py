@@ -234,6 +234,15 @@ def test_leaky_relu(slope) -> None:
     compare(*both("LeakyReLU", negative_slope=slope), (40,))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["AvgPool2D", "Convolution2D", "Convolution2DTranspose", "GlobalAvgPool2D"]
+    + ["GlobalMaxPool2D", "MaxPool2D"],
+)
+def test_other_names_of_keras_are_the_same_layers(name) -> None:
+    assert getattr(layers, name).__name__ == getattr(keras.layers, name).__name__
+
+
 def test_leaky_relu_takes_the_name_of_keras_2() -> None:
     assert layers.LeakyReLU(alpha=0.1) == layers.LeakyReLU(0.1)
     assert layers.LeakyReLU().negative_slope == keras.layers.LeakyReLU().negative_slope
