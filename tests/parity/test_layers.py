@@ -234,11 +234,17 @@ def test_leaky_relu(slope) -> None:
     compare(*both("LeakyReLU", negative_slope=slope), (40,))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["AvgPool2D", "Convolution2D", "Convolution2DTranspose", "GlobalAvgPool2D"]
-    + ["GlobalMaxPool2D", "MaxPool2D"],
+OTHER_NAMES = (
+    "AvgPool2D",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "MaxPool2D",
 )
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
 def test_other_names_of_keras_are_the_same_layers(name) -> None:
     assert getattr(layers, name).__name__ == getattr(keras.layers, name).__name__
 
