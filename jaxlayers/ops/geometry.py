@@ -41,13 +41,10 @@ class Geometry(NamedTuple):
 
     def live_taps(self, spatial: Extents, window: Extents) -> list[Extents]:
         """Returns the taps that meet the image anywhere; the others only meet padding."""
-        outputs = self.outputs(spatial, window)
-        per_axis = []
-        for axis in range(self.rank):
-            live: set[int] = set()
-            for output in range(outputs[axis]):
-                live.update(self.taps_of_output(axis, output, spatial, window))
-            per_axis.append(sorted(live))
+        per_axis = (
+            [tap for tap in range(size) if self.outputs_of_tap(axis, tap, spatial, window)]
+            for axis, size in enumerate(window)
+        )
         return list(itertools.product(*per_axis))
 
     def taps_of_output(self, axis: int, output: int, spatial: Extents, window: Extents) -> range:
@@ -56,6 +53,13 @@ class Geometry(NamedTuple):
         start = self.start_of_output(axis, output)
         first = max(0, -(start // dilation))
         return range(first, max(first, min(window[axis], -((start - spatial[axis]) // dilation))))
+
+    def outputs_of_tap(self, axis: int, tap: int, spatial: Extents, window: Extents) -> range:
+        """Returns the outputs that meet the image by a tap, along one axis."""
+        stride, outputs = self.strides[axis], self.outputs(spatial, window)[axis]
+        before = self.padding[axis][0] - tap * self.dilation[axis]
+        first = max(0, -(-before // stride))
+        return range(first, max(first, min(outputs, -(-(before + spatial[axis]) // stride))))
 
     def start_of_output(self, axis: int, output: int) -> int:
         """Returns the position of the image that the first tap of an output meets."""

@@ -184,21 +184,39 @@ def test_the_form_of_other_platforms_agrees_with_numpy(name) -> None:
     assert_is_the_trilinear_form_of_numpy(make(*CHOSEN[name]), library)
 
 
-def test_large_patches_are_made_in_parts_of_the_batch(monkeypatch) -> None:
+@pytest.fixture
+def tiny_parts(monkeypatch):
     from jaxlayers.ops.cpu import rule
 
     monkeypatch.setattr(rule, "MOST_BYTES", 1)
+    monkeypatch.setattr(rule, "PART_BYTES", 1)
     jax.clear_caches()
-    geometry = G((1, 1), ((2, 2), (2, 2)), (1, 1))
-    case = make(geometry, (3, 3), (5, 5), 3, 4, 6)
+    yield
+    jax.clear_caches()
+
+
+SAME_5 = G((1, 1), ((2, 2), (2, 2)), (1, 1))
+IN_PARTS = {
+    "patches of few images": (SAME_5, (3, 3), (5, 5), 3, 4, 6),
+    "an odd number of channels": (SAME_5, (7, 7), (5, 5), 3, 20, 6),
+    "a convolution": (SAME_5, (9, 8), (3, 2), 4, 4, 6),
+    "a prime batch": (SAME_5, (3, 3), (5, 5), 3, 1, 7),
+    "columns of many images": (SAME_5, (4, 3), (5, 3), 3, 4, 64),
+    "strides": (G((2, 2), ((1, 2), (0, 1)), (1, 1)), (13, 9), (5, 3), 3, 4, 6),
+    "depthwise": (G((2, 2), ((1, 2), (0, 1)), (1, 1), 4), (9, 9), (3, 3), 1, 4, 6),
+}
+
+
+@pytest.mark.parametrize("case", IN_PARTS.values(), ids=IN_PARTS)
+def test_goes_in_parts_of_the_batch(tiny_parts, case) -> None:
+    made = make(*case)
+    assert_is_the_trilinear_form_of_numpy(made)
     text = (
-        jax.jit(lambda x, k: trilinear.forward(x, k, geometry)).lower(case.x, case.kernel).as_text()
+        jax.jit(lambda x, y: trilinear.kernel_gradient(x, y, made.kernel.shape[:-2], made.geometry))
+        .lower(made.x, made.y)
+        .as_text()
     )
     assert "while" in text
-    assert_is_the_trilinear_form_of_numpy(case)
-    case = make(geometry, (3, 3), (5, 5), 3, 1, 7)
-    assert_is_the_trilinear_form_of_numpy(case)
-    jax.clear_caches()
 
 
 # Derivatives and batching: what JAX's own convolution gives.

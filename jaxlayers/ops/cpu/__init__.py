@@ -15,6 +15,7 @@ from jax import Array, lax
 
 from jaxlayers.ops.cpu import (
     blocks,
+    columns,
     depthwise,
     forward_forms,
     input_gradient_forms,
@@ -83,13 +84,21 @@ class _Shapes(NamedTuple):
 
     def parts(self, held: "_Held", dtype: jnp.dtype) -> int:
         """Returns into how many parts of the batch a form goes that holds `held`."""
-        batch = self.x[0]
+        batch, size = self.x[0], dtype.itemsize
         if held is None or not isinstance(batch, int):
             return 1
-        return rule.parts(batch, held(self), sum(map(math.prod, self)), dtype.itemsize)
+        image = math.prod(self.x[1:]) + math.prod(self.y[1:])
+        kernel = math.prod(self.kernel)
+        return rule.parts(batch, image * size, kernel * size, held(self) * size)
 
 
+# What a form holds for an image; `None` where it goes as a whole, because it is a single product
+# or made of forms that are taken apart themselves.
 _Held = Callable[[_Shapes], int] | None
+
+
+def _nothing(shapes: _Shapes) -> int:
+    return 0
 
 
 def _input_patches(shapes: _Shapes) -> int:
@@ -118,11 +127,21 @@ def _by_phases(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) ->
     """A forward pass for each phase of the strides; with strides 1 there is one."""
     outputs = y.shape[1:-1]
     channels = kernel.shape[-2] * geometry.groups
-    longest = (-(-n // s) for n, s in zip(spatial, geometry.strides, strict=True))
-    nothing = jnp.zeros((y.shape[0], *longest, channels), y.dtype)
+    longest = tuple(-(-n // s) for n, s in zip(spatial, geometry.strides, strict=True))
     back = input_gradient_forms.phase_kernels(kernel, outputs, spatial, geometry)
-    parts = [nothing if way is None else forward(y, *way) for way in back]
-    return interleave(parts, geometry.strides, spatial)
+
+    def compute(part: Array) -> Array:
+        nothing = (part.shape[0], *longest, channels)
+        phases = (
+            jnp.zeros(nothing, y.dtype) if way is None else forward(part, *way) for way in back
+        )
+        return interleave(list(phases), geometry.strides, spatial)
+
+    if len(back) == 1:
+        return compute(y)
+    # In parts here, so that no kernel is turned around in a loop.
+    shape = (y.shape[0], *spatial, channels)
+    return _each_part(compute, y, _Shapes(shape, kernel.shape, y.shape).parts(_nothing, y.dtype))
 
 
 def _forward_by_blocks(x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -150,27 +169,31 @@ def _input_gradient_by_blocks(
 # The forms by the names that `rule` gives them, with what they hold beside operands and result.
 
 _FORWARD: dict[str, tuple[Callable[..., Array], _Held]] = {
-    "convolution": (forward_forms.convolution, None),
+    "convolution": (forward_forms.convolution, _nothing),
+    "even_convolution": (forward_forms.even_convolution, _nothing),
     "one_tap": (forward_forms.one_tap, None),
-    "tap_by_tap": (forward_forms.tap_by_tap, None),
+    "tap_by_tap": (forward_forms.tap_by_tap, _nothing),
     "patches": (forward_forms.patches, _input_patches),
-    "row_by_row": (forward_forms.row_by_row, _input_patches),
+    "column_by_column": (columns.forward, _nothing),
     "shifted_sums": (forward_forms.shifted_sums, _output_patches),
     "depthwise": (depthwise.forward, None),
+    "depthwise_in_parts": (depthwise.forward, _nothing),
     "blocks": (_forward_by_blocks, None),
     "planes": (functools.partial(planes.forward, forward), None),
 }
 _INPUT_GRADIENT: dict[str, tuple[Callable[..., Array], _Held]] = {
     "shifted_sums": (input_gradient_forms.shifted_sums, _input_patches),
+    "column_by_column": (columns.input_gradient, _nothing),
     "phases": (_by_phases, None),
     "blocks": (_input_gradient_by_blocks, None),
 }
 _KERNEL_GRADIENT: dict[str, tuple[Callable[..., Array], _Held]] = {
-    "convolution": (kernel_gradient_forms.convolution, None),
-    "tap_by_tap": (kernel_gradient_forms.tap_by_tap, None),
+    "convolution": (kernel_gradient_forms.convolution, _nothing),
+    "tap_by_tap": (kernel_gradient_forms.tap_by_tap, _nothing),
     "patches": (kernel_gradient_forms.patches, _input_patches),
     "output_patches": (kernel_gradient_forms.output_patches, _output_patches),
     "depthwise": (depthwise.kernel_gradient, None),
+    "depthwise_in_parts": (depthwise.kernel_gradient, _nothing),
     "blocks": (_kernel_gradient_by_blocks, None),
     "planes": (functools.partial(planes.kernel_gradient, kernel_gradient), None),
 }

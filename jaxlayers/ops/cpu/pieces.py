@@ -45,12 +45,6 @@ def patches(x: Array, window: Extents, geometry: Geometry) -> Array:
     return lax.concatenate(columns, x.ndim - 1)
 
 
-def patches_beside(x: Array, window: Extents, geometry: Geometry) -> Array:
-    """Returns `patches` along all spatial axes of `x` but the first, which stays as it is."""
-    rows = Geometry((1, *geometry.strides), ((0, 0), *geometry.padding), (1, *geometry.dilation))
-    return patches(x, (1, *window), rows)
-
-
 def channel_slice(x: Array, index: int, width: int) -> Array:
     """Returns the `index`-th `width` channels."""
     return lax.slice_in_dim(x, index * width, (index + 1) * width, axis=x.ndim - 1)
@@ -59,6 +53,11 @@ def channel_slice(x: Array, index: int, width: int) -> Array:
 def product(x: Array, matrix: Array) -> Array:
     """Returns [..., channels] times [channels, filters]."""
     return lax.dot_general(x, matrix, (((x.ndim - 1,), (0,)), ((), ())))
+
+
+def transposed_product(y: Array, matrix: Array) -> Array:
+    """Returns [..., filters] times the transpose of [channels, filters]."""
+    return lax.dot_general(y, matrix, (((y.ndim - 1,), (1,)), ((), ())))
 
 
 def rows_product(x: Array, y: Array) -> Array:

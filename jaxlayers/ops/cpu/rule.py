@@ -12,13 +12,21 @@ from typing import Any
 from jaxlayers.ops.geometry import Extents, Geometry
 
 # XLA's convolution packs its rows image by image; in images of so few positions most of a pack is
-# empty (4 x 4 x 256 -> 512: 80 against 165 of patches; at 7 x 7 the convolution wins again).
+# empty (4 x 4 x 256 -> 512, window of 5: 131 against 194 of patches).
 FEW_POSITIONS = 16
 
-# Above so many rows of patches it pays to leave out the taps that only meet padding, though the
-# kernel is then read almost three times (4 x 4 x 256 -> 512, window of 5: 218 of patches against
-# 251 row by row in a batch of 128; 215 against 192 in one of 64).
-MANY_ROWS = 1024
+# Leaving out the taps that only meet padding takes many products and long compiling. It pays on
+# images of so few positions, in batches of so many, where a sixth of the work and more is padding
+# (4 x 4 x 256 -> 512, window of 5, a half of it: 325 column by column against 194 of patches;
+# 7 x 7 x 256 -> 512, window of 3: 428 against 279 of the convolution; 8 x 8, less than a sixth:
+# 261 against 308; and with 4 images instead of 64 on 4 x 4: 39 against 179).
+SMALL_IMAGE = 49
+MANY_IMAGES = 32
+MUCH_PADDING = 1 / 6
+
+# XLA's convolution is slow for an odd number of channels and so many filters (32 x 32 x 3 -> 32,
+# window of 3: 27 against 99 with a channel of zeros; with 16 or 64 filters there is no difference).
+SLOW_IF_ODD = range(17, 33)
 
 # In so few rows the whole of the work is moving the kernel, and a copy of it, turned around, costs
 # more than it saves (batch 1, 7 x 7 x 512: 36 by phases against 78 by shifted sums).
@@ -36,7 +44,7 @@ FEW_TAPS = 9
 # The convolution form of the gradient by the kernel has as many positions an image as the window
 # has taps: with few of them it is as badly off as above, and where the images are small as well
 # a matrix product for each tap is better (7 x 7 x 256 -> 512, window of 3: 176 against 248).
-SMALL_IMAGE = 49
+FEW_TAPS_TO_SLIDE = 16
 
 # Narrower than this a convolution loses more by being narrow than by the zeros of a block-diagonal
 # kernel (g = 32 on 28 x 28 x 128: 2.3 group by group against 19).
@@ -44,6 +52,11 @@ CHANNELS_TOGETHER = 32
 
 # Strided volumes of that many products an output do better as patches than as planes.
 MANY_PRODUCTS = 512
+
+# A part of the batch: what is computed of so many bytes is still in the cache when it is needed
+# next, and its memory has been used before (gradient by the kernel, 56 x 56 x 64, window of 3: 43
+# as a whole, 107 in parts; forward with strides 2, 56 x 56 x 128: 108 against 276).
+PART_BYTES = 2**22
 
 # What a form may hold beside what any convolution does: 256 MiB, or twice its operands and result.
 MOST_BYTES = 2**28
@@ -53,7 +66,7 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     """Returns the name of the form for the forward pass of these shapes."""
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
     if geometry.groups > 1:
-        return "depthwise" if channels == 1 else "blocks"
+        return _depthwise(geometry) if channels == 1 else "blocks"
     if math.prod(window) == 1:
         return "one_tap"
     # With one filter as well one lane is filled; here the taps take its place
@@ -66,9 +79,11 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
         many = channels * math.prod(window) >= MANY_PRODUCTS
         return "patches" if many and max(geometry.strides) > 1 else "planes"
     positions = _positions(x, window, geometry)
-    if positions > FEW_POSITIONS:
-        return "convolution"
-    return "row_by_row" if _rows(x, positions) > MANY_ROWS else "patches"
+    if positions <= SMALL_IMAGE and _many_padded(x, window, geometry):
+        return "column_by_column"
+    if positions <= FEW_POSITIONS:
+        return "patches"
+    return "even_convolution" if channels % 2 and filters in SLOW_IF_ODD else "convolution"
 
 
 def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
@@ -79,6 +94,10 @@ def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     positions = _positions(x, window, geometry)
     # Taps that do not overlap leave nothing to add: one matrix product and no more.
     apart = all(size <= stride for size, stride in zip(window, geometry.strides, strict=True))
+    # With strides the phases are small images with small windows of their own.
+    small = positions <= (SMALL_IMAGE if max(geometry.strides) == 1 else FEW_POSITIONS)
+    if small and channels > 1 and geometry.rank < 3 and _many_padded(x, window, geometry):
+        return "column_by_column"
     if (
         channels == 1 < filters
         or positions <= FEW_POSITIONS
@@ -93,7 +112,7 @@ def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     """Returns the name of the form for the gradient by a kernel of shape `kernel`."""
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
     if geometry.groups > 1:
-        return "depthwise" if channels == 1 and filters == geometry.groups else "blocks"
+        return _depthwise(geometry) if channels == 1 and filters == geometry.groups else "blocks"
     if math.prod(window) == 1:
         return "tap_by_tap"
     if filters == 1 < channels:
@@ -107,29 +126,52 @@ def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     positions = _positions(x, window, geometry)
     if _rows(x, positions) <= FEW_ROWS_FOR_CONVOLUTION:
         return "patches"
-    if math.prod(window) <= FEW_POSITIONS and positions <= SMALL_IMAGE and channels > 1:
+    if math.prod(window) <= FEW_TAPS_TO_SLIDE and positions <= SMALL_IMAGE and channels > 1:
         return "tap_by_tap"
     return "convolution"
 
 
-def parts(batch: Any, held_per_image: int, operands: int, itemsize: int) -> int:
-    """Returns into how many parts of the batch a form goes, so that it never holds much at once.
+def parts(batch: Any, image_bytes: int, kernel_bytes: int, held_bytes: int) -> int:
+    """Returns into how many parts of the batch a form goes.
 
     Args:
         batch: number of images; one part where it is not known.
-        held_per_image: numbers that the form holds for an image, beside operands and result.
-        operands: numbers in operands and result.
-        itemsize: bytes of a number.
+        image_bytes: operands and results of one image.
+        kernel_bytes: the kernel, which every part reads or adds to.
+        held_bytes: what the form holds for one image beside operands and results.
     """
-    if not isinstance(batch, int):
+    if not isinstance(batch, int) or batch == 0:
         return 1
-    limit = max(MOST_BYTES, 2 * operands * itemsize)
-    needed = -(-batch * held_per_image * itemsize // limit)
-    return next((n for n in range(max(needed, 1), batch) if batch % n == 0), max(batch, 1))
+    most = max(MOST_BYTES, 2 * (batch * image_bytes + kernel_bytes))
+    least = min(batch, -(-batch * held_bytes // most))
+    part = max(PART_BYTES, kernel_bytes)
+    good = min(batch, -(-batch * (image_bytes + held_bytes) // part))
+    divisors = [n for n in range(1, batch + 1) if batch % n == 0 and n >= least]
+    # Where the batch has no divisor near the good number, the parts are rather large than tiny.
+    return next((n for n in divisors if good <= n <= 2 * good), divisors[0])
+
+
+def _depthwise(geometry: Geometry) -> str:
+    # Elementwise, so that only what strides leave out of the image is worth keeping in the cache
+    # (28 x 28 x 128 with strides 2: 9.5 as a whole, 13.7 in parts; 14 x 14 x 256: 28 against 17).
+    return "depthwise" if max(geometry.strides) == 1 else "depthwise_in_parts"
 
 
 def _positions(x: Sequence[Any], window: Extents, geometry: Geometry) -> int:
     return math.prod(geometry.outputs(tuple(x[1:-1]), window))
+
+
+def _many_padded(x: Sequence[Any], window: Extents, geometry: Geometry) -> bool:
+    """Whether there are many images, and much of what the windows meet is padding."""
+    if isinstance(x[0], int) and x[0] < MANY_IMAGES:
+        return False
+    spatial = tuple(x[1:-1])
+    outputs = geometry.outputs(spatial, window)
+    live = math.prod(
+        sum(len(geometry.taps_of_output(axis, n, spatial, window)) for n in range(count))
+        for axis, count in enumerate(outputs)
+    )
+    return live <= (1 - MUCH_PADDING) * math.prod(outputs) * math.prod(window)
 
 
 def _rows(x: Sequence[Any], positions: int) -> float:
