@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: dcgan test bench check format clean
+.PHONY: dcgan test test-slow bench check format clean
 
 # Trains the DCGAN on 5,000 digits that come with a package; ARGS="--steps 500" and so on.
 dcgan: $(VENV)/train
@@ -13,6 +13,10 @@ dcgan: $(VENV)/train
 # All tests but the slow ones, one process a core.
 test: $(VENV)/test
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# The slow ones: runs that are killed two dozen times, and resumed.
+test-slow: $(VENV)/test
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 # Speed and memory beside other libraries, some 20 minutes with nothing else running; the tables
 # go to benchmarks/results. ARGS="--only step" and so on.

@@ -25,7 +25,7 @@ def run(main: Callable[[Any], int], config: type) -> int:
     )
     try:
         return main(arguments)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         # The notes say in which layer of which model it was.
         print(f"error: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
         return 1

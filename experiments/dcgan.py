@@ -1,15 +1,18 @@
 """Trains the DCGAN: `python -m experiments.dcgan --help`."""
 
+import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import optax
 
 from experiments.command_line import run
+from experiments.machines import Machines, use_compilation_cache
 from jaxlayers import data, train
 from jaxlayers.models import dcgan
 
@@ -30,8 +33,40 @@ class Config:
     """Images a step; the preset's where not given."""
     seed: int = 0
     """Of the params, the order of the data and all random numbers."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What is computed in; params, statistics, losses and optimizers are float32 always."""
+    ema: float | None = None
+    """Decay a step of a moving average of the generator's params, such as 0.999; samples are
+    drawn with it."""
+    accumulate: int = 1
+    """Steps whose gradients make one update."""
+    devices: int | None = None
+    """Devices that share each batch; all where not given."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
     out: Path | None = None
     """The folder of the run; runs/dcgan-PRESET-TIME where not given."""
+    resume: bool = False
+    """Goes on with the run in the folder, from its last checkpoint."""
+    resume_step: int | None = None
+    """Goes on from the checkpoint after so many steps instead."""
+    machines: Machines = field(default_factory=Machines)
+    """Where several processes train together."""
+    compilation_cache: bool = True
+    """Whether compiled programs are kept in the user's cache, so that they compile once."""
+
+
+# What may change when a run is resumed: its numbers do not depend on it.
+_FREE = (
+    "steps",
+    "devices",
+    "checkpoint_every",
+    "out",
+    "resume",
+    "resume_step",
+    "machines",
+    "compilation_cache",
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +105,15 @@ PRESETS = {
 
 
 def main(config: Config) -> int:
-    """Runs the experiment; returns the exit status, 130 after Ctrl-C."""
+    """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    resume = config.resume or config.resume_step is not None
+    if resume and config.out is None:
+        raise ValueError("resume: give the folder of the run to go on with, --out DIR")
+    if config.accumulate < 1:
+        raise ValueError(f"accumulate must be a positive integer, got {config.accumulate}")
+    config.machines.join()
+    if config.compilation_cache:
+        use_compilation_cache()
     preset = PRESETS[config.preset]
     dataset = data.load(config.data, split="all")
     image_shape = dataset.images.shape[1:]
@@ -81,29 +124,60 @@ def main(config: Config) -> int:
         "width": preset.generator_width,
         "dropout": preset.dropout,
     }
-    task = train.GAN(
+    models = (
         dcgan.generator(**generator),
         dcgan.discriminator(image_shape, preset.discriminator_width, preset.dropout, logits=True),
-        preset.generator_optimizer(),
-        preset.discriminator_optimizer(),
+    )
+    computing = [train.InBfloat16(m) if config.precision == "bfloat16" else m for m in models]
+    task = train.GAN(
+        computing[0],
+        computing[1],
+        _accumulating(preset.generator_optimizer(), config.accumulate),
+        _accumulating(preset.discriminator_optimizer(), config.accumulate),
+        config.ema,
     )
     fit_config = train.FitConfig(
         steps=preset.steps if config.steps is None else config.steps,
         batch_size=preset.batch_size if config.batch_size is None else config.batch_size,
         seed=config.seed,
+        checkpoint_every=config.checkpoint_every,
+        devices=config.devices,
     )
     # Too few images for a batch should fail before there is a folder.
     data.batch_at(dataset, fit_config.batch_size, seed=fit_config.seed, step=0)
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = train.RunFolder(out)
-    folder.create(
-        config=asdict(config) | asdict(fit_config) | {"out": str(out)},
-        model={"model": "dcgan.generator", "arguments": generator, "params": "generator"},
+    description = json.loads(
+        json.dumps(asdict(config) | asdict(fit_config) | {"out": str(out)}, default=str)
     )
+    if jax.process_index() > 0:
+        pass
+    elif resume:
+        folder.reopen(description, _FREE)
+    else:
+        folder.create(
+            config=description,
+            model={
+                "model": "dcgan.generator",
+                "arguments": generator,
+                "params": "generator",
+                "summaries": {model.name: str(model.summary()) for model in models},
+            },
+        )
     print(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}", flush=True)
-    fitted = train.fit(task, dataset, fit_config, folder)
-    print(f"samples, curves and parameters are in {out}")
-    return 130 if fitted.interrupted else 0
+    from_step = resume if config.resume_step is None else config.resume_step
+    fitted = train.fit(task, dataset, fit_config, folder, resume=from_step)
+    print(f"samples, curves, report.html and parameters are in {out}")
+    return 0 if fitted.signal is None else 128 + fitted.signal
+
+
+def _accumulating(
+    optimizer: optax.GradientTransformation, steps: int
+) -> optax.GradientTransformation:
+    """Returns an optimizer that updates once in so many steps."""
+    if steps == 1:
+        return optimizer
+    return optax.MultiSteps(optimizer, steps).gradient_transformation()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,22 @@
 """Training: tasks, which are pure, and the loop that runs them."""
 
+from jaxlayers.train.checkpoint import CheckpointError
+from jaxlayers.train.finite import NotFiniteError
+from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.gan import GAN
-from jaxlayers.train.loop import FitConfig, Fitted, fit
+from jaxlayers.train.loop import Fitted, fit
 from jaxlayers.train.optimizers import constrained, inverse_time_decay, rmsprop
+from jaxlayers.train.precision import InBfloat16
 from jaxlayers.train.run_folder import RunFolder
 from jaxlayers.train.task import Task, TrainState
 
 __all__ = [
     "GAN",
+    "CheckpointError",
     "FitConfig",
     "Fitted",
+    "InBfloat16",
+    "NotFiniteError",
     "RunFolder",
     "Task",
     "TrainState",

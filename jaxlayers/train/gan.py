@@ -28,12 +28,15 @@ class GAN:
             by the logits before that.
         generator_optimizer: any Optax optimizer.
         discriminator_optimizer: any Optax optimizer.
+        ema: keeps an exponential moving average of the generator's params, with this decay a
+            step, and samples with it; from 0 to below 1, such as 0.999. None where `None`. It
+            lies in `opt_state["ema"]`.
 
     The penalties of the layers are part of the losses, and their constraints hold after every
     update.
 
     Raises:
-        ValueError: models whose shapes do not fit each other.
+        ValueError: models whose shapes do not fit each other, or an `ema` out of its range.
 
     Reference:
         Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
@@ -52,8 +55,11 @@ class GAN:
     discriminator: Layer
     generator_optimizer: optax.GradientTransformation
     discriminator_optimizer: optax.GradientTransformation
+    ema: float | None = None
 
     def __post_init__(self) -> None:
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise ValueError(f"GAN: ema must be from 0 to below 1, or None, got {self.ema!r}")
         if getattr(self.generator, "input_shape", None) is None:
             raise ValueError(
                 "GAN: the generator must be constructed with input_shape, the shape of a latent "
@@ -91,7 +97,8 @@ class GAN:
             opt_state={
                 "generator": self.generator_optimizer.init(generator[0]),
                 "discriminator": self.discriminator_optimizer.init(discriminator[0]),
-            },
+            }
+            | ({} if self.ema is None else {"ema": generator[0]}),
             step=jnp.zeros((), jnp.int32),
             key=run_key,
         )
@@ -147,23 +154,36 @@ class GAN:
             train_state.opt_state["generator"],
             jax.tree.map(jnp.add, by_params, through_fakes),
         )
+        opt_states = {"generator": generator_opt_state, "discriminator": opt_state}
+        if self.ema is not None:
+            average = train_state.opt_state["ema"]
+            opt_states["ema"] = optax.incremental_update(generator_params, average, 1 - self.ema)
         new_state = TrainState(
             params={"generator": generator_params, "discriminator": discriminator_params},
             state={"generator": generator_state, "discriminator": discriminator_state},
-            opt_state={"generator": generator_opt_state, "discriminator": opt_state},
+            opt_state=opt_states,
             step=train_state.step + 1,
             key=train_state.key,
         )
         return new_state, metrics | {"generator_loss": loss}
 
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
-        """Returns `n` generated images, [n, height, width, channels], values from 0 to 1."""
+        """Returns `n` generated images, [n, height, width, channels], values from 0 to 1.
+
+        They are those of the averaged params where there are such.
+        """
         images, _ = self.generator.apply(
-            train_state.params["generator"],
+            self.to_keep(train_state)["generator"],
             train_state.state["generator"],
             self._latents(key, n),
         )
         return images
+
+    def to_keep(self, train_state: TrainState) -> Any:
+        """Returns the params that a trained model is kept with: averaged where there are such."""
+        return train_state.params | {
+            "generator": train_state.opt_state.get("ema", train_state.params["generator"])
+        }
 
     def _discriminate(self, train_state: TrainState, images: Array, key: Array) -> Any:
         """Updates the discriminator on `images`, of which the first half is real."""

@@ -1,52 +1,31 @@
 """The loop: everything about training that is not pure."""
 
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import Array
+from jax.experimental import multihost_utils
 
-from jaxlayers.data import Dataset, batch_at
-from jaxlayers.train import pictures
+from jaxlayers.data import Dataset, batches
+from jaxlayers.train.checkpoint import Checkpoints
+from jaxlayers.train.devices import Devices
+from jaxlayers.train.finite import first_not_finite
+from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.interruption import interruptible
-from jaxlayers.train.progress import Progress, show_progress
+from jaxlayers.train.progress import show_progress
+from jaxlayers.train.record import Record
 from jaxlayers.train.run_folder import RunFolder
-from jaxlayers.train.task import Metrics, Task, TrainState
+from jaxlayers.train.steps import OnDevice, Steps, Streaming, Taken
+from jaxlayers.train.task import Task, TrainState
 
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How a task is trained.
-
-    Args:
-        steps: how many steps.
-        batch_size: images a step.
-        seed: of the params, the order of the data and all random numbers; not negative.
-        log_every: steps between two lines of metrics.
-        sample_every: steps between two pictures of samples.
-        samples: how many images such a picture shows.
-    """
-
-    steps: int = 1000
-    batch_size: int = 64
-    seed: int = 0
-    log_every: int = 10
-    sample_every: int = 250
-    samples: int = 64
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "log_every", "sample_every", "samples"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"FitConfig: {name} must be a positive integer, got {value!r}")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
-            raise ValueError(
-                f"FitConfig: seed must be an integer from 0 to 2**63 - 1, got {self.seed!r}"
-            )
+# A call takes about so long where steps are slow: a person who stops a run waits for it.
+_SECONDS_A_CALL = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,78 +34,248 @@ class Fitted:
 
     Args:
         train_state: the state after the last step taken.
-        interrupted: whether somebody stopped it before the last of `steps`.
+        signal: the number of the signal by which somebody stopped it before the last of `steps`.
     """
 
     train_state: TrainState
-    interrupted: bool
+    signal: int | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it before the last of `steps`."""
+        return self.signal is not None
 
 
 def fit(
     task: Task,
-    data: Dataset | np.ndarray,
+    data: Any,
     config: FitConfig,
     folder: RunFolder | None = None,
+    *,
+    resume: bool | int = False,
 ) -> Fitted:
     """Trains a task.
 
+    Many steps go in one compiled call, on data that lies on the devices and is shuffled there,
+    each epoch anew and without replacement, by the key of the run. Data that does not fit comes
+    from the host. Python looks at what a call came to while the next one runs.
+
     Args:
         task: what to train, such as `GAN`.
-        data: images, uint8 [N, height, width, channels].
+        data: a `Dataset`, of which the images are taken; images, uint8 [N, height, width,
+            channels]; a tuple of arrays of one length; or what streams, such as
+            `data.Streamed`.
         config: how long and how.
-        folder: where metrics, pictures and the last parameters go; nowhere where `None`.
+        folder: where metrics, pictures, checkpoints and the last parameters go; nowhere where
+            `None`.
+        resume: whether to go on from the last checkpoint in `folder`, or after how many steps the
+            checkpoint was taken to go on from. What comes is bit for bit what would have come.
 
     Returns:
-        The last state. Ctrl-C ends training after the step at hand, with all of it written.
+        The last state. Ctrl-C and SIGTERM end training after the call at hand, with all of it
+        written; a second one ends the process at once.
 
     Raises:
-        ValueError: fewer images than a batch takes, or images that the task does not take.
+        ValueError: fewer images than a batch takes, images that the task does not take, or
+            devices that cannot share a batch.
+        CheckpointError: there is no checkpoint to resume from, it is damaged or of another
+            configuration, or one could not be written.
+        NotFiniteError: a metric or a parameter became NaN or infinite. The state before that is
+            in the error, and saved in the folder.
     """
-    step = jax.jit(task.step, donate_argnums=0)
+    devices = Devices(config.devices, config.batch_size)
+    steps = _steps(task, data, config, devices)
     init_key, picture_key = jax.random.split(jax.random.key(config.seed))
-    train_state = task.init(init_key)
-    picture = _picture_of_samples(task, picture_key, config.samples)
-    pending: tuple[int, Metrics] | None = None
-    start = time.monotonic()
-
-    def report(progress: Progress, done: int, metrics: Metrics) -> None:
-        numbers = {name: float(value) for name, value in metrics.items()}
-        progress.update(done, numbers)
+    train_state = devices.place(task.init(init_key))
+    with ExitStack() as stack:
+        stack.callback(steps.close)
+        checkpoints = None
         if folder is not None:
-            folder.log(done, numbers | {"seconds": round(time.monotonic() - start, 3)})
+            checkpoints = Checkpoints(
+                folder.path / "checkpoints", _identity(config, data), config.keep, config.best
+            )
+            stack.callback(checkpoints.close)
+        if resume is not False:
+            if checkpoints is None:
+                raise ValueError("fit: resume needs the folder of the run to resume")
+            train_state = checkpoints.restore(train_state, None if resume is True else resume)
+            checkpoints.forget_after(int(train_state.step))
+        interruption = stack.enter_context(interruptible())
+        progress = stack.enter_context(show_progress(config.steps, config.batch_size))
+        writes = folder if jax.process_index() == 0 else None
+        record = Record(progress, writes, int(train_state.step))
+        run = _Run(task, steps, config, picture_key, record, checkpoints)
+        try:
+            train_state = run.go(train_state, lambda: _agreed(interruption.asked))
+        except BaseException:
+            # What made it end is what there is to say, even if this fails as well.
+            with suppress(Exception):
+                _write_last(task, run.good, writes, record)
+            raise
+        _write_last(task, run.good, writes, record)
+    stopped = int(train_state.step) < config.steps
+    return Fitted(train_state, interruption.signal if stopped else None)
 
-    with (
-        interruptible() as interruption,
-        show_progress(config.steps, config.batch_size) as progress,
-    ):
-        for done in range(1, config.steps + 1):
-            batch = batch_at(data, config.batch_size, seed=config.seed, step=done - 1)
-            train_state, metrics = step(train_state, batch)
-            last = done == config.steps or interruption.asked
-            if done % config.log_every == 0 or last:
-                # Those of the log step before, whose computation has ended: Python does not wait.
-                if pending is not None:
-                    report(progress, *pending)
-                pending = done, metrics
-            if last:
-                report(progress, done, metrics)
-            if folder is not None and (done % config.sample_every == 0 or last):
-                picture(train_state, folder.sample_path(done))
-            if last:
-                break
+
+def _write_last(
+    task: Any, train_state: TrainState, folder: RunFolder | None, record: Record
+) -> None:
     if folder is not None:
-        folder.save_parameters(train_state.params, train_state.state)
-        pictures.save_curves(folder.metrics(), folder.path / "curves.png")
-    return Fitted(train_state, interruption.asked and done < config.steps)
+        kept = task.to_keep(train_state) if hasattr(task, "to_keep") else train_state.params
+        folder.save_parameters(kept, train_state.state)
+    record.close()
 
 
-def _picture_of_samples(task: Any, key: Array, samples: int) -> Callable[[TrainState, Path], None]:
-    """Returns a function that draws samples, always of the same latents, as far as a task can."""
-    if not hasattr(task, "sample"):
-        return lambda train_state, path: None
-    sample = jax.jit(task.sample, static_argnums=2)
+class _Call(NamedTuple):
+    """A call that runs, or has run, and what is to be done when it is over."""
 
-    def picture(train_state: TrainState, path: Path) -> None:
-        pictures.save_grid(np.asarray(sample(train_state, key, samples)), path)
+    before: TrainState
+    first: int  # steps taken before
+    last: int  # and after
+    taken: Taken
+    samples: Array | None
 
-    return picture
+
+class _Run:
+    """The loop itself: one call runs while Python looks at the one before."""
+
+    def __init__(
+        self,
+        task: Any,
+        steps: Steps,
+        config: FitConfig,
+        picture_key: Array,
+        record: Record,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self._steps, self._config, self._record = steps, config, record
+        self._checkpoints = checkpoints
+        self._pace = _Pace()
+        self._picture_key = picture_key
+        self._draw = jax.jit(task.sample, static_argnums=2) if hasattr(task, "sample") else None
+
+    def go(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
+        """Takes all steps that are left, or as many as there are before somebody asks to stop."""
+        self.good = train_state
+        step, running = int(train_state.step), None
+        while step < self._config.steps and not asked():
+            count = min(self._next(step) - step, self._pace.steps())
+            taken = self._steps.take(train_state, step, count)
+            due = (step + count) % self._config.sample_every == 0
+            samples = self._sample(taken.train_state) if due else None
+            call = _Call(train_state, step, step + count, taken, samples)
+            if running is not None:
+                self._finish(running)
+            train_state, step, running = taken.train_state, step + count, call
+        if running is not None:
+            self._finish(running, last=True)
+        return train_state
+
+    def _sample(self, train_state: TrainState) -> Array | None:
+        """Returns samples, always of the same latents, as far as a task can."""
+        if self._draw is None:
+            return None
+        return self._draw(train_state, self._picture_key, self._config.samples)
+
+    def _next(self, step: int) -> int:
+        """Returns the next step at which there is something to do."""
+        config = self._config
+        every = (config.log_every, config.sample_every, config.checkpoint_every)
+        return min(config.steps, *(step - step % n + n for n in every))
+
+    def _finish(self, call: _Call, last: bool = False) -> None:
+        """Waits for a call, and does what is due after it."""
+        config, step = self._config, call.last
+        finite, metrics = jax.device_get((call.taken.finite, call.taken.metrics))
+        if not finite.all():
+            raise self._not_finite(call)
+        self.good = call.taken.train_state
+        self._pace.finished(call.last - call.first)
+        numbers = {name: value.item() for name, value in metrics.items()}
+        if last or step % config.log_every == 0:
+            self._record.metrics(step, numbers)
+        samples = self._sample(self.good) if last and call.samples is None else call.samples
+        if samples is not None:
+            self._record.samples(step, np.asarray(samples))
+        if self._checkpoints is not None and (last or step % config.checkpoint_every == 0):
+            self._checkpoints.save(self.good, numbers)
+
+    def _not_finite(self, call: _Call) -> Exception:
+        error = first_not_finite(
+            lambda train_state, step: self._steps.take(train_state, step, 1),
+            call.before,
+            call.first,
+            call.last - call.first,
+        )
+        self.good = error.train_state
+        if self._checkpoints is not None and int(self.good.step) not in self._checkpoints.steps():
+            self._checkpoints.save(self.good, {})
+        return error
+
+
+class _Pace:
+    """How many steps a call may take, from how long the calls before took."""
+
+    def __init__(self) -> None:
+        self._ended: float | None = None
+        self._seconds_a_step: float | None = None
+
+    def finished(self, steps: int) -> None:
+        now = time.monotonic()
+        if self._ended is not None:
+            self._seconds_a_step = (now - self._ended) / steps
+        self._ended = now
+
+    def steps(self) -> int:
+        if jax.process_count() > 1:
+            return 2**31 - 1  # all processes must take the same
+        if self._seconds_a_step is None:
+            return 1
+        return max(1, int(_SECONDS_A_CALL / self._seconds_a_step))
+
+
+def _steps(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
+    """Returns what takes steps on data of this kind and size."""
+    batch_size, seed = config.batch_size, config.seed
+    index, count = jax.process_index(), jax.process_count()
+    if hasattr(data, "batches"):
+
+        def stream(start: int) -> Iterator[Any]:
+            return data.batches(
+                batch_size, seed=seed, start=start, process_index=index, process_count=count
+            )
+
+        return Streaming(task, stream, devices)
+    arrays = data.images if isinstance(data, Dataset) else data
+    batches(arrays, batch_size, seed=seed)  # says what is wrong with arguments
+    if devices.hold(arrays):
+        return OnDevice(task, arrays, batch_size, devices)
+    size = batch_size // count
+    share = slice(index * size, (index + 1) * size)
+
+    def slices(start: int) -> Iterator[Any]:
+        for batch in batches(arrays, batch_size, seed=seed, start=start):
+            yield jax.tree.map(lambda rows: rows[share], batch)
+
+    return Streaming(task, slices, devices)
+
+
+def _identity(config: FitConfig, data: Any) -> dict[str, Any]:
+    """Returns what makes the numbers of a run, beside the task."""
+    identity: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
+    if hasattr(data, "batches"):
+        return identity | {"data": repr(data)}
+    arrays = jax.tree.leaves(data.images if isinstance(data, Dataset) else data)
+    return identity | {
+        "data": [
+            f"{array.dtype}{list(array.shape)} {zlib.crc32(np.ascontiguousarray(array).data):08x}"
+            for array in arrays
+        ]
+    }
+
+
+def _agreed(asked: bool) -> bool:
+    """Returns whether any process was asked."""
+    if jax.process_count() == 1:
+        return asked
+    return bool(multihost_utils.process_allgather(np.array(asked)).any())

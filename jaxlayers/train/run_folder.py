@@ -1,7 +1,7 @@
 """The folder of a run: what was asked for, what happened, and what came out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,6 +21,9 @@ class RunFolder:
     | `metrics.jsonl` | a line a log step: its number and its metrics |
     | `samples/step_0000100.png` | grids of samples, from the same latent vectors |
     | `curves.png` | the metrics as curves |
+    | `events.*` | metrics and samples for TensorBoard |
+    | `report.html` | all of that on one page |
+    | `checkpoints/` | what a run goes on from, a folder each |
     | `parameters.npz` | the last params and state |
 
     Args:
@@ -49,6 +52,40 @@ class RunFolder:
         self._write("config.json", _json(config))
         self._write("model.json", _json(model))
 
+    def reopen(self, config: Mapping[str, Any], free: Collection[str] = ()) -> None:
+        """Goes on with the folder of a run.
+
+        Args:
+            config: what the run is to go on with; it becomes `config.json`.
+            free: what may differ from the run so far.
+
+        Raises:
+            FileNotFoundError: this is no folder of a run.
+            ValueError: something else differs.
+        """
+        was, now = self.config(), json.loads(_json(config))
+        different = [
+            f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
+            for name in {**was, **now}
+            if name not in free and was.get(name) != now.get(name)
+        ]
+        if different:
+            raise ValueError(
+                f"{self.path}: is the folder of a run of another configuration: "
+                f"{'; '.join(different)}. Resume with the same, or give the run another folder"
+            )
+        self._write("config.json", _json(config))
+
+    def forget_after(self, step: int) -> None:
+        """Removes metrics and samples of later steps, which will come again."""
+        for later, path in self.samples().items():
+            if later > step:
+                path.unlink()
+        path = self.path / "metrics.jsonl"
+        if path.exists():
+            lines = [line for line in self._lines() if line["step"] <= step]
+            self._write(path.name, "".join(json.dumps(line) + "\n" for line in lines))
+
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends a line to the metrics."""
         with (self.path / "metrics.jsonl").open("a") as file:
@@ -56,12 +93,13 @@ class RunFolder:
 
     def metrics(self) -> dict[str, np.ndarray]:
         """Returns the metrics logged so far, a column each; all of one length."""
-        try:
-            lines = (self.path / "metrics.jsonl").read_text().splitlines()
-        except FileNotFoundError:
-            return {}
-        rows = [json.loads(line) for line in lines]
+        rows = self._lines()
         return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+
+    def samples(self) -> dict[int, Path]:
+        """Returns the pictures of samples by the number of the step, the first step first."""
+        paths = sorted((self.path / "samples").glob("step_*.png"))
+        return {int(path.stem.removeprefix("step_")): path for path in paths}
 
     def sample_path(self, step: int) -> Path:
         """Returns where the picture of the samples after `step` steps belongs."""
@@ -96,6 +134,14 @@ class RunFolder:
                     node[name] = array
         return tree["params"], tree["state"]
 
+    def config(self) -> dict[str, Any]:
+        """Returns what `config.json` holds.
+
+        Raises:
+            FileNotFoundError: this is no folder of a run.
+        """
+        return dict(json.loads(self._existing("config.json").read_text()))
+
     def model(self) -> dict[str, Any]:
         """Returns what `model.json` holds.
 
@@ -111,8 +157,18 @@ class RunFolder:
             )
         return self.path / name
 
+    def _lines(self) -> list[dict[str, Any]]:
+        try:
+            text = (self.path / "metrics.jsonl").read_text()
+        except FileNotFoundError:
+            return []
+        # A run that was killed may have left the beginning of a line.
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line[-1] == "\n"]
+
     def _write(self, name: str, text: str) -> None:
-        (self.path / name).write_text(text)
+        temporary = self.path / f"{name}.tmp"
+        temporary.write_text(text)
+        temporary.replace(self.path / name)
 
 
 def _json(value: Mapping[str, Any]) -> str:

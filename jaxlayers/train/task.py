@@ -21,7 +21,11 @@ class TrainState(NamedTuple):
 
 
 class Task(Protocol):
-    """Something that can be trained: a GAN, a classifier."""
+    """Something that can be trained: a GAN, a classifier.
+
+    A task may also have `sample(train_state, key, n)`, of which `fit` makes pictures, and
+    `to_keep(train_state)`, the params that a trained model is kept with.
+    """
 
     def init(self, key: Array) -> TrainState:
         """Returns the state before the first step."""

@@ -15,6 +15,8 @@ def no_network(tmp_path, monkeypatch):
         monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    # JAX's settings outlive a test; commands in processes of their own do use it.
+    monkeypatch.setattr(dcgan, "use_compilation_cache", lambda: None)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,15 +31,19 @@ def test_the_command_leaves_all_that_comes_of_a_run_in_its_folder(tmp_path, imag
     assert (done.returncode, done.stderr) == (0, "")
     assert "12 images of 4 x 4 x 1" in done.stdout and "step 3/3" in done.stdout
     assert str(out) in done.stdout.splitlines()[-1]
-    assert names(out) == [
+    assert {name for name in names(out) if not name.startswith(("checkpoints/", "events."))} == {
+        "checkpoints",
         "config.json",
         "curves.png",
         "metrics.jsonl",
         "model.json",
         "parameters.npz",
+        "report.html",
         "samples",
         "samples/step_0000003.png",
-    ]
+    }
+    assert (out / "checkpoints" / "3").is_dir() and list(out.glob("events.*"))
+    assert "conv2d_transpose" in (out / "report.html").read_text()
     config = json.loads((out / "config.json").read_text())
     asked = {"preset": "small", "data": str(images), "steps": 3, "batch_size": 4, "seed": 7}
     assert config.items() >= asked.items()
@@ -79,14 +84,71 @@ def test_ctrl_c_ends_the_command_with_status_130_and_a_whole_folder(tmp_path, im
     assert RunFolder(out).load_parameters()[0].keys() == {"generator", "discriminator"}
 
 
+def test_a_signal_and_resume_give_what_one_run_gives(tmp_path, images):
+    def command(out, *arguments):
+        return commands.command(
+            "dcgan", "--data", images, "--batch-size", 4, "--ema", 0.9, "--out", out, *arguments
+        )
+
+    out = tmp_path / "run"
+    running = subprocess.Popen(
+        command(out, "--steps", 100000),
+        env=commands.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 90
+    while not (out / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGTERM)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 143, output
+    stopped = int(RunFolder(out).metrics()["step"][-1])
+    for folder, extra in ((out, ["--resume"]), (tmp_path / "whole", [])):
+        ended = subprocess.run(
+            command(folder, "--steps", stopped + 5, *extra),
+            env=commands.environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ended.returncode == 0, ended.stderr
+    ours, theirs = (RunFolder(f).load_parameters()[0] for f in (out, tmp_path / "whole"))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_compiled_programs_are_kept_in_the_cache(tmp_path, images):
+    cache = tmp_path / "cache" / "compiled"
+    arguments = ("dcgan", "--data", images, "--batch-size", 4, "--steps", 1, "--out")
+    assert commands.run(*arguments, tmp_path / "a", "--no-compilation-cache").returncode == 0
+    assert not cache.exists()
+    assert commands.run(*arguments, tmp_path / "b").returncode == 0
+    kept = {path.name for path in cache.glob("*-cache")}
+    assert any("take" in name for name in kept)
+    assert commands.run(*arguments, tmp_path / "c").returncode == 0
+    assert {path.name for path in cache.glob("*-cache")} == kept
+
+
+@pytest.mark.usefixtures("tiny")
+def test_options_reach_the_task(tmp_path, images, fitted):
+    dcgan.main(
+        Config(data=str(images), precision="bfloat16", ema=0.9, accumulate=2, out=tmp_path / "run")
+    )
+    ((task, *_),) = fitted
+    assert isinstance(task.generator, train.InBfloat16) and task.ema == 0.9
+    train_state = task.init(jax.random.key(0))
+    assert "MultiSteps" in str(jax.tree.structure(train_state.opt_state["generator"]))
+
+
 @pytest.fixture
 def fitted(monkeypatch):
     """What `main` hands to `fit`, without training."""
     calls = []
 
-    def fit(task, dataset, config, folder):
+    def fit(task, dataset, config, folder, *, resume):
         calls.append((task, dataset, config, folder))
-        return train.Fitted(None, interrupted=False)
+        return train.Fitted(None)
 
     monkeypatch.setattr(train, "fit", fit)
     return calls
@@ -179,6 +241,10 @@ def call(monkeypatch, capsys):
         (["--steps", "0"], "steps must be a positive integer, got 0"),
         (["--batch-size", "13"], "12 rows do not fill one batch of batch_size=13"),
         (["--batch-size", "4", "--seed", "-1"], "seed must be an integer from 0"),
+        (["--batch-size", "4", "--ema", "1"], "ema must be from 0 to below 1"),
+        (["--batch-size", "4", "--accumulate", "0"], "accumulate must be a positive integer"),
+        (["--batch-size", "4", "--devices", "0"], "devices must be a positive integer or None"),
+        (["--machines.processes", "2"], "coordinator, processes and process belong together"),
     ],
 )
 def test_what_a_person_can_mend_is_a_message_and_leaves_no_folder(
@@ -203,6 +269,23 @@ def test_images_that_the_model_does_not_make_are_refused(call, tmp_path, fitted,
     status, _, errors = call(*arguments)
     assert status == 1 and message in errors
     assert not fitted and not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("tiny", "fitted")
+def test_resuming_with_another_configuration_is_refused_by_what_differs(call, tmp_path, images):
+    arguments = ["--data", images, "--out", tmp_path / "run"]
+    assert call(*arguments, "--seed", 1)[0] == 0
+    status, _, errors = call(*arguments, "--seed", 2, "--ema", 0.9, "--resume", "--steps", 50)
+    assert status == 1
+    assert "seed was 1 and is 2" in errors and "ema was None and is 0.9" in errors
+    assert "steps was" not in errors
+    assert call(*arguments, "--seed", 1, "--resume", "--steps", 50)[0] == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["steps"] == 50
+
+
+def test_resume_needs_the_folder(call, images):
+    status, _, errors = call("--data", images, "--resume")
+    assert status == 1 and "give the folder of the run to go on with, --out DIR" in errors
 
 
 def test_a_folder_of_another_run_is_refused_and_left_alone(call, tmp_path, images, fitted):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from jaxlayers.data import Dataset, batch_at
 from jaxlayers.train import FitConfig, RunFolder, fit
+from jaxlayers.train.devices import Devices
 from tests.train import toys
 
 IMAGES = np.random.default_rng(0).integers(256, size=(11, 2, 2, 1), dtype=np.uint8)
@@ -28,18 +29,59 @@ def folder(tmp_path):
     return folder
 
 
-def sums(steps):
-    return [
-        float(batch_at(IMAGES, CONFIG.batch_size, seed=CONFIG.seed, step=step).sum())
-        for step in steps
-    ]
+# A row for each bit, so that the sum of a batch says which rows it has.
+BITS = (2 ** np.arange(11, dtype=np.int32),)
 
 
-def test_each_step_sees_the_batch_of_its_number():
+class Bits(toys.Metered):
+    """Its loss says which rows of `BITS` the step saw."""
+
+    def step(self, train_state, batch):
+        return super().step(train_state, batch[0])
+
+
+def rows_seen(folder, **config):
+    """Returns the rows of each step."""
+    fit(Bits(), BITS, dataclasses.replace(CONFIG, log_every=1, **config), folder)
+    sums = folder.metrics()["some_loss"].astype(int)
+    return [{row for row in range(11) if total >> row & 1} for total in sums]
+
+
+def test_each_epoch_shows_every_row_at_most_once_in_an_order_of_its_own(folder):
+    seen = rows_seen(folder, steps=300)
+    assert all(len(rows) == CONFIG.batch_size for rows in seen)
+    epochs = [seen[i : i + 3] for i in range(0, 300, 3)]
+    assert all(len(set.union(*epoch)) == 9 for epoch in epochs)
+    # Of 100 orders some may be alike in their batches, but hardly any.
+    assert len({tuple(map(frozenset, epoch)) for epoch in epochs}) > 90
+    # The two rows that an epoch leaves out are others each time.
+    left_out = np.sum([[row not in set.union(*epoch) for row in range(11)] for epoch in epochs], 0)
+    assert left_out.min() > 5
+
+
+def test_the_order_is_that_of_the_seed_however_the_run_is_cut_into_calls(tmp_path):
+    folders = [RunFolder(tmp_path / name) for name in "abc"]
+    for folder in folders:
+        folder.create({}, {})
+    a, b, c = folders
+    first = rows_seen(a, steps=20)
+    assert rows_seen(b, steps=20, sample_every=1, checkpoint_every=7) == first
+    assert rows_seen(c, steps=20, seed=6) != first
+
+
+def test_a_run_takes_the_steps_that_it_was_asked_for():
     fitted = fit(toys.Metered(), IMAGES, CONFIG)
-    assert fitted.train_state.params["model"]["sum"] == sum(sums(range(7)))
     assert fitted.train_state.step == 7
-    assert not fitted.interrupted
+    assert not fitted.interrupted and fitted.signal is None
+
+
+def test_data_that_does_not_fit_on_a_device_comes_from_the_host(folder, monkeypatch):
+    monkeypatch.setattr(Devices, "hold", lambda self, tree: False)
+    fit(Bits(), BITS, dataclasses.replace(CONFIG, log_every=1), folder)
+    expected = [
+        batch_at(BITS, CONFIG.batch_size, seed=CONFIG.seed, step=step)[0].sum() for step in range(7)
+    ]
+    assert folder.metrics()["some_loss"].tolist() == expected
 
 
 def test_a_data_set_and_its_images_train_alike():
@@ -54,7 +96,10 @@ def test_metrics_are_those_of_the_step_they_are_logged_under(folder):
     # Every third step, and the last.
     assert metrics["step"].tolist() == [3, 6, 7]
     assert metrics["number"].tolist() == [2, 5, 6]
-    assert metrics["some_loss"].tolist() == sums([2, 5, 6])
+    every = RunFolder(folder.path.parent / "every")
+    every.create({}, {})
+    fit(toys.Metered(), IMAGES, dataclasses.replace(CONFIG, log_every=1), every)
+    assert metrics["some_loss"].tolist() == every.metrics()["some_loss"][[2, 5, 6]].tolist()
     assert (np.diff(metrics["seconds"]) >= 0).all()
 
 
@@ -113,7 +158,10 @@ def test_a_gan_trains_and_one_seed_gives_one_run():
     assert not jnp.array_equal(*(p["generator"]["dense"]["kernel"] for p in (first, other)))
 
 
-@pytest.mark.parametrize("name", ["steps", "batch_size", "log_every", "sample_every", "samples"])
+@pytest.mark.parametrize(
+    "name",
+    ["steps", "batch_size", "log_every", "sample_every", "samples", "checkpoint_every", "keep"],
+)
 @pytest.mark.parametrize("value", [0, -1, 2.5])
 def test_numbers_that_are_not_positive_integers_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be a positive integer, got {value}"):

@@ -32,12 +32,13 @@ def discriminator(*last, **dense):
     )
 
 
-def gan(a=None, b=None, a_optimizer=None, b_optimizer=None):
+def gan(a=None, b=None, a_optimizer=None, b_optimizer=None, ema=None):
     return GAN(
         a or generator(),
         b or discriminator(),
         a_optimizer or optax.sgd(0.5, momentum=0.9),
         b_optimizer or optax.sgd(0.2, momentum=0.9),
+        ema,
     )
 
 

@@ -43,7 +43,7 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
                 _place(
                     pieces.transposed_product(
                         rows[(*tap.of_y, column)],
-                        kernel[tap.index][_slice(live)].reshape(-1, filters),
+                        kernel[tap.taps][_slice(live)].reshape(-1, filters),
                     ),
                     tap.of_x,
                     spatial,
@@ -63,7 +63,7 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
 class _Tap(NamedTuple):
     """A tap of all axes but the last, and where it lies in the rows that it connects."""
 
-    index: Extents
+    taps: Extents
     of_x: tuple[slice, ...]
     of_y: tuple[slice, ...]
 

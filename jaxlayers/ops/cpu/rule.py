@@ -83,7 +83,8 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
         return "column_by_column"
     if positions <= FEW_POSITIONS:
         return "patches"
-    return "even_convolution" if channels % 2 and filters in SLOW_IF_ODD else "convolution"
+    odd = channels > 1 and channels % 2
+    return "even_convolution" if odd and filters in SLOW_IF_ODD else "convolution"
 
 
 def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:

@@ -1,0 +1,238 @@
+"""Checkpoints: all that a run needs to go on, bit for bit, written while it goes on."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxlayers.train.names import named
+from jaxlayers.train.task import TrainState
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, was made by another run, or cannot be written."""
+
+
+class Checkpoints:
+    """The checkpoints of a run, in a folder with one sub-folder each.
+
+    A checkpoint appears under its name only when it is whole, so that a run that is killed while
+    it writes one has the one before. With every array goes its checksum: what comes back is what
+    was saved, or an error.
+
+    Args:
+        path: the folder; it need not exist.
+        identity: what a run must have in common with a checkpoint to go on from it, as JSON.
+        keep: how many of the last stay.
+        best: name of a metric; the checkpoint at which it was smallest stays as well.
+
+    Raises:
+        ImportError: without orbax-checkpoint.
+    """
+
+    def __init__(
+        self, path: Path, identity: Mapping[str, Any], keep: int = 3, best: str | None = None
+    ) -> None:
+        self._path = path.absolute()
+        # As it will come back.
+        self._identity = json.loads(json.dumps(identity))
+        self._orbax = _orbax()
+        policies = self._orbax.checkpoint_managers
+        kept = [policies.LatestN(keep)]
+        if best is not None:
+            kept.append(policies.BestN(get_metric_fn=lambda m: m[best], reverse=True, n=1))
+        options = self._orbax.CheckpointManagerOptions(
+            preservation_policy=policies.AnyPreservationPolicy(kept),
+            cleanup_tmp_directories=True,
+        )
+        try:
+            self._manager = self._orbax.CheckpointManager(self._path, options=options)
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be written ({error})") from error
+
+    def steps(self) -> list[int]:
+        """Returns after how many steps there are checkpoints, the oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, train_state: TrainState, metrics: Mapping[str, float]) -> None:
+        """Begins to write a checkpoint; returns when the arrays have been copied.
+
+        Raises:
+            CheckpointError: this one or the one before could not be written.
+        """
+        arrays = _arrays(train_state)
+        step = int(train_state.step)
+        saved = {name: [_kind(array), _checksum(array)] for name, array in arrays.items()}
+        args = self._orbax.args
+        try:
+            self._manager.save(
+                step,
+                args=args.Composite(
+                    arrays=args.StandardSave(arrays),
+                    about=args.JsonSave({"identity": self._identity, "saved": saved}),
+                ),
+                metrics=dict(metrics),
+                force=True,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise self._not_written(error) from error
+
+    def wait(self) -> None:
+        """Waits until everything is written.
+
+        Raises:
+            CheckpointError: it could not be.
+        """
+        try:
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise self._not_written(error) from error
+
+    def close(self) -> None:
+        """Waits, and ends what works in the background."""
+        try:
+            self.wait()
+        finally:
+            self._manager.close()
+
+    def restore(self, like: TrainState, step: int | None = None) -> TrainState:
+        """Returns the train state of a checkpoint.
+
+        Args:
+            like: a state of the same structure, whose arrays lie where the restored ones shall.
+            step: of which checkpoint; of the last where `None`.
+
+        Raises:
+            CheckpointError: there is none; it is damaged; it was made by another run. The message
+                says which file or value, and which older checkpoints there are.
+        """
+        steps = self.steps()
+        if not steps:
+            raise CheckpointError(f"{self._path}: there is no checkpoint to resume from")
+        if step is None:
+            step = steps[-1]
+        if step not in steps:
+            raise CheckpointError(
+                f"{self._path}: there is no checkpoint after {step} steps, only after "
+                f"{', '.join(map(str, steps))}"
+            )
+        wanted = _arrays(like)
+        try:
+            args = self._orbax.args
+            about = self._manager.restore(step, args=args.Composite(about=args.JsonRestore()))[
+                "about"
+            ]
+            saved = {name: tuple(entry) for name, entry in about["saved"].items()}
+        except Exception as error:  # orbax raises what its files happen to make fail
+            raise self._damaged(step, "about", error) from error
+        self._compare(step, about["identity"], {n: kind for n, (kind, _) in saved.items()}, wanted)
+        try:
+            abstract = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding),
+                wanted,
+            )
+            arrays = self._manager.restore(
+                step, args=args.Composite(arrays=args.StandardRestore(abstract))
+            )["arrays"]
+        except Exception as error:
+            raise self._damaged(step, "arrays", error) from error
+        for name, array in arrays.items():
+            if _checksum(array) != saved[name][1]:
+                raise self._damaged(step, f"arrays: {name}", "its checksum is another")
+        return _like(like, arrays)
+
+    def forget_after(self, step: int) -> None:
+        """Removes the checkpoints of later steps, which will come again."""
+        for later in self.steps():
+            if later > step:
+                self._manager.delete(later)
+
+    def _compare(
+        self, step: int, identity: Any, saved: Mapping[str, str], wanted: Mapping[str, Array]
+    ) -> None:
+        was = identity | saved
+        now = self._identity | {name: _kind(array) for name, array in wanted.items()}
+        different = [
+            f"{name} was {was.get(name, 'not there')} and is {now.get(name, 'not there')}"
+            for name in sorted({*was, *now})
+            if was.get(name) != now.get(name)
+        ]
+        if different:
+            more = f" and {len(different) - 8} more" if len(different) > 8 else ""
+            raise CheckpointError(
+                f"{self._path / str(step)}: is of another configuration: "
+                f"{'; '.join(different[:8])}{more}. Resume with the configuration of the run, or "
+                "begin a new one in another folder"
+            )
+
+    def _damaged(self, step: int, what: str, error: object) -> CheckpointError:
+        older = [str(other) for other in self.steps() if other < step]
+        offer = (
+            f"There are older ones, after {', '.join(older)} steps: resume from one of them by "
+            "its number"
+            if older
+            else "There is no older one"
+        )
+        text = str(error).strip().split("\n")[0][:300]
+        return CheckpointError(
+            f"{self._path / str(step)}: the checkpoint is damaged ({what}: {text}). {offer}"
+        )
+
+    def _not_written(self, error: Exception) -> CheckpointError:
+        try:
+            whole = [step for step in self.steps() if (self._path / str(step)).is_dir()]
+        except OSError:
+            whole = []
+        last = (
+            f"the last good one is that after {whole[-1]} steps" if whole else "there is none yet"
+        )
+        return CheckpointError(f"{self._path}: a checkpoint could not be written ({error}); {last}")
+
+
+def _orbax() -> ModuleType:
+    try:
+        import orbax.checkpoint
+    except ImportError as error:
+        raise ImportError(
+            'checkpoints need orbax-checkpoint: pip install "jaxlayers[train]"'
+        ) from error
+    return orbax.checkpoint
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _arrays(train_state: TrainState) -> dict[str, Array]:
+    """Returns all arrays of a state by name, random keys as the numbers they are made of."""
+    return {
+        name: jax.random.key_data(leaf) if _is_key(leaf) else leaf
+        for name, leaf in named(train_state).items()
+    }
+
+
+def _like(like: TrainState, arrays: Mapping[str, Array]) -> TrainState:
+    leaves = [
+        jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf))
+        if _is_key(leaf)
+        else arrays[name]
+        for name, leaf in named(like).items()
+    ]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _kind(array: Array) -> str:
+    return f"{array.dtype}{list(array.shape)}"
+
+
+def _checksum(array: Array) -> int:
+    # Every device has the whole array; on several machines one sees its own devices only.
+    local = array.addressable_data(0) if isinstance(array, Array) else array
+    return zlib.crc32(np.ascontiguousarray(local).tobytes())

@@ -1,0 +1,18 @@
+"""Names of the arrays in a tree."""
+
+from typing import Any
+
+import jax
+
+
+def name_of(path: tuple[Any, ...]) -> str:
+    """Returns `params.generator.dense.kernel` for the path that JAX gives such an array."""
+    return ".".join(
+        str(next(getattr(part, field) for field in ("key", "name", "idx") if hasattr(part, field)))
+        for part in path
+    )
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """Returns the arrays of a tree by name, in the order of `jax.tree.leaves`."""
+    return {name_of(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}

@@ -1,0 +1,76 @@
+"""Computing in bfloat16 with everything that is kept in float32."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers.layer import Layer, Params, Shape, State
+
+
+@dataclass(frozen=True)
+class InBfloat16(Layer):
+    """A layer that computes in bfloat16.
+
+    Params, state, gradients and the output stay float32, and so do the statistics of batch
+    normalization and the losses made of the output; what lies between, images and activations,
+    takes half of the memory, and on accelerators multiplies at twice the speed and more.
+
+    Args:
+        layer: any layer, such as a `Sequential`.
+
+    Example:
+        >>> from jaxlayers import layers
+        >>> dense = InBfloat16(layers.Dense(3))
+        >>> params, state = dense.init(jax.random.key(0), (2,))
+        >>> params["kernel"].dtype, dense.apply(params, state, jnp.ones((1, 2)))[0].dtype
+        (dtype('float32'), dtype('float32'))
+    """
+
+    layer: Layer
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The shape of one example, where the layer was constructed with one."""
+        return getattr(self.layer, "input_shape", None)
+
+    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
+        return self.layer.init(key, input_shape)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        y, new_state = self.layer.apply(
+            jax.tree.map(_narrow, params), state, _narrow(x), training=training, key=key
+        )
+        # What a layer carries keeps its dtype.
+        new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
+        return _wide(y), new_state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        return self.layer.output_shape(input_shape)
+
+    def penalty(self, params: Params, state: State) -> Array:
+        return self.layer.penalty(params, state)
+
+    def constrain(self, params: Params) -> Params:
+        return self.layer.constrain(params)
+
+    def logits(self) -> Layer:
+        return InBfloat16(self.layer.logits())
+
+
+def _narrow(array: Array) -> Array:
+    return array.astype(jnp.bfloat16) if array.dtype == jnp.float32 else array
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(jnp.float32) if array.dtype == jnp.bfloat16 else array

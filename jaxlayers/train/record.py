@@ -1,0 +1,71 @@
+"""What a run leaves for people to see: lines, pictures, curves, and a page of all of them."""
+
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxlayers.train import pictures
+from jaxlayers.train.progress import Progress
+from jaxlayers.train.report import write_report
+from jaxlayers.train.run_folder import RunFolder
+from jaxlayers.train.tensorboard import TensorBoard
+
+
+class Record:
+    """Writes metrics and samples into a folder, and tells the terminal.
+
+    Args:
+        progress: what the terminal shows.
+        folder: where files go; nowhere where `None`.
+        after: steps taken so far, by a run that this one goes on from.
+    """
+
+    def __init__(self, progress: Progress, folder: RunFolder | None, after: int = 0) -> None:
+        self._progress, self._folder = progress, folder
+        self._start = time.monotonic()
+        self._seconds = 0.0
+        self._events: TensorBoard | None = None
+        if folder is None:
+            return
+        folder.forget_after(after)
+        logged = folder.metrics().get("seconds", np.zeros(1))
+        self._seconds = float(logged[-1])
+        if importlib.util.find_spec("tensorboardX"):
+            self._events = TensorBoard(folder.path, after)
+        else:
+            print('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
+
+    def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds the metrics of a step."""
+        self._progress.update(step, metrics)
+        if self._folder is not None:
+            seconds = self._seconds + time.monotonic() - self._start
+            self._folder.log(step, {**metrics, "seconds": round(seconds, 3)})
+        if self._events is not None:
+            self._events.scalars(step, metrics)
+
+    def samples(self, step: int, images: np.ndarray) -> None:
+        """Adds a grid of samples, of images [N, height, width, channels], from 0 to 1."""
+        if self._folder is not None:
+            pictures.save_grid(images, self._folder.sample_path(step))
+        if self._events is not None:
+            self._events.image(step, pictures.tile(images))
+
+    def close(self) -> None:
+        """Draws the curves and writes the page."""
+        if self._events is not None:
+            self._events.close()
+        if self._folder is not None:
+            metrics = self._folder.metrics()
+            pictures.save_curves(metrics, self._folder.path / "curves.png")
+            write_report(
+                self._folder.path / "report.html",
+                title=self._folder.path.resolve().name,
+                config=self._folder.config(),
+                summaries=self._folder.model().get("summaries", {}),
+                metrics=metrics,
+                samples=self._folder.samples(),
+            )

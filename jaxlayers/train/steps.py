@@ -1,0 +1,170 @@
+"""Many training steps in one compiled call, on data that lies on the devices or comes to them."""
+
+import collections
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxlayers.train.devices import Devices
+from jaxlayers.train.finite import are_finite
+from jaxlayers.train.task import Metrics, Task, TrainState
+
+# Folded into the key of the run for the order of the data: no step has this number.
+_ORDER = 2**32 - 1
+
+
+class Taken(NamedTuple):
+    """What some steps came to; arrays that may still be being computed."""
+
+    train_state: TrainState
+    metrics: Metrics  # of the last step
+    finite: Array  # whether each array of `checked` is
+
+    @property
+    def checked(self) -> Any:
+        """What must be finite."""
+        return _checked(self.train_state, self.metrics)
+
+
+def _taken(train_state: TrainState, metrics: Metrics) -> Taken:
+    return Taken(train_state, metrics, are_finite(_checked(train_state, metrics)))
+
+
+def _checked(train_state: TrainState, metrics: Metrics) -> Any:
+    return {"metrics": metrics, "params": train_state.params}
+
+
+class Steps(Protocol):
+    """Takes training steps."""
+
+    def take(self, train_state: TrainState, step: int, count: int) -> Taken:
+        """Takes `count` steps, `step` being how many were taken before.
+
+        Nothing is waited for. `train_state` is not donated: until somebody has looked whether
+        the steps came to anything finite, it is the last that is known to be good. After a
+        metric that is not finite there may be fewer steps.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends what works in the background."""
+        ...
+
+
+class OnDevice:
+    """Steps on data that lies on the devices, in an order that they shuffle themselves.
+
+    A call is a loop of as many steps as it is asked for, so that one program serves every
+    number of them, and the numbers do not depend on how a run is cut into calls.
+
+    Args:
+        task: what to train.
+        data: arrays of one length, such as images, uint8 [N, height, width, channels].
+        batch_size: rows a step.
+        devices: where to.
+    """
+
+    def __init__(self, task: Task, data: Any, batch_size: int, devices: Devices) -> None:
+        self._data = devices.place(data)
+        count = len(jax.tree.leaves(data)[0])
+        self._per_epoch = count // batch_size
+        self._order: tuple[int, Array] | None = None
+
+        def order(key: Array, epoch: Array) -> Array:
+            key = jax.random.fold_in(jax.random.fold_in(key, _ORDER), epoch)
+            return jax.random.permutation(key, count)
+
+        def step(train_state: TrainState, order: Array, data: Any) -> tuple[TrainState, Metrics]:
+            start = train_state.step % self._per_epoch * batch_size
+            rows = lax.dynamic_slice(order, (start,), (batch_size,))
+            batch = jax.tree.map(lambda array: array[rows], data)
+            return task.step(train_state, devices.share(batch))
+
+        def take(train_state: TrainState, order: Array, data: Any, count: Array) -> Taken:
+            def go_on(carry: tuple[Array, TrainState, Metrics]) -> Array:
+                taken, _, metrics = carry
+                return (taken < count) & are_finite(metrics).all()
+
+            def once(carry: tuple[Array, TrainState, Metrics]) -> tuple[Array, TrainState, Metrics]:
+                taken, train_state, _ = carry
+                return taken + 1, *step(train_state, order, data)
+
+            shapes = jax.eval_shape(step, train_state, order, data)[1]
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            carry = (jnp.zeros((), jnp.int32), train_state, nothing)
+            _, train_state, metrics = lax.while_loop(go_on, once, carry)
+            return _taken(train_state, metrics)
+
+        self._shuffle = jax.jit(order, out_shardings=devices.everywhere)
+        self._take = jax.jit(take)
+
+    def take(self, train_state: TrainState, step: int, count: int) -> Taken:
+        taken = None
+        while count:
+            epoch, position = divmod(step, self._per_epoch)
+            # The order changes between two calls only.
+            part = min(count, self._per_epoch - position)
+            if self._order is None or self._order[0] != epoch:
+                self._order = epoch, self._shuffle(train_state.key, np.uint32(epoch))
+            taken = self._take(train_state, self._order[1], self._data, np.int32(part))
+            train_state, step, count = taken.train_state, step + part, count - part
+        assert taken is not None
+        return taken
+
+    def close(self) -> None:
+        pass
+
+
+class Streaming:
+    """Steps on batches that come from the host, one call a step.
+
+    Args:
+        task: what to train.
+        batches: of the number of a step, an iterator over the batches from there on.
+        devices: where to.
+    """
+
+    def __init__(
+        self, task: Task, batches: Callable[[int], Iterator[Any]], devices: Devices
+    ) -> None:
+        self._batches, self._place = batches, devices.place_batch
+        self._source: tuple[int, Generator[Any]] | None = None
+
+        def take(train_state: TrainState, batch: Any) -> Taken:
+            return _taken(*task.step(train_state, devices.share(batch)))
+
+        self._take = jax.jit(take)
+
+    def take(self, train_state: TrainState, step: int, count: int) -> Taken:
+        if self._source is None or self._source[0] != step:
+            self.close()
+            self._source = step, _ahead(self._batches(step), self._place)
+        source = self._source[1]
+        for _ in range(count):
+            taken = self._take(train_state, next(source))
+            train_state = taken.train_state
+        self._source = step + count, source
+        return taken
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source[1].close()
+            self._source = None
+
+
+def _ahead(batches: Iterator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
+    """Yields batches on the devices, with the next ones on their way there already."""
+    try:
+        waiting = collections.deque(map(place, itertools.islice(batches, count)))
+        for batch in batches:
+            waiting.append(place(batch))
+            yield waiting.popleft()
+        yield from waiting
+    finally:
+        if hasattr(batches, "close"):
+            batches.close()

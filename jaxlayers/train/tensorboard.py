@@ -1,0 +1,41 @@
+"""Files that TensorBoard reads: metrics as scalars, samples as images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class TensorBoard:
+    """Writes `events.*` into a folder.
+
+    Args:
+        path: the folder.
+        after: steps taken so far; TensorBoard drops what earlier files say of later ones.
+
+    Raises:
+        ImportError: without tensorboardX.
+    """
+
+    def __init__(self, path: Path, after: int = 0) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                'TensorBoard files need tensorboardX: pip install "jaxlayers[train]"'
+            ) from error
+        self._writer: Any = SummaryWriter(str(path), purge_step=after + 1 if after else None)
+
+    def scalars(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds the metrics of a step."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+
+    def image(self, step: int, picture: np.ndarray) -> None:
+        """Adds a picture, [height, width, channels], values from 0 to 1."""
+        self._writer.add_image("samples", picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._writer.close()

@@ -1,0 +1,129 @@
+"""What is done to checkpoints between two runs."""
+
+import gc
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlayers.train import CheckpointError, TrainState
+from jaxlayers.train.checkpoint import Checkpoints
+
+
+def state(step=0, scale=1.0):
+    key = jax.random.key(3)
+    return TrainState(
+        params={"model": {"kernel": scale * jax.random.normal(key, (64, 33)), "odd/name.x": key}},
+        state={"count": jnp.arange(5), "narrow": jnp.ones((3,), jnp.bfloat16)},
+        opt_state=({}, [jnp.zeros(())]),
+        step=jnp.int32(step),
+        key=key,
+    )
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    made = Checkpoints(tmp_path / "checkpoints", {"seed": 1}, keep=2)
+    yield made
+    made.close()
+
+
+def assert_same(ours, theirs):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert a.dtype == b.dtype
+        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            a, b = jax.random.key_data(a), jax.random.key_data(b)
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_comes_back_is_what_was_saved(checkpoints):
+    checkpoints.save(state(7), {"loss": 1.0})
+    checkpoints.wait()
+    assert_same(checkpoints.restore(state(0, 0.0)), state(7))
+
+
+def test_the_last_ones_and_the_best_stay(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c", {}, keep=2, best="loss")
+    for step, loss in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 4.0), (5, 5.0)):
+        checkpoints.save(state(step), {"loss": loss})
+        checkpoints.wait()
+    assert checkpoints.steps() == [2, 4, 5]
+    checkpoints.close()
+    again = Checkpoints(tmp_path / "c", {}, keep=2, best="loss")
+    assert again.steps() == [2, 4, 5]
+    assert again.restore(state(), 2).step == 2
+    again.close()
+
+
+def test_a_step_without_a_checkpoint_is_refused_with_those_there_are(checkpoints):
+    for step in (5, 10):
+        checkpoints.save(state(step), {})
+    checkpoints.wait()
+    with pytest.raises(CheckpointError, match="no checkpoint after 7 steps, only after 5, 10"):
+        checkpoints.restore(state(), 7)
+
+
+def files_of(checkpoints, step):
+    return sorted(p for p in (checkpoints._path / str(step)).rglob("*") if p.is_file())
+
+
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "missing": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_bytes(b""),
+    "changed": lambda path: path.write_bytes(
+        path.read_bytes()[:-9] + bytes(byte ^ 255 for byte in path.read_bytes()[-9:])
+    ),
+}
+
+
+# A read that fails leaves others behind that nobody awaits.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damage_to_any_file_is_an_error_that_offers_the_older_one_or_does_no_harm(tmp_path, damage):
+    made = Checkpoints(tmp_path / "good", {"seed": 1})
+    for step in (5, 10):
+        made.save(state(step, step), {"loss": 1.0})
+    made.close()
+    files = [path.relative_to(tmp_path / "good") for path in files_of(made, 10)]
+    assert len(files) > 3
+    refused = 0
+    for number, file in enumerate(files):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(tmp_path / "good", copy)
+        damage(copy / file)
+        checkpoints = Checkpoints(copy, {"seed": 1})
+        try:
+            restored = checkpoints.restore(state(), 10)
+        except CheckpointError as error:
+            refused += 1
+            assert str(copy / "10") in str(error)
+            assert "damaged" in str(error) and "after 5 steps" in str(error)
+        else:  # a file of which nothing is needed
+            assert_same(restored, state(10, 10))
+        assert_same(checkpoints.restore(state(), 5), state(5, 5))
+        checkpoints.close()
+    assert refused
+    gc.collect()  # what was left behind says so here
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"file/checkpoints: cannot be written"):
+        Checkpoints(tmp_path / "file" / "checkpoints", {})
+
+
+def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatch):
+    checkpoints.save(state(5), {})
+    checkpoints.wait()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    with pytest.raises(CheckpointError, match=r"No space left.*last good one is that after 5"):
+        checkpoints.save(state(10), {})
+    assert_same(checkpoints.restore(state()), state(5))

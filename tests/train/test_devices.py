@@ -1,0 +1,107 @@
+"""Runs on several devices and processes, simulated on one CPU."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxlayers.train import RunFolder
+from jaxlayers.train.devices import Devices
+
+ROOT = Path(__file__).parents[2]
+METRICS = ("generator_loss", "discriminator_loss", "real_accuracy")
+
+
+def start(folder, *arguments, devices=1):
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.train.shared", str(folder), *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(folder, *arguments, devices=1):
+    process = start(folder, *arguments, devices=devices)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    return RunFolder(folder).metrics()
+
+
+def pair(folder, *arguments):
+    """Starts two processes with a device each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    return [
+        start(folder, "--coordinator", address, "--process", number, *arguments)
+        for number in (0, 1)
+    ]
+
+
+def assert_same_losses(ours, theirs):
+    assert ours["step"].tolist() == theirs["step"].tolist()
+    for name in METRICS:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The metrics of 20 steps on one device."""
+    return run(tmp_path_factory.mktemp("alone") / "run")
+
+
+def test_eight_devices_have_the_losses_of_one(tmp_path, alone):
+    assert_same_losses(run(tmp_path / "run", devices=8), alone)
+
+
+def test_a_run_goes_on_with_another_number_of_devices(tmp_path, alone):
+    run(tmp_path / "run", "--steps", 10, devices=4)
+    assert_same_losses(run(tmp_path / "run", "--resume", "--devices", 2, devices=8), alone)
+
+
+def test_two_processes_have_the_losses_of_one(tmp_path, alone):
+    processes = pair(tmp_path / "run")
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert all("ended after 20" in output for output in outputs)
+    assert_same_losses(RunFolder(tmp_path / "run").metrics(), alone)
+
+
+def test_a_process_that_is_killed_leaves_a_checkpoint_to_resume_from_alone(tmp_path, alone):
+    folder = tmp_path / "run"
+    processes = pair(folder, "--steps", 100_000)
+    deadline = time.monotonic() + 100
+    while not (folder / "checkpoints" / "10").exists():
+        assert time.monotonic() < deadline and processes[1].poll() is None
+        time.sleep(0.05)
+    for process in reversed(processes):
+        process.kill()
+        process.communicate()
+    last = max(int(p.name) for p in (folder / "checkpoints").iterdir() if p.name.isdigit())
+    resumed = run(folder, "--resume", "--steps", last + 10)
+    assert resumed["step"][-1] == last + 10
+    for name in METRICS:
+        np.testing.assert_allclose(resumed[name][:20], alone[name], rtol=0, atol=1e-5)
+
+
+def test_more_devices_than_there_are_are_refused():
+    with pytest.raises(ValueError, match="1000 asked for, but there are 1: "):
+        Devices(1000, 1000)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "3"}
+    code = "from jaxlayers.train.devices import Devices; Devices(None, 8)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert "a batch of 8 images cannot be shared evenly by 3 devices" in ended.stderr

@@ -1,0 +1,444 @@
+import base64
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxlayers.train import pictures, report
+
+HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=\"taken()\">&lt;'"
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about: elements, and the text inside some of them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.texts = [], [], {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag in ("title", "h1", "th", "td", "pre", "summary", "script"):
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag):
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts[self.open[-1]][-1] += data
+
+    @property
+    def data(self):
+        return json.loads(self.texts["script"][0])
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Returns a function that writes a report and returns its text."""
+
+    def write(**parts):
+        empty = {"title": "run", "config": {}, "summaries": {}, "metrics": {}, "samples": {}}
+        report.write_report(tmp_path / "report.html", **(empty | parts))
+        return (tmp_path / "report.html").read_text("utf-8")
+
+    return write
+
+
+def grids(folder, steps):
+    """Writes a picture for each step, each of its own grey."""
+    for step in steps:
+        pictures.save_grid(np.full((4, 3, 3, 1), step % 256 / 255), folder / f"{step}.png", scale=2)
+    return {step: folder / f"{step}.png" for step in steps}
+
+
+def curves(count):
+    rng = np.random.default_rng(0)
+    return {
+        "step": 10 * np.arange(1, count + 1),
+        "generator_loss": rng.uniform(0.6, 1.5, count),
+        "fake_accuracy": rng.uniform(0.5, 1, count),
+        "discriminator_loss": rng.uniform(0.4, 0.8, count),
+        "seconds": np.arange(count),
+    }
+
+
+def test_a_page_says_what_was_asked_for(write):
+    config = {"steps": 3, "out": Path("runs/a"), "generator": {"image_shape": (28, 28, 1)}}
+    config |= {"note": "größer", "rate": 1e-3, "limit": None, "on": True, "rest": {}}
+    page = Page(write(title="first", config=config, summaries={"generator": "\n┏━┓\n┃x┃"}))
+    assert page.texts["title"] == page.texts["h1"] == ["first"]
+    assert dict(zip(page.texts["th"], page.texts["td"], strict=True)) == {
+        "steps": "3",
+        "out": "runs/a",
+        "generator.image_shape": "[28, 28, 1]",
+        "note": "größer",
+        "rate": "0.001",
+        "limit": "null",
+        "on": "true",
+        "rest": "{}",
+    }
+    assert page.texts["summary"] == ["generator"]
+    assert page.texts["pre"] == ["\n\n┏━┓\n┃x┃"]  # a browser drops the first line break
+    assert ("details", {"open": None}) in page.elements
+
+
+def test_texts_stay_texts(write):
+    metrics = {"step": np.ones(1), HOSTILE + "loss": np.ones(1)}
+    page = Page(
+        write(
+            title=HOSTILE,
+            config={HOSTILE: HOSTILE, "list": [HOSTILE]},
+            summaries={HOSTILE: HOSTILE},
+            metrics=metrics,
+        )
+    )
+    tags = [tag for tag, _ in page.elements]
+    assert tags.count("script") == 2 and tags.count("img") == 1
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert page.texts["title"] == page.texts["h1"] == page.texts["summary"] == [HOSTILE]
+    assert page.texts["pre"] == ["\n" + HOSTILE]
+    assert page.texts["th"] == [HOSTILE, "list"]
+    assert page.texts["td"] == [HOSTILE, json.dumps([HOSTILE])]
+    assert page.data["charts"][0]["series"][0]["name"] == HOSTILE + "loss"
+    assert "<" not in page.texts["script"][0]  # neither </script nor <!-- in any spelling
+
+
+def test_a_text_that_looks_like_a_place_for_another_stays(write):
+    page = Page(write(title="{{summaries}} {{none}}", config={"a": r"{{title}} \1"}))
+    assert page.texts["h1"] == ["{{summaries}} {{none}}"]
+    assert page.texts["td"] == [r"{{title}} \1"]
+
+
+def test_bytes_that_are_no_text_become_question_marks(write):
+    assert Page(write(config={"data": "a\udcffb"})).texts["td"] == ["a?b"]
+
+
+def test_a_page_needs_nothing_else(write, tmp_path):
+    text = write(metrics=curves(3), samples=grids(tmp_path, [1, 2]))
+    assert not re.search(r"https?:|@import|url\(|fetch\(|\bimport\b", text)
+    loading = {"src", "href", "srcset", "action", "data", "poster", "background"}
+    for tag, attributes in Page(text).elements:
+        assert tag not in ("iframe", "object", "embed", "base", "form")
+        for name in loading & attributes.keys():
+            assert attributes[name].startswith("data:")
+    policies = [
+        attributes["content"]
+        for _, attributes in Page(text).elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert [dict(part.split(" ", 1) for part in p.split("; ")) for p in policies] == [
+        {
+            "default-src": "'none'",
+            "style-src": "'unsafe-inline'",
+            "script-src": "'unsafe-inline'",
+            "img-src": "data:",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+        }
+    ]
+
+
+def test_losses_have_a_chart_and_other_metrics_another(write):
+    data = Page(write(metrics=curves(3))).data
+    names = {chart["label"]: [s["name"] for s in chart["series"]] for chart in data["charts"]}
+    assert names == {
+        "Losses": ["generator loss", "discriminator loss"],
+        "Other metrics": ["fake accuracy"],
+    }
+    assert data["steps"] == [10, 20, 30] and data["logged"] == 3
+    np.testing.assert_allclose(
+        data["charts"][0]["series"][0]["values"], curves(3)["generator_loss"], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "metrics", [{}, {"step": np.ones(0), "loss": np.ones(0)}, {"step": [1], "seconds": [2]}]
+)
+def test_without_metrics_or_samples_there_are_no_charts_or_pictures(write, metrics):
+    data = Page(write(metrics=metrics)).data
+    assert data["charts"] == data["samples"] == [] and data["pictured"] == 0
+
+
+def test_what_is_not_finite_is_a_gap(write):
+    values = np.array([np.nan, 1, np.inf, -np.inf, 0.1 + 0.2])
+    data = Page(write(metrics={"step": np.arange(5), "loss": values})).data
+    assert data["charts"][0]["series"][0]["values"] == [None, 1, None, None, 0.3]
+
+
+@pytest.mark.parametrize("metrics", [{"step": [1, 2], "loss": [1]}, {"loss": [1]}])
+def test_columns_that_do_not_fit_are_refused(write, tmp_path, metrics):
+    with pytest.raises(ValueError, match=r"step and columns of its length, got lengths .*loss': 1"):
+        write(metrics=metrics)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_are_embedded_in_the_order_of_steps(write, tmp_path):
+    samples = grids(tmp_path, [1000, 20, 300])
+    data = Page(write(samples=samples)).data
+    assert [step for step, _ in data["samples"]] == [20, 300, 1000]
+    for step, uri in data["samples"]:
+        kind, _, code = uri.partition(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(code, validate=True) == samples[step].read_bytes()
+
+
+@pytest.mark.parametrize("count", [1999, 2000, 2001, 3999, 123_457])
+def test_of_many_log_steps_some_are_left_out_evenly(write, count):
+    steps = np.arange(1, count + 1)
+    data = Page(write(metrics={"step": steps, "loss": steps})).data
+    assert len(data["steps"]) == min(count, 2000) and data["logged"] == count
+    assert (data["steps"][0], data["steps"][-1]) == (1, count)
+    gaps = np.diff(data["steps"])
+    assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1
+    np.testing.assert_allclose(data["charts"][0]["series"][0]["values"], data["steps"], rtol=1e-5)
+
+
+def test_of_many_pictures_some_are_left_out_evenly(write, tmp_path):
+    steps = np.arange(5, 5 * 502, 5)
+    paths = {int(step): tmp_path / "unread.png" for step in steps}
+    (tmp_path / "unread.png").write_bytes(b"picture")
+    data = Page(write(samples=paths)).data
+    shown = [step for step, _ in data["samples"]]
+    assert len(shown) == 200 and data["pictured"] == 501
+    assert (shown[0], shown[-1]) == (5, 2505)
+    assert set(np.diff(shown)) == {10, 15}
+
+
+def test_a_page_that_could_not_be_written_leaves_the_one_before_in_place(
+    write, tmp_path, monkeypatch
+):
+    before = write(title="before")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+    def fail(path, text, **options):
+        path.write_bytes(b"half a pa")
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", fail)
+        with pytest.raises(OSError, match="no space"):
+            write(title="after")
+    assert (tmp_path / "report.html").read_text("utf-8") == before
+    assert "after" in write(title="after")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_missing_picture_is_named(write, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.png"):
+        write(samples={1: tmp_path / "gone.png"})
+    assert not list(tmp_path.iterdir())
+
+
+# What follows asks a browser. `use` is put at the end of a copy of the page, with these helpers;
+# what it leaves in `results` comes back, with every error that the page or its policy raised.
+
+WATCH = """<script>
+const problems = [], results = {};
+addEventListener("error", ({ message, target }) => problems.push(message || target.src), true);
+addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
+</script>"""
+
+HELPERS = """
+const [losses, others] = document.querySelectorAll("figure");
+const plot = (figure) => figure.querySelector("svg");
+const press = (figure, key) => plot(figure).dispatchEvent(
+  new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const point = (figure, part, name = "pointermove") => {
+  const line = plot(figure).querySelector("line").getBoundingClientRect(); // a grid line: the width
+  plot(figure).dispatchEvent(
+    new PointerEvent(name, { clientX: line.left + part * line.width, bubbles: true }));
+};
+const reading = (figure) => figure.querySelector(".reading").textContent.replace(/\\s+/g, " ");
+const cursor = (figure) => plot(figure).querySelector("line.at");
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        # Some of these names are scripts that only say how to install the browser.
+        if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
+            return found
+    return pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+
+
+@pytest.fixture
+def ask(browser, write, tmp_path):
+    """Returns a function that opens a report, runs JavaScript in it and returns `results`."""
+
+    def ask(use, **parts):
+        page = write(**parts).replace("<head>", "<head>" + WATCH, 1)
+        script = f"""<script type="module">{HELPERS}
+        try {{ {use} }} catch (error) {{ problems.push(String(error)); }}
+        await wait(100);
+        const answer = document.createElement("pre");
+        answer.id = "answer";
+        answer.textContent = JSON.stringify({{ ...results, problems }});
+        document.body.append(answer);
+        </script></body>"""
+        before, _, after = page.rpartition("</body>")
+        (tmp_path / "copy.html").write_text(before + script + after, "utf-8")
+        run = subprocess.run(
+            [
+                browser,
+                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+                *("--no-first-run", "--disable-background-networking", "--disable-sync"),
+                *("--disable-component-update", "--enable-logging=stderr"),
+                *("--virtual-time-budget=10000", "--window-size=1000,900", "--dump-dom"),
+                f"--user-data-dir={tmp_path / 'profile'}",
+                (tmp_path / "copy.html").as_uri(),
+            ],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        assert ":CONSOLE" not in run.stderr, run.stderr
+        (answer,) = re.findall(r'<pre id="answer">(.*?)</pre>', run.stdout, re.DOTALL)
+        results = json.loads(unescape(answer))
+        assert results.pop("problems") == []
+        return results
+
+    return ask
+
+
+def test_a_browser_shows_curves_and_samples(ask, tmp_path):
+    metrics = curves(101)
+    metrics["generator_loss"][50] = np.nan
+
+    def values(index):
+        """Returns the losses at a log step as they are shown."""
+        pair = (metrics[f"{name}_loss"][index] for name in ("generator", "discriminator"))
+        texts = ("not finite" if np.isnan(v) else f"{v:.4g}" for v in pair)
+        return "step {:,} generator loss {} discriminator loss {}".format(
+            metrics["step"][index], *texts
+        )
+
+    results = ask(
+        """
+        results.names = [...document.querySelectorAll("figcaption")].map((e) => e.textContent);
+        results.ticks = [...plot(losses).querySelectorAll("text")].map((e) => e.textContent);
+        results.lines = plot(others).querySelectorAll("path").length;
+        results.breaks = [...plot(losses).querySelectorAll("path")]
+          .map((e) => e.getAttribute("d").split("M").length - 1);
+        results.scroll = document.documentElement.scrollWidth
+          - document.documentElement.clientWidth;
+        results.focusable = [losses, others].every((figure) => plot(figure).tabIndex === 0);
+
+        results.first = [reading(losses), cursor(losses)];
+        point(losses, 0.5);
+        results.hovered = [reading(losses), plot(losses).querySelectorAll("circle").length];
+        point(losses, 0.404);
+        results.nearest = [reading(losses), cursor(losses) !== null];
+        results.other = cursor(others);
+        point(losses, 0.404, "pointerleave");
+        results.left = [reading(losses), cursor(losses)];
+
+        plot(losses).focus();
+        results.keys = [];
+        for (const key of ["Home", "ArrowLeft", "ArrowRight", "PageUp", "End", "ArrowRight",
+                           "ArrowLeft", "PageDown", "a"]) {
+          press(losses, key);
+          results.keys.push(reading(losses));
+        }
+        results.slider = ["now", "min", "max", "text"]
+          .map((name) => plot(losses).getAttribute("aria-value" + name));
+        results.live = losses.querySelector(".reading").ariaLive;
+
+        const byId = (id) => document.getElementById(id);
+        const [grid, time, play] = ["grid", "time", "play"].map(byId);
+        const shown = () => [byId("when").textContent, time.value, grid.alt,
+          JSON.parse(byId("data").textContent).samples
+            .findIndex(([step, picture]) => picture === grid.src)];
+        await grid.decode();
+        results.pixels = [grid.naturalWidth, getComputedStyle(grid).imageRendering];
+        results.label = time.labels[0].textContent;
+        results.last = shown();
+        time.value = 0;
+        time.dispatchEvent(new Event("input"));
+        results.slid = shown();
+        time.value = 2;
+        time.dispatchEvent(new Event("input"));
+        results.played = [];
+        play.click(); // from the last picture: over again
+        results.played.push(play.textContent, shown()[0]);
+        await wait(600);
+        results.played.push(shown()[0]);
+        play.click();
+        results.played.push(play.textContent);
+        await wait(2000);
+        results.played.push(shown()[0]);
+        play.click();
+        await wait(2000);
+        results.played.push(play.textContent, shown()[0]);
+        """,
+        title=HOSTILE,
+        config={HOSTILE: HOSTILE, "long": "x" * 400},
+        summaries={"generator": "┏" + "━" * 300},
+        metrics=metrics,
+        samples=grids(tmp_path, [250, 500, 1000]),
+    )
+    assert results["names"] == ["Losses", "Other metrics"]
+    assert " ".join(results["ticks"]) == "0.4 0.6 0.8 1 1.2 1.4 1.6 200 400 600 800 1,000 step"
+    assert results["lines"] == 2  # the values and their mean
+    assert results["breaks"] == [2, 1, 2, 1]
+    assert results["scroll"] == 0 and results["focusable"]
+    assert results["first"] == results["left"] == [values(-1), None]
+    assert results["hovered"] == [values(50), 1] and "not finite" in values(50)
+    assert results["nearest"] == [values(40), True] and results["other"] is None
+    assert results["keys"] == [values(k) for k in (0, 0, 1, 11, 100, 100, 99, 89, 89)]
+    assert results["slider"] == ["900", "10", "1010", "step 900"]
+    assert results["live"] == "polite"
+    assert results["pixels"] == [24, "pixelated"] and results["label"] == "Time"
+    assert results["last"] == ["step 1,000", "2", "Samples after step 1,000", 2]
+    assert results["slid"] == ["step 250", "0", "Samples after step 250", 0]
+    played = ["Pause", "step 250", "step 500", "Play", "step 500", "Play", "step 1,000"]
+    assert results["played"] == played
+
+
+ASK_FOR_TEXTS = """
+results.notes = ["curves-note", "samples-note"].map((id) => document.getElementById(id).innerText);
+results.readings = [...document.querySelectorAll("figure")].map(reading);
+results.paths = [...document.querySelectorAll("path")].map((e) => e.getAttribute("d"));
+results.hidden = document.getElementById("samples").hidden;
+results.disabled = document.getElementById("play").disabled;
+"""
+
+
+def test_a_browser_shows_a_run_of_nothing(ask):
+    results = ask(ASK_FOR_TEXTS)
+    assert results["notes"] == ["No metrics were logged.", "There are no pictures of samples."]
+    assert results["hidden"] and results["readings"] == []
+
+
+def test_a_browser_shows_a_run_of_one_step(ask, tmp_path):
+    metrics = {"step": [7], "a_loss": [-2e-7], "b_loss": [np.nan], "fid": [0]}
+    results = ask(ASK_FOR_TEXTS, metrics=metrics, samples=grids(tmp_path, [7]))
+    assert results["readings"] == ["step 7 a loss -2e-7 b loss not finite", "step 7 fid 0"]
+    ring, nothing, other = results["paths"]
+    assert "a2.5" in ring and nothing == "" and "a2.5" in other
+    assert not results["hidden"] and results["disabled"]
+    assert results["notes"][1] == ""
+
+
+def test_a_browser_says_what_was_left_out(ask, tmp_path):
+    (tmp_path / "0.png").write_bytes(grids(tmp_path, [1])[1].read_bytes())
+    results = ask(
+        ASK_FOR_TEXTS,
+        metrics={"step": np.arange(5001), "loss": np.full(5001, 3e38)},
+        samples=dict.fromkeys(range(1201), tmp_path / "0.png"),
+    )
+    assert results["readings"] == ["step 5,000 loss 3e+38"]
+    assert "Shown are 2,000 of 5,001 log steps." in results["notes"][0]
+    assert results["notes"][1] == "Shown are 200 of 1,201 pictures."
