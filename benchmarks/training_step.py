@@ -13,9 +13,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers import Layer, train
 from jaxlayers.models import dcgan
+from jaxlayers.train.devices import Devices
+from jaxlayers.train.steps import OnDevice
 
 
 def _models(library: str) -> tuple[Any, Any]:
@@ -54,6 +57,43 @@ ON_JAX = {
 }
 
 
+def _gan(library: str, bfloat16: bool) -> train.GAN:
+    generator, discriminator = _models(ON_JAX[library])
+    if bfloat16:
+        generator = _InBfloat16(generator, (100,))
+        discriminator = _InBfloat16(discriminator, (28, 28, 1))
+    return train.GAN(
+        generator,
+        discriminator,
+        train.rmsprop(1e-4, decay=3e-8),
+        train.rmsprop(2e-4, decay=6e-8),
+    )
+
+
+# So many go in a call of `train.fit` on two CPU cores.
+STEPS_A_CALL = 4
+
+
+def in_a_loop(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], object], float]:
+    """Returns a function that takes a call of steps as `train.fit` does, and compile seconds."""
+    task, devices = _gan("jaxlayers", bfloat16), Devices(1, batch_size)
+    # An epoch is longer than the benchmark.
+    images = np.random.default_rng(0).integers(256, size=(64 * batch_size, 28, 28, 1))
+    steps = OnDevice(task, images.astype(np.uint8), batch_size, devices)
+    train_state = devices.place(task.init(jax.random.key(0)))
+    before = time.perf_counter()
+    jax.block_until_ready(steps.take(train_state, 0, 1))
+    seconds = time.perf_counter() - before
+
+    def run() -> None:
+        nonlocal train_state
+        taken = steps.take(train_state, 0, STEPS_A_CALL)
+        assert taken.finite.all()
+        train_state = taken.train_state
+
+    return run, seconds
+
+
 def available(library: str) -> bool:
     """Whether what the library needs is installed."""
     needed = {"Keras on JAX": "keras", "Flax": "flax"}.get(library, "jax")
@@ -64,16 +104,7 @@ def jax_step(
     library: str, batch_size: int, bfloat16: bool = False
 ) -> tuple[Callable[[], object], float]:
     """Returns a function that takes one step, and the seconds that compiling it took."""
-    generator, discriminator = _models(ON_JAX[library])
-    if bfloat16:
-        generator = _InBfloat16(generator, (100,))
-        discriminator = _InBfloat16(discriminator, (28, 28, 1))
-    gan = train.GAN(
-        generator,
-        discriminator,
-        train.rmsprop(1e-4, decay=3e-8),
-        train.rmsprop(2e-4, decay=6e-8),
-    )
+    gan = _gan(library, bfloat16)
     images = jax.random.uniform(jax.random.key(1), (batch_size, 28, 28, 1))
     train_state = gan.init(jax.random.key(0))
     before = time.perf_counter()

@@ -40,6 +40,9 @@ class Config:
     drawn with it."""
     accumulate: int = 1
     """Steps whose gradients make one update."""
+    workers: int | None = None
+    """Image files are read while training, by so many processes (0: by this one) instead of
+    before it: for more than memory holds."""
     devices: int | None = None
     """Devices that share each batch; all where not given."""
     checkpoint_every: int = 500
@@ -115,8 +118,12 @@ def main(config: Config) -> int:
     if config.compilation_cache:
         use_compilation_cache()
     preset = PRESETS[config.preset]
-    dataset = data.load(config.data, split="all")
-    image_shape = dataset.images.shape[1:]
+    dataset: data.Dataset | data.Streamed
+    if config.workers is None:
+        dataset = data.load(config.data, split="all")
+    else:
+        dataset = data.Streamed(config.data, workers=config.workers)
+    image_shape = dataset.image_shape
     if image_shape[-1] not in (1, 3):
         raise ValueError(f"data: images must have 1 or 3 channels, got {dataset}")
     generator: dict[str, Any] = {
@@ -144,7 +151,10 @@ def main(config: Config) -> int:
         devices=config.devices,
     )
     # Too few images for a batch should fail before there is a folder.
-    data.batch_at(dataset, fit_config.batch_size, seed=fit_config.seed, step=0)
+    if isinstance(dataset, data.Dataset):
+        data.batch_at(dataset, fit_config.batch_size, seed=fit_config.seed, step=0)
+    else:
+        dataset.batches(fit_config.batch_size, seed=fit_config.seed).close()
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = train.RunFolder(out)
     description = json.loads(

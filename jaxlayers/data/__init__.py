@@ -1,5 +1,7 @@
 """Images to train on: a name or a path becomes a `Dataset`, and that becomes batches.
 
+Image files that do not fit into memory are `Streamed` instead: read while training.
+
 dataset = load("mnist-5k")
 for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], without end
     ...
@@ -8,5 +10,6 @@ for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], without
 from jaxlayers.data.batches import batch_at, batches
 from jaxlayers.data.dataset import Dataset
 from jaxlayers.data.sources import load
+from jaxlayers.data.streaming import Streamed
 
-__all__ = ["Dataset", "batch_at", "batches", "load"]
+__all__ = ["Dataset", "Streamed", "batch_at", "batches", "load"]

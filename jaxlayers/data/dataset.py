@@ -43,6 +43,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """`(height, width, channels)` of every image."""
+        return self.images.shape[1:]
+
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.images.shape[1:]))
         if self.labels is None:

@@ -1,14 +1,14 @@
 """Image files in a folder or a zip file, one sub-folder a class."""
 
+import contextlib
 import functools
 import io
 import math
-import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,9 +44,40 @@ _MODES = {
 _CHANNELS = {"L": 1, "RGB": 3}
 
 
-class _File(NamedTuple):
-    place: PurePosixPath  # below the folder or inside the zip file
-    read: Callable[[], bytes]
+@dataclass(frozen=True)
+class Listing:
+    """The image files of a folder or a zip file, sorted by where they lie; none is open.
+
+    Args:
+        path: The folder or the zip file.
+        name: Its name without a suffix.
+        places: Where each file lies below the folder or inside the zip file.
+        members: The number of each among all members of the zip file; None for a folder.
+    """
+
+    path: Path
+    name: str
+    places: tuple[str, ...]
+    members: tuple[int, ...] | None
+
+
+class Reader:
+    """Reads the files of a listing, of which a zip file is kept open until `close`."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        self._archive = None if listing.members is None else zipfile.ZipFile(listing.path)
+
+    def read(self, index: int) -> bytes:
+        """Returns the content of the file at `index` of the listing."""
+        if self._archive is None or self.listing.members is None:
+            return (self.listing.path / self.listing.places[index]).read_bytes()
+        return self._archive.read(self._archive.infolist()[self.listing.members[index]])
+
+    def close(self) -> None:
+        """Closes the zip file, after which nothing can be read."""
+        if self._archive is not None:
+            self._archive.close()
 
 
 def folder_splits(folder: Path, size: tuple[int, int] | None) -> Splits:
@@ -62,15 +93,8 @@ def folder_splits(folder: Path, size: tuple[int, int] | None) -> Splits:
         The split, whose loading raises a `ValueError` that names the first image which cannot
         be read, or differs from the first in size or in being grey or coloured.
     """
-    files = [
-        _File(place, path.read_bytes)
-        for place, path in _walk(folder, PurePosixPath())
-        if _is_image(place)
-    ]
-    if not files:
-        return {}
-    name = folder.resolve().name
-    return {"train": functools.partial(_load, files, size, str(folder), name)}
+    listing = list_folder(folder)
+    return {"train": functools.partial(_load, listing, size)} if listing.places else {}
 
 
 def zip_splits(path: Path, size: tuple[int, int] | None) -> Splits:
@@ -81,18 +105,43 @@ def zip_splits(path: Path, size: tuple[int, int] | None) -> Splits:
     Raises:
         ValueError: Not a zip file, or one without images.
     """
+    return {"train": functools.partial(_load, list_zip(path), size)}
+
+
+def list_folder(folder: Path) -> Listing:
+    """Lists the images in a folder and in its sub-folders; there may be none."""
+    places = sorted(filter(_is_image, _walk(folder, PurePosixPath())))
+    return Listing(folder, folder.resolve().name, tuple(map(str, places)), None)
+
+
+def list_zip(path: Path) -> Listing:
+    """Lists the images in a zip file.
+
+    Raises:
+        ValueError: Not a zip file, or one without images, or with an image that would unpack to
+            more than `LARGEST_FILE` bytes.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [
-                info
-                for info in archive.infolist()
-                if not info.is_dir() and _is_image(PurePosixPath(info.filename))
-            ]
+            infos = archive.infolist()
     except zipfile.BadZipFile as error:
         raise ValueError(f"{path}: not a readable zip file ({error}); get it again") from error
+    members = sorted(
+        (place, number)
+        for number, info in enumerate(infos)
+        if _is_image(place := PurePosixPath(info.filename)) and not info.is_dir()
+    )
     if not members:
         raise ValueError(f"{path}: holds no images; these end in {', '.join(sorted(SUFFIXES))}")
-    return {"train": functools.partial(_load_zip, path, members, size)}
+    for _, number in members:
+        if infos[number].file_size > LARGEST_FILE:
+            raise ValueError(
+                f"{path}: {infos[number].filename} claims to unpack to "
+                f"{infos[number].file_size} bytes, "
+                f"more than the {LARGEST_FILE} that an image may have; remove it"
+            )
+    places, numbers = zip(*members, strict=True)
+    return Listing(path, path.stem, tuple(map(str, places)), numbers)
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -120,13 +169,83 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized
 
 
-def _walk(folder: Path, place: PurePosixPath) -> list[tuple[PurePosixPath, Path]]:
+def classes(listing: Listing) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
+    """Returns the names of the classes and the int32 label of each image, or twice None.
+
+    Raises:
+        ValueError: Some images lie beside or below the sub-folders that are the classes.
+    """
+    places = [PurePosixPath(place) for place in listing.places]
+    folders = [place.parent.parts for place in places]
+    shared = 0
+    while all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
+        shared += 1
+    folders = [parts[shared:] for parts in folders]
+    if not any(folders):
+        return None, None
+    for place, parts in zip(places, folders, strict=True):
+        if len(parts) != 1:
+            raise ValueError(
+                f"{listing.path}: images must lie in one folder, or all in one sub-folder a "
+                f"class; {place} lies {'beside' if not parts else 'in a folder inside'} such "
+                "sub-folders. Move it, or load the part that is laid out so"
+            )
+    class_names = tuple(sorted({parts[0] for parts in folders}))
+    number = {class_name: label for label, class_name in enumerate(class_names)}
+    return class_names, np.array([number[parts[0]] for parts in folders], np.int32)
+
+
+def decode(
+    reader: Reader,
+    index: int,
+    size: tuple[int, int] | None,
+    shape: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """Reads one image; uint8, `[height, width, channels]`.
+
+    Args:
+        reader: Reads the files of a listing.
+        index: Which of them.
+        size: `(height, width)` to resize it to, or None.
+        shape: What the image must come out as; None if any shape will do.
+
+    Raises:
+        ValueError: The file is not a readable image of 8 bits, or has another shape.
+        ImportError: Pillow is not installed.
+    """
+    pil = _pillow()
+    where, place = reader.listing.path, reader.listing.places[index]
+    # Pillow's decoders and zipfile raise a dozen unrelated types for damaged files.
+    try:
+        with pil.open(io.BytesIO(reader.read(index))) as image:
+            _check_extent(image, pil.MAX_IMAGE_PIXELS)
+            image.load()
+            mode = image.mode
+            pixels = _to_array(image, size) if mode in _MODES else None
+    except Exception as error:
+        raise ValueError(
+            f"{where}: {place} is not a readable image ({error}); remove or replace it"
+        ) from error
+    if pixels is None:
+        raise ValueError(
+            f"{where}: {place} has Pillow's mode {mode}; "
+            f"8-bit images are read: {', '.join(_MODES)}. Convert it"
+        )
+    if shape is not None and pixels.shape != shape:
+        raise ValueError(
+            f"{where}: {place} is {_describe(pixels.shape)}, but images before it "
+            f"are {_describe(shape)}; {_advice(pixels.shape, shape)}"
+        )
+    return pixels
+
+
+def _walk(folder: Path, place: PurePosixPath) -> list[PurePosixPath]:
     found = []
     for entry in folder.iterdir():
         if entry.name.startswith("."):
             continue
         if not entry.is_dir():
-            found.append((place / entry.name, entry))
+            found.append(place / entry.name)
         # A link to a folder above would lead around in a circle.
         elif not folder.resolve().is_relative_to(entry.resolve()):
             found.extend(_walk(entry, place / entry.name))
@@ -138,93 +257,35 @@ def _is_image(place: PurePosixPath) -> bool:
     return not hidden and place.suffix.lower() in SUFFIXES
 
 
-def _load_zip(
-    path: Path, members: Sequence[zipfile.ZipInfo], size: tuple[int, int] | None
-) -> Dataset:
-    for info in members:
-        if info.file_size > LARGEST_FILE:
-            raise ValueError(
-                f"{path}: {info.filename} claims to unpack to {info.file_size} bytes, "
-                f"more than the {LARGEST_FILE} that an image may have; remove it"
-            )
-    with zipfile.ZipFile(path) as archive:
-        files = [
-            _File(PurePosixPath(info.filename), functools.partial(archive.read, info))
-            for info in members
-        ]
-        return _load(files, size, str(path), path.stem)
+def _load(listing: Listing, size: tuple[int, int] | None) -> Dataset:
+    class_names, labels = classes(listing)
+    return Dataset(_decode_all(listing, size), labels, class_names, listing.name)
 
 
-def _load(files: Sequence[_File], size: tuple[int, int] | None, where: str, name: str) -> Dataset:
-    files = sorted(files, key=lambda file: file.place)
-    class_names, labels = _classes([file.place for file in files], where)
-    return Dataset(_decode_all(files, size, where), labels, class_names, name)
-
-
-def _classes(
-    places: Sequence[PurePosixPath], where: str
-) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
-    folders = [place.parent.parts for place in places]
-    shared = 0
-    while all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
-        shared += 1
-    folders = [parts[shared:] for parts in folders]
-    if not any(folders):
-        return None, None
-    for place, parts in zip(places, folders, strict=True):
-        if len(parts) != 1:
-            raise ValueError(
-                f"{where}: images must lie in one folder, or all in one sub-folder a class; "
-                f"{place} lies {'beside' if not parts else 'in a folder inside'} such "
-                "sub-folders. Move it, or load the part that is laid out so"
-            )
-    class_names = tuple(sorted({parts[0] for parts in folders}))
-    number = {class_name: label for label, class_name in enumerate(class_names)}
-    return class_names, np.array([number[parts[0]] for parts in folders], np.int32)
-
-
-def _decode_all(files: Sequence[_File], size: tuple[int, int] | None, where: str) -> np.ndarray:
-    pil = _pillow()
-    with warnings.catch_warnings():
-        # Pillow warns of an image of absurd extent and then decodes it all the same.
-        warnings.simplefilter("error", pil.DecompressionBombWarning)
-        first = _decode(pil, files[0], size, where)
-        shape = (len(files), *first.shape)
+def _decode_all(listing: Listing, size: tuple[int, int] | None) -> np.ndarray:
+    count = len(listing.places)
+    with contextlib.closing(Reader(listing)) as reader:
+        first = decode(reader, 0, size)
+        shape = (count, *first.shape)
         if math.prod(shape) > LARGEST_ARRAY:
             raise ValueError(
-                f"{where}: {len(files)} images of {_describe(first)} take "
+                f"{listing.path}: {count} images of {_describe(first.shape)} take "
                 f"{math.prod(shape) / 2**30:.0f} GiB in memory, more than "
                 f"{LARGEST_ARRAY / 2**30:.0f} GiB; give a smaller size=(height, width)"
             )
         images = np.empty(shape, np.uint8)
         images[0] = first
-        for index, file in enumerate(files[1:], start=1):
-            image = _decode(pil, file, size, where)
-            if image.shape != first.shape:
-                raise ValueError(
-                    f"{where}: {file.place} is {_describe(image)}, but those before it "
-                    f"are {_describe(first)}; {_advice(image.shape, first.shape)}"
-                )
-            images[index] = image
+        for index in range(1, count):
+            images[index] = decode(reader, index, size, first.shape)
     return images
 
 
-def _decode(pil: ModuleType, file: _File, size: tuple[int, int] | None, where: str) -> np.ndarray:
-    # Pillow's decoders and zipfile raise a dozen unrelated types for damaged files.
-    try:
-        with pil.open(io.BytesIO(file.read())) as image:
-            image.load()
-            if image.mode in _MODES:
-                return _to_array(image, size)
-            mode = image.mode
-    except Exception as error:
-        raise ValueError(
-            f"{where}: {file.place} is not a readable image ({error}); remove or replace it"
-        ) from error
-    raise ValueError(
-        f"{where}: {file.place} has Pillow's mode {mode}; "
-        f"8-bit images are read: {', '.join(_MODES)}. Convert it"
-    )
+def _check_extent(image: "Image.Image", most: int | None) -> None:
+    # Pillow only warns of up to twice as many; and a filter that made it an error would not be
+    # safe where several threads decode.
+    pixels = image.width * image.height
+    if most is not None and pixels > most:
+        raise ValueError(f"Image size ({pixels} pixels) exceeds limit of {most} pixels")
 
 
 def _to_array(image: "Image.Image", size: tuple[int, int] | None) -> np.ndarray:
@@ -241,8 +302,8 @@ def _fit(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize((width, height), _pillow().Resampling.BICUBIC))
 
 
-def _describe(image: np.ndarray) -> str:
-    height, width, channels = image.shape
+def _describe(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
     return f"{height} x {width} {'grey' if channels == 1 else 'colour'}"
 
 

@@ -25,7 +25,7 @@ from jaxlayers.train.steps import OnDevice, Steps, Streaming, Taken
 from jaxlayers.train.task import Task, TrainState
 
 # A call takes about so long where steps are slow: a person who stops a run waits for it.
-_SECONDS_A_CALL = 1.0
+_SECONDS_A_CALL = 2.0
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ def _identity(config: FitConfig, data: Any) -> dict[str, Any]:
     """Returns what makes the numbers of a run, beside the task."""
     identity: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
     if hasattr(data, "batches"):
-        return identity | {"data": repr(data)}
+        return identity | {"data": f"{len(data)} images streamed"}
     arrays = jax.tree.leaves(data.images if isinstance(data, Dataset) else data)
     return identity | {
         "data": [

@@ -40,7 +40,7 @@ def show_progress(steps: int, batch_size: int) -> Iterator[Progress]:
                 rich.progress.TextColumn("{task.fields[text]}"),
                 console=rich.console.Console(stderr=True),
             ) as bar:
-                yield _Bar(bar, steps)
+                yield _Bar(bar, steps, batch_size)
             return
     yield _Lines(steps, batch_size)
 
@@ -61,13 +61,23 @@ class _Clock:
 
 
 class _Bar:
-    def __init__(self, bar: "rich.progress.Progress", steps: int) -> None:
+    def __init__(self, bar: "rich.progress.Progress", steps: int, batch_size: int) -> None:
         self._bar, self._steps, self._clock = bar, steps, _Clock()
+        self._batch_size = batch_size
         self._row = bar.add_task("", total=steps, text="compiling")
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         rate = self._clock.rate(step)
-        speed = f"  {rate:.1f} steps/s  {_left(self._steps - step, rate)}" if rate else ""
+        speed = ""
+        if rate:
+            left = self._steps - step
+            # Images a second take more than a line of 80 columns has.
+            wide = self._bar.console.width >= 100
+            speed = "  " + (
+                _speed(rate, self._batch_size, left)
+                if wide
+                else f"{rate:.1f} steps/s  {_left(left, rate)}"
+            )
         self._bar.update(self._row, completed=step, text=_losses(metrics) + speed)
 
 
@@ -82,12 +92,7 @@ class _Lines:
         if now - self._printed < 5 and step < self._steps:
             return
         self._printed = now
-        speed = ""
-        if rate:
-            speed = (
-                f"  {rate:.1f} steps/s, {rate * self._batch_size:.0f} images/s, "
-                f"{_left(self._steps - step, rate)}"
-            )
+        speed = f"  {_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
         print(f"step {step}/{self._steps}  {_losses(metrics)}{speed}", flush=True)
 
 
@@ -97,6 +102,10 @@ def _losses(metrics: Mapping[str, float]) -> str:
         for name, value in metrics.items()
         if name.endswith("loss")
     )
+
+
+def _speed(rate: float, batch_size: int, left: int) -> str:
+    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s, {_left(left, rate)}"
 
 
 def _left(steps: int, rate: float) -> str:

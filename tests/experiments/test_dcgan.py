@@ -130,6 +130,20 @@ def test_compiled_programs_are_kept_in_the_cache(tmp_path, images):
     assert {path.name for path in cache.glob("*-cache")} == kept
 
 
+def test_image_files_are_read_while_training(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(9):
+        pixels = rng.integers(256, size=(4, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{number}.png")
+    arguments = ("dcgan", "--data", tmp_path / "pictures", "--batch-size", 4, "--steps", 5)
+    for name, workers in (("one", 1), ("none", 0)):
+        done = commands.run(*arguments, "--workers", workers, "--out", tmp_path / name)
+        assert (done.returncode, done.stderr) == (0, "")
+    ours, theirs = (RunFolder(tmp_path / name).load_parameters()[0] for name in ("one", "none"))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
 @pytest.mark.usefixtures("tiny")
 def test_options_reach_the_task(tmp_path, images, fitted):
     dcgan.main(

@@ -66,6 +66,9 @@ def test_a_run_without_a_folder_keeps_the_state_in_the_error():
 
 def test_streams_are_read_again_to_find_the_step():
     class Stream:
+        def __len__(self):
+            return len(IMAGES)
+
         def batches(self, batch_size, *, seed, start, process_index, process_count):
             while True:
                 yield IMAGES[:batch_size]

@@ -76,6 +76,18 @@ def test_a_terminal_gets_one_line_that_fits_in_80_columns(monkeypatch, capsys, c
     assert capsys.readouterr().out == ""
 
 
+def test_a_wide_terminal_gets_images_a_second_as_well(monkeypatch, clock):
+    terminal = open_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    with show_progress(steps=3000, batch_size=64) as shown:
+        shown.update(10, METRICS)
+        clock[0] += 10
+        shown.update(3000, METRICS)
+    last = terminal.getvalue().splitlines()[-2]
+    for part in ("3000/3000", "299.0 steps/s, 19136 images/s, 0:00 left"):
+        assert part in last
+
+
 def test_without_rich_a_terminal_gets_plain_lines(capsys, monkeypatch):
     terminal = open_terminal(monkeypatch)
     for name in ("rich", "rich.progress", "rich.console"):

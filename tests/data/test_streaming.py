@@ -1,0 +1,425 @@
+import gc
+import itertools
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sample_files import write_idx_folder, write_image
+
+from jaxlayers.data import batches, load
+from jaxlayers.data.streaming import Streamed
+
+COUNT = 11
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images in two classes, no two alike."""
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        path = tmp_path / "pets" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(256, size=(6, 5, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "pets"
+
+
+def zipped(folder):
+    """Packs a folder into a zip file beside it, last file first."""
+    path = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*"), reverse=True):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+@pytest.fixture(params=["folder", "zip"])
+def source(request, folder):
+    """Called once the folder is filled: the folder itself, or a zip file of it."""
+    return (lambda: folder) if request.param == "folder" else (lambda: zipped(folder))
+
+
+def take(iterator, number):
+    return list(itertools.islice(iterator, number))
+
+
+def test_batches_are_those_of_the_images_in_memory(folder, source):
+    streamed = Streamed(source())
+    expected = take(batches(load(folder), 3, seed=7), 8)
+    got = take(streamed.batches(3, seed=7), 8)
+    np.testing.assert_array_equal(got, expected)
+    assert {type(batch) for batch in got} == {np.ndarray}
+    assert {batch.dtype for batch in got} == {np.dtype(np.uint8)}
+
+
+def test_what_is_known_without_reading_all(folder, source):
+    streamed = Streamed(str(source()))
+    assert (len(streamed), streamed.image_shape, streamed.name) == (COUNT, (6, 5, 3), "pets")
+    assert Streamed(source(), size=(2, 9)).image_shape == (2, 9, 3)
+
+
+def test_grey_images_have_one_channel(tmp_path):
+    write_image(tmp_path / "1.png", 7, size=(2, 3))
+    streamed = Streamed(tmp_path)
+    assert streamed.image_shape == (2, 3, 1)
+    np.testing.assert_array_equal(
+        next(streamed.batches(1, seed=0)), np.full((1, 2, 3, 1), 7, np.uint8)
+    )
+
+
+@pytest.mark.parametrize("start", [1, 2, 3, 10])
+def test_a_resumed_run_gets_the_batches_it_would_have_got(source, start):
+    streamed = Streamed(source())
+    whole = take(streamed.batches(4, seed=3), start + 3)
+    resumed = take(streamed.batches(4, seed=3, start=start), 3)
+    np.testing.assert_array_equal(resumed, whole[start:])
+
+
+def test_no_image_comes_twice_in_an_epoch_and_epochs_differ(folder):
+    first, second = (
+        [image.tobytes() for image in np.concatenate(epoch)]
+        for epoch in np.split(np.stack(take(Streamed(folder).batches(5, seed=0), 4)), 2)
+    )
+    assert len(set(first)) == len(set(second)) == 10
+    assert first != second
+
+
+@pytest.mark.parametrize("process_count", [2, 4])
+def test_the_parts_of_the_processes_make_the_batch_of_one(source, process_count):
+    streamed = Streamed(source())
+    parts = [
+        take(streamed.batches(8, seed=1, process_index=index, process_count=process_count), 3)
+        for index in range(process_count)
+    ]
+    assert parts[0][0].shape == (8 // process_count, 6, 5, 3)
+    np.testing.assert_array_equal(
+        np.concatenate(parts, axis=1), take(streamed.batches(8, seed=1), 3)
+    )
+
+
+def test_a_process_reads_only_its_own_part(folder):
+    order = np.random.default_rng([0, 0]).permutation(COUNT)
+    files = sorted(folder.rglob("*.png"))
+    for row in set(order[:4]) - {0}:
+        files[row].write_bytes(b"")
+    second = Streamed(folder).batches(8, seed=0, process_index=1, process_count=2)
+    assert next(second).shape == (4, 6, 5, 3)
+
+
+def test_images_of_different_sizes_are_resized_as_in_memory(folder, source):
+    write_image(folder / "dog" / "large.png", (1, 2, 3), mode="RGB", size=(40, 30))
+    write_image(folder / "dog" / "small.png", (200, 2, 3), mode="RGB", size=(2, 3))
+    path = source()
+    expected = take(batches(load(path, size=(4, 7)), 5, seed=0), 4)
+    got = take(Streamed(path, size=(4, 7)).batches(5, seed=0), 4)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_batches_can_be_written_to(folder):
+    iterator = Streamed(folder).batches(COUNT, seed=0)
+    next(iterator)[:] = 0
+    assert next(iterator).any()
+
+
+def test_hidden_files_and_other_files_are_ignored(folder, source):
+    write_image(folder / ".thumbnails" / "1.png")
+    write_image(folder / "cat" / ".1.png")
+    write_image(folder / "__MACOSX" / "1.png")
+    (folder / "cat" / "about.txt").write_text("about")
+    assert len(Streamed(source())) == COUNT
+
+
+def test_equal_arguments_make_equal_sources_and_a_pickled_one_goes_on(source):
+    path = source()
+    streamed = Streamed(path, size=(3, 3))
+    expected = next(streamed.batches(4, seed=0))
+    copy = pickle.loads(pickle.dumps(streamed))
+    assert copy == streamed == Streamed(str(path), (3, 3))
+    assert hash(copy) == hash(streamed)
+    assert streamed != Streamed(path)
+    np.testing.assert_array_equal(next(copy.batches(4, seed=0)), expected)
+
+
+def test_no_zip_file_stays_open(folder, monkeypatch):
+    opened = []
+
+    class Recorded(zipfile.ZipFile):
+        def __init__(self, *args):
+            super().__init__(*args)
+            opened.append(self)
+
+    path = zipped(folder)
+    monkeypatch.setattr(zipfile, "ZipFile", Recorded)
+    streamed = Streamed(path)
+    assert streamed.image_shape == (6, 5, 3)
+    assert [archive.fp for archive in opened] == [None, None]
+    iterator = streamed.batches(4, seed=0)
+    take(iterator, 3)
+    assert len(opened) == 3
+    assert opened[-1].fp is not None
+    iterator.close()
+    assert opened[-1].fp is None
+    assert list(iterator) == []
+    next(streamed.batches(4, seed=0))
+    gc.collect()
+    assert [archive.fp for archive in opened] == 4 * [None]
+
+
+def step_of(row, batch_size):
+    order = np.random.default_rng([0, 0]).permutation(COUNT)
+    return int(np.flatnonzero(order == row)[0]) // batch_size
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n"])
+def test_a_broken_file_is_named_when_it_is_its_turn(folder, source, content):
+    (folder / "dog" / "5.png").write_bytes(content)
+    path = source()
+    step = step_of(sorted(folder.rglob("*.png")).index(folder / "dog" / "5.png"), 2)
+    iterator = Streamed(path).batches(2, seed=0)
+    assert len(take(iterator, step)) == step > 0
+    with pytest.raises(ValueError, match=r"pets.*: dog/5.png is not a readable image .*remove or"):
+        next(iterator)
+    assert list(iterator) == []
+
+
+def test_a_first_file_that_is_broken_is_named_at_once(folder, source):
+    (folder / "cat" / "0.png").write_bytes(b"")
+    streamed = Streamed(source())
+    with pytest.raises(ValueError, match=r"cat/0.png is not a readable image"):
+        streamed.batches(2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"mode": "RGB", "size": (9, 8)}, "9 x 8 colour, .* 6 x 5 colour; give size="),
+        ({"mode": "L", "size": (6, 5)}, "6 x 5 grey, .* 6 x 5 colour; make them all grey or"),
+    ],
+)
+def test_an_image_of_another_shape_is_named_with_both(folder, source, image, message):
+    write_image(folder / "dog" / "other.png", **image)
+    with pytest.raises(ValueError, match=rf"dog/other.png is {message}"):
+        next(Streamed(source()).batches(COUNT + 1, seed=0))
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+def test_an_image_of_absurd_extent_is_refused_also_where_warnings_are_not_errors(
+    folder, monkeypatch
+):
+    write_image(folder / "dog" / "vast.png", (0, 0, 0), mode="RGB", size=(30, 50))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    named = r"vast.png is not a readable image \(Image size \(1500 pix"
+    with pytest.raises(ValueError, match=named):
+        load(folder)
+    with pytest.raises(ValueError, match=named):
+        next(Streamed(folder).batches(COUNT + 1, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 12}, "pets: 11 images do not fill one batch of batch_size=12; choose a"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"start": -1}, "step must be at least 0, got -1"),
+        ({"process_count": 3}, "batch_size must be a multiple of process_count, .* got 4 for 3"),
+        ({"process_index": 2, "process_count": 2}, "process_index must be .* got 2 of 2"),
+        ({"process_index": -1}, "process_index must be .* got -1 of 1"),
+        ({"process_count": 0}, "less than process_count, got 0 of 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_at_once(folder, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Streamed(folder).batches(**{"batch_size": 4, "seed": 0, **arguments})
+
+
+@pytest.mark.parametrize("name", ["batch_size", "seed", "start", "process_index", "process_count"])
+def test_numbers_of_another_type_are_refused_at_once(folder, name):
+    wrong = {"batch_size": 4, "seed": 0, name: 1.0}
+    with pytest.raises(TypeError, match=r"(step|\w+) must be an integer, got 1.0"):
+        Streamed(folder).batches(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"workers": -1}, ValueError, "workers must be at least 0, got -1"),
+        ({"workers": 1.5}, TypeError, "workers must be an integer, got 1.5"),
+        ({"size": 64}, ValueError, r"size must be \(height, width\), two positive integers, or No"),
+        ({"size": (64, 0)}, ValueError, r"or None, got \(64, 0\)"),
+        ({"path": ""}, TypeError, "path must be a str or a Path that is not empty, got ''"),
+        ({"path": None}, TypeError, "path must be a str or a Path that is not empty, got None"),
+        ({"path": "gone"}, FileNotFoundError, "gone: there is no such folder or .zip of images"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(folder, arguments, error, message):
+    with pytest.raises(error, match=message):
+        Streamed(**{"path": folder, **arguments})
+
+
+def test_what_holds_no_images_is_refused_at_once(tmp_path):
+    write_idx_folder(tmp_path / "digits")
+    with pytest.raises(ValueError, match=r"digits: the folder holds no images; these end in .bmp"):
+        Streamed(tmp_path / "digits")
+    with pytest.raises(ValueError, match=r"digits.zip: holds no images; these end in .bmp"):
+        Streamed(zipped(tmp_path / "digits"))
+    np.save(tmp_path / "a.npy", np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(ValueError, match=r"a.npy: a folder or a .zip of images can be streamed; l"):
+        Streamed(tmp_path / "a.npy")
+
+
+def test_images_beside_the_classes_are_refused_at_once(folder, source):
+    write_image(folder / "beside.png")
+    with pytest.raises(ValueError, match=r"one sub-folder a class; beside.png lies beside"):
+        Streamed(source())
+
+
+def test_a_tilde_is_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert Streamed("~/pets").path == folder
+
+
+def test_without_grain_the_extra_is_named_and_the_rest_works(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "grain", None)
+    streamed = Streamed(folder)
+    assert streamed.image_shape == (6, 5, 3)
+    with pytest.raises(ImportError, match=r'grain: pip install "jaxlayers\[train\]"'):
+        streamed.batches(4, seed=0)
+
+
+def test_many_iterators_one_after_the_other_do_not_add_up(folder):
+    # Grain wraps a method of its own whenever an iterator is made.
+    streamed = Streamed(folder)
+    for seed in range(300):
+        next(streamed.batches(1, seed=seed))
+
+
+# Starting processes is what these take their time for.
+
+
+def test_workers_give_the_same_batches_in_their_order_and_end_when_closed(
+    folder, tmp_path, monkeypatch
+):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    path = zipped(folder)
+    expected = take(batches(load(path), 2, seed=5), 12)
+    iterator = Streamed(path, workers=2).batches(2, seed=5)
+    got = take(iterator, 3)
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)  # as Ctrl-C does
+    got += take(iterator, 9)
+    np.testing.assert_array_equal(got, expected)
+    assert {type(batch) for batch in got} == {np.ndarray}
+    iterator.close()
+    assert multiprocessing.active_children() == []
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_broken_file_is_named_by_a_worker_which_ends(folder):
+    (folder / "dog" / "5.png").write_bytes(b"")
+    iterator = Streamed(folder, workers=1).batches(11, seed=0)
+    with pytest.raises(ValueError, match=r"pets: dog/5.png is not a readable image"):
+        next(iterator)
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_end_when_their_iterator_is_no_longer_referred_to(folder):
+    iterator = Streamed(folder, workers=2).batches(11, seed=0)
+    next(iterator)
+    del iterator
+    gc.collect()
+    assert multiprocessing.active_children() == []
+
+
+def run(script, folder):
+    """Runs a script that imports the package, without a pipe that its workers could keep open."""
+    path, output = folder.with_name("train.py"), folder.with_name("output.txt")
+    path.write_text(script)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TMPDIR": str(folder.parent),
+    }
+    with output.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, path, folder],
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+        )
+    return done.returncode, output.read_text()
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+KILLED = """
+import multiprocessing, os, signal, sys
+from jaxlayers.data.streaming import Streamed
+if __name__ == "__main__":
+    iterator = Streamed(sys.argv[1], workers=1).batches(2, seed=0)
+    next(iterator)
+    print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux for its processes")
+def test_workers_end_when_the_training_is_killed(folder):
+    _, output = run(KILLED, folder)
+    worker = int(output.split()[0])
+    try:
+        deadline = time.monotonic() + 10
+        while alive(worker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not alive(worker)
+    finally:
+        if alive(worker):
+            os.kill(worker, signal.SIGKILL)
+
+
+LEFT = """
+import sys
+from jaxlayers.data.streaming import Streamed
+if __name__ == "__main__":
+    iterator = Streamed(sys.argv[1], workers=2).batches(2, seed=0)
+    next(iterator)
+"""
+
+
+def test_a_script_that_ends_with_an_iterator_open_ends_without_a_word(folder):
+    assert run(LEFT, folder) == (0, "")
+
+
+UNGUARDED = """
+import sys
+from jaxlayers.data.streaming import Streamed
+next(Streamed(sys.argv[1], workers=1).batches(2, seed=0))
+"""
+
+
+def test_a_script_without_a_guard_is_told_so_and_does_not_hang(folder):
+    # As many names as do not fit into the pipe to a process that starts.
+    for number in range(700):
+        (folder / "cat" / f"{number:0>200}.png").symlink_to(folder / "cat" / "0.png")
+    code, output = run(UNGUARDED, folder)
+    assert code == 1
+    assert 'put what the script does under if __name__ == "__main__":' in output
