@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from benchmarks import convolutions, memory, training_step
+from benchmarks import convolutions, loop, memory, training_step
 from benchmarks.shapes import all_shapes
 from benchmarks.side_by_side import medians
 
@@ -20,13 +20,18 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=["convolutions", "step", "memory"])
+    parser.add_argument("--only", choices=["convolutions", "step", "loop", "memory"])
     parser.add_argument("--batch-size", type=int, default=64, help="of the training step")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--machine", default=None, help="name of the table; found out by default")
     arguments = parser.parse_args()
     path = RESULTS / f"{arguments.machine or _machine()}.md"
-    tables = {"step": step_table, "convolutions": convolution_table, "memory": memory_table}
+    tables = {
+        "step": step_table,
+        "loop": loop_table,
+        "convolutions": convolution_table,
+        "memory": memory_table,
+    }
     for part in [arguments.only] if arguments.only else tables:
         table = tables[part](arguments)
         print(table, flush=True)
@@ -107,6 +112,32 @@ def convolution_table(arguments: argparse.Namespace) -> str:
             "| in a scan |",
             "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             *map(_line, rows),
+        ]
+    )
+
+
+def loop_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of `train.fit`."""
+    steps = 60 if jax.default_backend() == "cpu" else 10_000
+    bare, fitted = loop.seconds_a_step(
+        arguments.batch_size, arguments.precision == "bfloat16", steps
+    )
+    resident = loop.resident_memory()
+    return "\n".join(
+        [
+            f"## The loop, batch {arguments.batch_size}, {arguments.precision}",
+            "",
+            "| | |",
+            "| --- | ---: |",
+            f"| a bare jitted step, ms | {1e3 * bare:.2f} |",
+            f"| a step in train.fit of {steps}, all that it writes included, ms "
+            f"| {1e3 * fitted:.2f} |",
+            f"| the latter to the former | {fitted / bare:.3f} |",
+            f"| {steps} steps after compiling, s | {fitted * steps:.1f} |",
+            *(
+                f"| MiB in memory after {part:.0%} of 5,000 steps of a small model | {mib:.0f} |"
+                for part, mib in resident
+            ),
         ]
     )
 

@@ -57,7 +57,8 @@ ON_JAX = {
 }
 
 
-def _gan(library: str, bfloat16: bool) -> train.GAN:
+def dcgan_task(library: str, bfloat16: bool) -> train.GAN:
+    """Returns the task whose step is timed, over the layers of a library on JAX."""
     generator, discriminator = _models(ON_JAX[library])
     if bfloat16:
         generator = _InBfloat16(generator, (100,))
@@ -76,7 +77,7 @@ STEPS_A_CALL = 4
 
 def in_a_loop(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], object], float]:
     """Returns a function that takes a call of steps as `train.fit` does, and compile seconds."""
-    task, devices = _gan("jaxlayers", bfloat16), Devices(1, batch_size)
+    task, devices = dcgan_task("jaxlayers", bfloat16), Devices(1, batch_size)
     # An epoch is longer than the benchmark.
     images = np.random.default_rng(0).integers(256, size=(64 * batch_size, 28, 28, 1))
     steps = OnDevice(task, images.astype(np.uint8), batch_size, devices)
@@ -104,7 +105,7 @@ def jax_step(
     library: str, batch_size: int, bfloat16: bool = False
 ) -> tuple[Callable[[], object], float]:
     """Returns a function that takes one step, and the seconds that compiling it took."""
-    gan = _gan(library, bfloat16)
+    gan = dcgan_task(library, bfloat16)
     images = jax.random.uniform(jax.random.key(1), (batch_size, 28, 28, 1))
     train_state = gan.init(jax.random.key(0))
     before = time.perf_counter()

@@ -77,7 +77,7 @@ class Checkpoints:
                     arrays=args.StandardSave(arrays),
                     about=args.JsonSave({"identity": self._identity, "saved": saved}),
                 ),
-                metrics=dict(metrics),
+                metrics=dict(metrics) or None,
                 force=True,
             )
         except (OSError, ValueError, RuntimeError) as error:

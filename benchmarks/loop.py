@@ -1,0 +1,93 @@
+"""What `train.fit` costs beside the step that it runs, and whether its memory grows."""
+
+import re
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from benchmarks.training_step import dcgan_task, jax_step
+from jaxlayers import train
+from jaxlayers.models import dcgan
+
+
+def images(count: int = 60_000) -> np.ndarray:
+    """Returns as many bytes as the whole MNIST has."""
+    rng = np.random.default_rng(0)
+    return rng.integers(256, size=(count, 28, 28, 1), dtype=np.uint8)
+
+
+def seconds_a_step(batch_size: int, bfloat16: bool, steps: int) -> tuple[float, float]:
+    """Returns the seconds of a bare step, and of one in `fit` with all that it writes.
+
+    Both after compiling: the first tenth of the steps is not counted.
+    """
+    bare, _ = jax_step("jaxlayers", batch_size, bfloat16)
+    bare()
+    times = []
+    for _ in range(max(5, steps // 10)):
+        start = time.perf_counter()
+        bare()
+        times.append(time.perf_counter() - start)
+    first = steps // 10
+    config = train.FitConfig(steps=steps, batch_size=batch_size, log_every=first)
+    seconds = _fitted(dcgan_task("jaxlayers", bfloat16), config)["seconds"]
+    return statistics.median(times), (seconds[-1] - seconds[0]) / (steps - first)
+
+
+def resident_memory(steps: int = 5000) -> list[tuple[float, float]]:
+    """Returns the MiB that this process has in memory while a small model trains.
+
+    Each with the part of the run that is over: 0.1 to 1.
+    """
+    task = train.GAN(
+        dcgan.generator(width=8),
+        dcgan.discriminator(width=4),
+        train.rmsprop(1e-4),
+        train.rmsprop(1e-4),
+    )
+    seen: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path) / "run"
+
+        def watch(over: Callable[[], bool]) -> None:
+            while not over():
+                done = len(train.RunFolder(folder).metrics().get("step", ())) / 100
+                if 0 < done < 1 and round(done, 1) > (seen[-1][0] if seen else 0):
+                    seen.append((round(done, 1), _resident()))
+                time.sleep(0.05)
+
+        ended = threading.Event()
+        thread = threading.Thread(target=watch, args=(ended.is_set,))
+        thread.start()
+        config = train.FitConfig(steps=steps, batch_size=16, log_every=steps // 100)
+        _fitted(task, config, folder, images(5000))
+        ended.set()
+        thread.join()
+        seen.append((1.0, _resident()))
+    return seen
+
+
+def _fitted(
+    task: train.GAN,
+    config: train.FitConfig,
+    path: Path | None = None,
+    data: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = train.RunFolder(path or Path(temporary) / "run")
+        folder.create({}, {})
+        fitted = train.fit(task, images() if data is None else data, config, folder)
+        jax.block_until_ready(fitted.train_state)
+        return folder.metrics()
+
+
+def _resident() -> float:
+    status = Path("/proc/self/status").read_text()
+    match = re.search(r"VmRSS:\s+(\d+) kB", status)
+    return int(match[1]) / 1024 if match else float("nan")
