@@ -176,7 +176,7 @@ class Checkpoints:
         older = [str(other) for other in self.steps() if other < step]
         offer = (
             f"There are older ones, after {', '.join(older)} steps: resume from one of them by "
-            "its number"
+            f"its number, resume={older[-1]} or --resume-step {older[-1]}"
             if older
             else "There is no older one"
         )

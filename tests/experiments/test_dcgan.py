@@ -62,10 +62,10 @@ def test_the_command_leaves_all_that_comes_of_a_run_in_its_folder(tmp_path, imag
         assert picture.width == picture.height == 600 // (8 * 6 + 2) * (8 * 6 + 2)
 
 
-def test_ctrl_c_ends_the_command_with_status_130_and_a_whole_folder(tmp_path, images):
-    out = tmp_path / "run"
+def stopped_by(number, command, out):
+    """Sends a signal to a command once it has logged; returns its exit status and output."""
     running = subprocess.Popen(
-        commands.command("dcgan", "--data", images, "--batch-size", 4, "--out", out),
+        command,
         env=commands.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,9 +74,16 @@ def test_ctrl_c_ends_the_command_with_status_130_and_a_whole_folder(tmp_path, im
     deadline = time.monotonic() + 90
     while not (out / "metrics.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     output, _ = running.communicate(timeout=60)
-    assert running.returncode == 130, output
+    return running.returncode, output
+
+
+def test_ctrl_c_ends_the_command_with_status_130_and_a_whole_folder(tmp_path, images):
+    out = tmp_path / "run"
+    command = commands.command("dcgan", "--data", images, "--batch-size", 4, "--out", out)
+    status, output = stopped_by(signal.SIGINT, command, out)
+    assert status == 130, output
     assert "Traceback" not in output
     last = RunFolder(out).metrics()["step"][-1]
     assert 10 <= last < 3000
@@ -91,19 +98,8 @@ def test_a_signal_and_resume_give_what_one_run_gives(tmp_path, images):
         )
 
     out = tmp_path / "run"
-    running = subprocess.Popen(
-        command(out, "--steps", 100000),
-        env=commands.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deadline = time.monotonic() + 90
-    while not (out / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGTERM)
-    output, _ = running.communicate(timeout=60)
-    assert running.returncode == 143, output
+    status, output = stopped_by(signal.SIGTERM, command(out, "--steps", 100000), out)
+    assert status == 143, output
     stopped = int(RunFolder(out).metrics()["step"][-1])
     for folder, extra in ((out, ["--resume"]), (tmp_path / "whole", [])):
         ended = subprocess.run(

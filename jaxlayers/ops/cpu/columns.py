@@ -89,9 +89,8 @@ def _column(
     live = geometry.taps_of_output(-1, column, spatial, window)
     dilation = geometry.dilation[-1]
     start = geometry.start_of_output(-1, column) + live.start * dilation
-    return live, slice(start, start + (len(live) - 1) * dilation + 1, dilation) if live else slice(
-        0
-    )
+    stop = start + (len(live) - 1) * dilation + 1
+    return live, slice(start, stop, dilation) if live else slice(0)
 
 
 def _place(part: Array, where: tuple[slice, ...], extents: Extents) -> Array:
