@@ -121,6 +121,24 @@ def check_damage(name, path):
     assert refused
 
 
+def test_an_array_that_comes_back_changed_is_damage(checkpoints, monkeypatch):
+    for step in (5, 10):
+        checkpoints.save(state(step), {})
+    checkpoints.wait()
+    restore = checkpoints._manager.restore
+
+    def with_zeros(step, args):
+        items = restore(step, args=args)
+        if "arrays" in items:
+            items["arrays"]["params.model.kernel"] *= 0
+        return items
+
+    monkeypatch.setattr(checkpoints._manager, "restore", with_zeros)
+    said = r"damaged \(arrays: params\.model\.kernel: its checksum.*--resume-step 5"
+    with pytest.raises(CheckpointError, match=said):
+        checkpoints.restore(state(), 10)
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=r"file/checkpoints: cannot be written"):
