@@ -40,13 +40,22 @@ class Config:
     drawn with it."""
     accumulate: int = 1
     """Steps whose gradients make one update."""
+    size: tuple[int, int] | None = None
+    """Height and width to which images are resized; needed where files differ in size."""
     workers: int | None = None
     """Image files are read while training, by so many processes (0: by this one) instead of
     before it: for more than memory holds."""
     devices: int | None = None
     """Devices that share each batch; all where not given."""
+    log_every: int = 10
+    """Steps between two lines of metrics."""
+    sample_every: int = 250
+    """Steps between two pictures of samples."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
+    best: str | None = None
+    """Name of a metric, such as generator_loss; the checkpoint where it was smallest is kept
+    beside the last three."""
     out: Path | None = None
     """The folder of the run; runs/dcgan-PRESET-TIME where not given."""
     resume: bool = False
@@ -63,7 +72,10 @@ class Config:
 _FREE = (
     "steps",
     "devices",
+    "log_every",
+    "sample_every",
     "checkpoint_every",
+    "best",
     "out",
     "resume",
     "resume_step",
@@ -120,9 +132,9 @@ def main(config: Config) -> int:
     preset = PRESETS[config.preset]
     dataset: data.Dataset | data.Streamed
     if config.workers is None:
-        dataset = data.load(config.data, split="all")
+        dataset = data.load(config.data, split="all", size=config.size)
     else:
-        dataset = data.Streamed(config.data, workers=config.workers)
+        dataset = data.Streamed(config.data, config.size, config.workers)
     image_shape = dataset.image_shape
     if image_shape[-1] not in (1, 3):
         raise ValueError(f"data: images must have 1 or 3 channels, got {dataset}")
@@ -147,7 +159,10 @@ def main(config: Config) -> int:
         steps=preset.steps if config.steps is None else config.steps,
         batch_size=preset.batch_size if config.batch_size is None else config.batch_size,
         seed=config.seed,
+        log_every=config.log_every,
+        sample_every=config.sample_every,
         checkpoint_every=config.checkpoint_every,
+        best=config.best,
         devices=config.devices,
     )
     # Too few images for a batch should fail before there is a folder.
@@ -174,11 +189,16 @@ def main(config: Config) -> int:
                 "summaries": {model.name: str(model.summary()) for model in models},
             },
         )
-    print(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}", flush=True)
+    tell = print if jax.process_index() == 0 else _say_nothing
+    tell(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}", flush=True)
     from_step = resume if config.resume_step is None else config.resume_step
     fitted = train.fit(task, dataset, fit_config, folder, resume=from_step)
-    print(f"samples, curves, report.html and parameters are in {out}")
+    tell(f"samples, curves, report.html and parameters are in {out}")
     return 0 if fitted.signal is None else 128 + fitted.signal
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    """Takes the place of `print` in all but one of several processes."""
 
 
 def _accumulating(

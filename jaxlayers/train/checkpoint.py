@@ -1,6 +1,8 @@
 """Checkpoints: all that a run needs to go on, bit for bit, written while it goes on."""
 
 import json
+import logging
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,9 @@ from jax import Array
 
 from jaxlayers.train.names import named
 from jaxlayers.train.task import TrainState
+
+# A checkpoint takes that much more than its arrays, and so do metrics and pictures beside it.
+_MORE_BYTES = 2**20
 
 
 class CheckpointError(ValueError):
@@ -51,6 +56,8 @@ class Checkpoints:
             preservation_policy=policies.AnyPreservationPolicy(kept),
             cleanup_tmp_directories=True,
         )
+        # What fails there fails here as well, with a message; theirs would bury it.
+        logging.getLogger("absl").addFilter(_not_of_orbax)
         try:
             self._manager = self._orbax.CheckpointManager(self._path, options=options)
         except OSError as error:
@@ -68,6 +75,13 @@ class Checkpoints:
         """
         arrays = _arrays(train_state)
         step = int(train_state.step)
+        # A write that fails half-way leaves less room for everything else.
+        needed = sum(array.nbytes for array in arrays.values()) + _MORE_BYTES
+        free = shutil.disk_usage(self._path).free
+        if free < needed:
+            raise self._not_written(
+                f"no space left on device: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} free"
+            )
         saved = {name: [_kind(array), _checksum(array)] for name, array in arrays.items()}
         args = self._orbax.args
         try:
@@ -101,6 +115,7 @@ class Checkpoints:
             self.wait()
         finally:
             self._manager.close()
+            logging.getLogger("absl").removeFilter(_not_of_orbax)
 
     def restore(self, like: TrainState, step: int | None = None) -> TrainState:
         """Returns the train state of a checkpoint.
@@ -185,7 +200,7 @@ class Checkpoints:
             f"{self._path / str(step)}: the checkpoint is damaged ({what}: {text}). {offer}"
         )
 
-    def _not_written(self, error: Exception) -> CheckpointError:
+    def _not_written(self, error: object) -> CheckpointError:
         try:
             whole = [step for step in self.steps() if (self._path / str(step)).is_dir()]
         except OSError:
@@ -194,6 +209,10 @@ class Checkpoints:
             f"the last good one is that after {whole[-1]} steps" if whole else "there is none yet"
         )
         return CheckpointError(f"{self._path}: a checkpoint could not be written ({error}); {last}")
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    return "orbax" not in record.pathname
 
 
 def _orbax() -> ModuleType:

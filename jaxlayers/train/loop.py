@@ -101,8 +101,11 @@ def fit(
             train_state = checkpoints.restore(train_state, None if resume is True else resume)
             checkpoints.forget_after(int(train_state.step))
         interruption = stack.enter_context(interruptible())
-        progress = stack.enter_context(show_progress(config.steps, config.batch_size))
-        writes = folder if jax.process_index() == 0 else None
+        leads = jax.process_index() == 0
+        progress = stack.enter_context(
+            show_progress(config.steps, config.batch_size, quiet=not leads)
+        )
+        writes = folder if leads else None
         record = Record(progress, writes, int(train_state.step))
         run = _Run(task, steps, config, picture_key, record, checkpoints)
         try:
@@ -192,6 +195,10 @@ class _Run:
         self.good = call.taken.train_state
         self._pace.finished(call.last - call.first)
         numbers = {name: value.item() for name, value in metrics.items()}
+        if config.best is not None and config.best not in numbers:
+            raise ValueError(
+                f"fit: best must be a metric of the task, {', '.join(numbers)}, got {config.best!r}"
+            )
         if last or step % config.log_every == 0:
             self._record.metrics(step, numbers)
         samples = self._sample(self.good) if last and call.samples is None else call.samples

@@ -19,13 +19,17 @@ class Progress(Protocol):
 
 
 @contextmanager
-def show_progress(steps: int, batch_size: int) -> Iterator[Progress]:
+def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[Progress]:
     """Shows a live line in a terminal, and plain lines elsewhere or without rich.
 
     Args:
         steps: how many the run will take.
         batch_size: images a step.
+        quiet: shows nothing, as all but one of several processes should.
     """
+    if quiet:
+        yield _Nothing()
+        return
     if sys.stderr.isatty():
         try:
             import rich.console
@@ -43,6 +47,11 @@ def show_progress(steps: int, batch_size: int) -> Iterator[Progress]:
                 yield _Bar(bar, steps, batch_size)
             return
     yield _Lines(steps, batch_size)
+
+
+class _Nothing:
+    def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        pass
 
 
 class _Clock:

@@ -112,8 +112,11 @@ class RunFolder:
         """
         arrays: dict[str, Any] = dict(_flatten({"params": params, "state": state}))
         temporary = self.path / "parameters.tmp.npz"
-        np.savez(temporary, **arrays)
-        temporary.replace(self.path / "parameters.npz")
+        try:
+            np.savez(temporary, **arrays)
+            temporary.replace(self.path / "parameters.npz")
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def load_parameters(self) -> tuple[Any, Any]:
         """Returns params and state as they were saved, with NumPy's arrays.

@@ -251,6 +251,7 @@ def call(monkeypatch, capsys):
         (["--steps", "0"], "steps must be a positive integer, got 0"),
         (["--batch-size", "13"], "12 rows do not fill one batch of batch_size=13"),
         (["--batch-size", "4", "--seed", "-1"], "seed must be an integer from 0"),
+        (["--batch-size", "4", "--log-every", "0"], "log_every must be a positive integer"),
         (["--batch-size", "4", "--ema", "1"], "ema must be from 0 to below 1"),
         (["--batch-size", "4", "--accumulate", "0"], "accumulate must be a positive integer"),
         (["--batch-size", "4", "--devices", "0"], "devices must be a positive integer or None"),

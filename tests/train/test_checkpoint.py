@@ -156,3 +156,14 @@ def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatc
     with pytest.raises(CheckpointError, match=r"No space left.*last good one is that after 5"):
         checkpoints.save(state(10), {})
     assert_same(checkpoints.restore(state()), state(5))
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_not_begun_on(checkpoints, monkeypatch):
+    checkpoints.save(state(5), {})
+    checkpoints.wait()
+    nearly_full = shutil._ntuple_diskusage(2**30, 2**30 - 2**20, 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
+    said = r"1\.0 MiB needed, 1\.0 free\); the last good one is that after 5"
+    with pytest.raises(CheckpointError, match=said):
+        checkpoints.save(state(10), {})
+    assert checkpoints.steps() == [5]

@@ -73,6 +73,7 @@ def test_two_processes_have_the_losses_of_one(tmp_path, alone):
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert all("ended after 20" in output for output in outputs)
+    assert ["step 20/20" in output for output in outputs] == [True, False]
     assert_same_losses(RunFolder(tmp_path / "run").metrics(), alone)
 
 

@@ -187,3 +187,10 @@ def test_fewer_images_than_a_batch_are_refused(folder):
 def read(path):
     with Image.open(path) as picture:
         return np.asarray(picture)
+
+
+def test_a_best_that_is_no_metric_is_refused_at_the_first_step(folder):
+    config = dataclasses.replace(CONFIG, best="losss")
+    with pytest.raises(ValueError, match="a metric of the task, number, some_loss, got 'losss'"):
+        fit(toys.Metered(), IMAGES, config, folder)
+    assert not folder.metrics()
