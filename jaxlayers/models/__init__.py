@@ -1,5 +1,5 @@
 """Models, as functions that return a Sequential."""
 
-from jaxlayers.models import dcgan
+from jaxlayers.models import cnn, dcgan
 
-__all__ = ["dcgan"]
+__all__ = ["cnn", "dcgan"]

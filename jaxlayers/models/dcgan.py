@@ -7,7 +7,7 @@ Reference:
 from collections.abc import Sequence
 
 from jaxlayers import layers
-from jaxlayers.layers.arguments import as_tuple, is_integer
+from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
 
 # As the model was published for Keras: it follows new batches faster than Keras's 0.99.
@@ -44,14 +44,14 @@ def generator(
         >>> generator().output_shape()
         (28, 28, 1)
     """
-    height, columns, channels = _image_shape(image_shape)
+    height, columns, channels = arguments.image_shape(image_shape)
     if height % 4 or columns % 4:
         raise ValueError(
             f"generator: height and width of image_shape must be multiples of 4, "
             f"got {tuple(image_shape)}"
         )
-    _check_size("generator", "width", width, 8)
-    _check_size("generator", "latent_size", latent_size, 1)
+    arguments.check_size("generator", "width", width, 8)
+    arguments.check_size("generator", "latent_size", latent_size, 1)
     base = (height // 4, columns // 4, width)
 
     def convolve(filters: int) -> list[layers.Layer]:
@@ -107,8 +107,8 @@ def discriminator(
         >>> discriminator().output_shape()
         (1,)
     """
-    shape = _image_shape(image_shape)
-    _check_size("discriminator", "width", width, 1)
+    shape = arguments.image_shape(image_shape)
+    arguments.check_size("discriminator", "width", width, 1)
 
     def convolve(filters: int, strides: int) -> list[layers.Layer]:
         return [
@@ -131,17 +131,3 @@ def discriminator(
         name="discriminator",
     )
     return model.logits() if logits else model
-
-
-def _image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
-    shape = as_tuple(image_shape) or ()
-    if len(shape) != 3 or not all(is_integer(d) and d > 0 for d in shape):
-        raise ValueError(
-            f"image_shape must be (height, width, channels), positive integers, got {image_shape!r}"
-        )
-    return shape
-
-
-def _check_size(model: str, name: str, size: int, multiple: int) -> None:
-    if not is_integer(size) or size <= 0 or size % multiple:
-        raise ValueError(f"{model}: {name} must be a positive multiple of {multiple}, got {size!r}")

@@ -1,6 +1,7 @@
 """Training: tasks, which are pure, and the loop that runs them."""
 
 from jaxlayers.train.checkpoint import CheckpointError
+from jaxlayers.train.classifier import Classifier
 from jaxlayers.train.finite import NotFiniteError
 from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.gan import GAN
@@ -13,6 +14,7 @@ from jaxlayers.train.task import Task, TrainState
 __all__ = [
     "GAN",
     "CheckpointError",
+    "Classifier",
     "FitConfig",
     "Fitted",
     "InBfloat16",

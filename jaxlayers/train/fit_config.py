@@ -8,6 +8,7 @@ _COUNTS = (
     "log_every",
     "sample_every",
     "samples",
+    "evaluate_every",
     "checkpoint_every",
     "keep",
 )
@@ -24,9 +25,11 @@ class FitConfig:
         log_every: steps between two lines of metrics.
         sample_every: steps between two pictures of samples.
         samples: how many images such a picture shows.
+        evaluate_every: steps between two evaluations of held-out data, where there are such.
         checkpoint_every: steps between two checkpoints.
         keep: how many of the last checkpoints stay.
-        best: name of a metric; the checkpoint at which it was smallest stays as well.
+        best: name of a metric, such as `held_out_loss`; the checkpoint at which it was smallest
+            stays as well.
         devices: how many devices share each batch; all where `None`.
 
     Raises:
@@ -39,6 +42,7 @@ class FitConfig:
     log_every: int = 10
     sample_every: int = 250
     samples: int = 64
+    evaluate_every: int = 500
     checkpoint_every: int = 500
     keep: int = 3
     best: str | None = None

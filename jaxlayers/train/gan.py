@@ -10,6 +10,8 @@ from jax import Array
 
 from jaxlayers.layer import Layer
 from jaxlayers.losses import binary_cross_entropy
+from jaxlayers.train.images import as_float
+from jaxlayers.train.optimizers import update
 from jaxlayers.train.task import Metrics, TrainState
 
 
@@ -119,7 +121,7 @@ class GAN:
         Raises:
             ValueError: images of another shape than the generator's.
         """
-        images = self._as_float(images)
+        images = as_float("GAN", images, self.image_shape)
         params, state = train_state.params, train_state.state
         keys = jax.random.split(jax.random.fold_in(train_state.key, train_state.step), 4)
         latent_key, generator_key, discriminator_key, adversarial_key = keys
@@ -147,7 +149,7 @@ class GAN:
         gradient = jax.grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
         (by_params, *by_outputs), loss = gradient(params["generator"], fakes, generator_state)
         (through_fakes,) = pull_back(tuple(by_outputs))
-        generator_params, generator_opt_state = _update(
+        generator_params, generator_opt_state = update(
             self.generator,
             self.generator_optimizer,
             params["generator"],
@@ -199,7 +201,7 @@ class GAN:
 
         params = train_state.params["discriminator"]
         gradient, (loss, logits, state) = jax.grad(loss_of, has_aux=True)(params)
-        params, opt_state = _update(
+        params, opt_state = update(
             self.discriminator,
             self.discriminator_optimizer,
             params,
@@ -215,22 +217,3 @@ class GAN:
 
     def _latents(self, key: Array, n: int) -> Array:
         return jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
-
-    def _as_float(self, images: Array) -> Array:
-        if tuple(images.shape[1:]) != self.image_shape:
-            raise ValueError(
-                f"GAN: images must be [batch, {', '.join(map(str, self.image_shape))}], as the "
-                f"generator makes them, got an array of shape {images.shape}"
-            )
-        return images / jnp.float32(255) if images.dtype == jnp.uint8 else images
-
-
-def _update(
-    model: Layer,
-    optimizer: optax.GradientTransformation,
-    params: Any,
-    opt_state: Any,
-    gradient: Any,
-) -> tuple[Any, Any]:
-    updates, opt_state = optimizer.update(gradient, opt_state, params)
-    return model.constrain(optax.apply_updates(params, updates)), opt_state

@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 from jaxlayers.data import Dataset, batches
 from jaxlayers.train.checkpoint import Checkpoints
 from jaxlayers.train.devices import Devices
+from jaxlayers.train.evaluation import HELD_OUT, Evaluation
 from jaxlayers.train.finite import first_not_finite
 from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.interruption import interruptible
@@ -22,7 +23,7 @@ from jaxlayers.train.progress import show_progress
 from jaxlayers.train.record import Record
 from jaxlayers.train.run_folder import RunFolder
 from jaxlayers.train.steps import OnDevice, Steps, Streaming, Taken
-from jaxlayers.train.task import Task, TrainState
+from jaxlayers.train.task import Metrics, Task, TrainState
 
 # A call takes about so long where steps are slow: a person who stops a run waits for it.
 _SECONDS_A_CALL = 2.0
@@ -52,6 +53,7 @@ def fit(
     config: FitConfig,
     folder: RunFolder | None = None,
     *,
+    held_out: Any = None,
     resume: bool | int = False,
 ) -> Fitted:
     """Trains a task.
@@ -62,12 +64,14 @@ def fit(
 
     Args:
         task: what to train, such as `GAN`.
-        data: a `Dataset`, of which the images are taken; images, uint8 [N, height, width,
-            channels]; a tuple of arrays of one length; or what streams, such as
-            `data.Streamed`.
+        data: a `Dataset`, of which a `GAN` takes the images and a `Classifier` the labels as well;
+            images, uint8 [N, height, width, channels]; a tuple of arrays of one length; or what
+            streams, such as `data.Streamed`.
         config: how long and how.
         folder: where metrics, pictures, checkpoints and the last parameters go; nowhere where
             `None`.
+        held_out: data of the same kind to evaluate the task on, every `config.evaluate_every`
+            steps and at the end; its means are logged as `held_out_loss` and so on.
         resume: whether to go on from the last checkpoint in `folder`, or after how many steps the
             checkpoint was taken to go on from. What comes is bit for bit what would have come.
 
@@ -84,7 +88,13 @@ def fit(
             in the error, and saved in the folder.
     """
     devices = Devices(config.devices, config.batch_size)
+    data = _rows(task, data)
     steps = _steps(task, data, config, devices)
+    evaluation = None
+    if held_out is not None:
+        if not hasattr(task, "evaluate"):
+            raise ValueError(f"fit: {type(task).__name__} has no evaluate to use held_out data")
+        evaluation = Evaluation(task, _rows(task, held_out), config.batch_size, devices)
     init_key, picture_key = jax.random.split(jax.random.key(config.seed))
     train_state = devices.place(task.init(init_key))
     with ExitStack() as stack:
@@ -107,7 +117,7 @@ def fit(
         )
         writes = folder if leads else None
         record = Record(progress, writes, int(train_state.step))
-        run = _Run(task, steps, config, picture_key, record, checkpoints)
+        run = _Run(task, steps, evaluation, config, picture_key, record, checkpoints)
         try:
             train_state = run.go(train_state, lambda: _agreed(interruption.asked))
         except BaseException:
@@ -137,6 +147,7 @@ class _Call(NamedTuple):
     last: int  # and after
     taken: Taken
     samples: Array | None
+    means: Metrics  # over held-out data
 
 
 class _Run:
@@ -146,13 +157,14 @@ class _Run:
         self,
         task: Any,
         steps: Steps,
+        evaluation: Evaluation | None,
         config: FitConfig,
         picture_key: Array,
         record: Record,
         checkpoints: Checkpoints | None,
     ) -> None:
         self._steps, self._config, self._record = steps, config, record
-        self._checkpoints = checkpoints
+        self._evaluation, self._checkpoints = evaluation, checkpoints
         self._pace = _Pace()
         self._picture_key = picture_key
         self._draw = jax.jit(task.sample, static_argnums=2) if hasattr(task, "sample") else None
@@ -164,9 +176,9 @@ class _Run:
         while step < self._config.steps and not asked():
             count = min(self._next(step) - step, self._pace.steps())
             taken = self._steps.take(train_state, step, count)
-            due = (step + count) % self._config.sample_every == 0
-            samples = self._sample(taken.train_state) if due else None
-            call = _Call(train_state, step, step + count, taken, samples)
+            samples = self._due_samples(taken.train_state, step + count)
+            means = self._due_means(taken.train_state, step + count)
+            call = _Call(train_state, step, step + count, taken, samples, means)
             if running is not None:
                 self._finish(running)
             train_state, step, running = taken.train_state, step + count, call
@@ -174,16 +186,27 @@ class _Run:
             self._finish(running, last=True)
         return train_state
 
-    def _sample(self, train_state: TrainState) -> Array | None:
-        """Returns samples, always of the same latents, as far as a task can."""
-        if self._draw is None:
+    def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
+        """Returns samples, always of the same latents, where they are due and a task can."""
+        due = last or step % self._config.sample_every == 0
+        if not due or self._draw is None:
             return None
         return self._draw(train_state, self._picture_key, self._config.samples)
+
+    def _due_means(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
+        """Returns the means over held-out data, where they are due and there are such."""
+        config = self._config
+        due = last or step % config.evaluate_every == 0
+        # The best checkpoint is chosen by what is known of each.
+        due |= config.best is not None and step % config.checkpoint_every == 0
+        return self._evaluation.means(train_state) if due and self._evaluation else {}
 
     def _next(self, step: int) -> int:
         """Returns the next step at which there is something to do."""
         config = self._config
-        every = (config.log_every, config.sample_every, config.checkpoint_every)
+        every = [config.log_every, config.sample_every, config.checkpoint_every]
+        if self._evaluation is not None:
+            every.append(config.evaluate_every)
         return min(config.steps, *(step - step % n + n for n in every))
 
     def _finish(self, call: _Call, last: bool = False) -> None:
@@ -194,18 +217,29 @@ class _Run:
             raise self._not_finite(call)
         self.good = call.taken.train_state
         self._pace.finished(call.last - call.first)
-        numbers = {name: value.item() for name, value in metrics.items()}
-        if config.best is not None and config.best not in numbers:
-            raise ValueError(
-                f"fit: best must be a metric of the task, {', '.join(numbers)}, got {config.best!r}"
-            )
-        if last or step % config.log_every == 0:
+        means = call.means or (self._due_means(self.good, step, last) if last else {})
+        numbers = {name: value.item() for name, value in (metrics | jax.device_get(means)).items()}
+        self._check_best(numbers)
+        if last or means or step % config.log_every == 0:
             self._record.metrics(step, numbers)
-        samples = self._sample(self.good) if last and call.samples is None else call.samples
+        samples = call.samples
+        if samples is None and last:
+            samples = self._due_samples(self.good, step, last)
         if samples is not None:
             self._record.samples(step, np.asarray(samples))
         if self._checkpoints is not None and (last or step % config.checkpoint_every == 0):
             self._checkpoints.save(self.good, numbers)
+
+    def _check_best(self, numbers: Mapping[str, float]) -> None:
+        """Checks at the first step, not at the first checkpoint, that there is such a metric."""
+        best = self._config.best
+        if best is None or best in numbers:
+            return
+        evaluated = self._evaluation is not None and best.startswith(HELD_OUT)
+        if not evaluated:
+            raise ValueError(
+                f"fit: best must be a metric of the task, {', '.join(numbers)}, got {best!r}"
+            )
 
     def _not_finite(self, call: _Call) -> Exception:
         error = first_not_finite(
@@ -241,6 +275,13 @@ class _Pace:
         return max(1, int(_SECONDS_A_CALL / self._seconds_a_step))
 
 
+def _rows(task: Any, data: Any) -> Any:
+    """Returns the arrays that a task takes of some data, or what streams them."""
+    if hasattr(task, "rows"):
+        return task.rows(data)
+    return data.images if isinstance(data, Dataset) else data
+
+
 def _steps(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
     """Returns what takes steps on data of this kind and size."""
     batch_size, seed = config.batch_size, config.seed
@@ -253,15 +294,14 @@ def _steps(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
             )
 
         return Streaming(task, stream, devices)
-    arrays = data.images if isinstance(data, Dataset) else data
-    batches(arrays, batch_size, seed=seed)  # says what is wrong with arguments
-    if devices.hold(arrays):
-        return OnDevice(task, arrays, batch_size, devices)
+    batches(data, batch_size, seed=seed)  # says what is wrong with arguments
+    if devices.hold(data):
+        return OnDevice(task, data, batch_size, devices)
     size = batch_size // count
     share = slice(index * size, (index + 1) * size)
 
     def slices(start: int) -> Iterator[Any]:
-        for batch in batches(arrays, batch_size, seed=seed, start=start):
+        for batch in batches(data, batch_size, seed=seed, start=start):
             yield jax.tree.map(lambda rows: rows[share], batch)
 
     return Streaming(task, slices, devices)
@@ -272,11 +312,10 @@ def _identity(config: FitConfig, data: Any) -> dict[str, Any]:
     identity: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
     if hasattr(data, "batches"):
         return identity | {"data": f"{len(data)} images streamed"}
-    arrays = jax.tree.leaves(data.images if isinstance(data, Dataset) else data)
     return identity | {
         "data": [
             f"{array.dtype}{list(array.shape)} {zlib.crc32(np.ascontiguousarray(array).data):08x}"
-            for array in arrays
+            for array in jax.tree.leaves(data)
         ]
     }
 

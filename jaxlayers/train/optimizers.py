@@ -77,3 +77,18 @@ def constrained(
 
     extended = optax.with_extra_args_support(optimizer)
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
+
+
+def update(
+    model: Layer,
+    optimizer: optax.GradientTransformation,
+    params: Any,
+    opt_state: Any,
+    gradient: Any,
+) -> tuple[Any, Any]:
+    """Returns the params of a model after one step down a gradient, and the optimizer's state.
+
+    The constraints of the model hold for them.
+    """
+    updates, opt_state = optimizer.update(gradient, opt_state, params)
+    return model.constrain(optax.apply_updates(params, updates)), opt_state

@@ -23,8 +23,14 @@ class TrainState(NamedTuple):
 class Task(Protocol):
     """Something that can be trained: a GAN, a classifier.
 
-    A task may also have `sample(train_state, key, n)`, of which `fit` makes pictures, and
-    `to_keep(train_state)`, the params that a trained model is kept with.
+    A task may also have
+
+    - `rows(data)`, the arrays that batches are cut from, of what `fit` was given as data; without
+      it they are the images of a `Dataset`, or the data itself,
+    - `sample(train_state, key, n)`, of which `fit` makes pictures,
+    - `evaluate(train_state, batch)`, an array [batch] by name, of which `fit` logs the means over
+      held-out data,
+    - `to_keep(train_state)`, the params that a trained model is kept with.
     """
 
     def init(self, key: Array) -> TrainState:

@@ -15,6 +15,8 @@ GEOMETRIES = [
     ((5, 4), (3, 2), (1, 3)),
     ((3, 3), (3, 3), (4, 1)),
     ((3, 4, 5), (2, 3, 2), (2, 1, 2)),
+    # More than is reduced position by position.
+    ((13, 12), (9, 10), (2, 3)),
 ]
 POOLINGS = [(ops.max_pool, np.max), (ops.sum_pool, np.sum), (ops.average_pool, np.mean)]
 
@@ -51,3 +53,26 @@ def test_floats_keep_their_dtype(ours, _) -> None:
             ours(jnp.ones((1, 4, 4, 1), dtype), (2, 2), (2, 2), "same", "channels_last").dtype
             == dtype
         )
+
+
+def test_the_gradient_of_a_maximum_goes_to_the_first_of_equal_positions() -> None:
+    # Whole numbers from 0 to 2, so that most windows have several that are largest.
+    x = np.random.default_rng(0).integers(3, size=(2, 7, 6, 3)).astype(np.float32)
+    y, pull_back = jax.vjp(
+        lambda x: ops.max_pool(x, (3, 2), (2, 2), "same", "channels_last"), jnp.asarray(x)
+    )
+    (gradient,) = pull_back(jnp.ones_like(y))
+    expected = np.zeros_like(x)
+    # Same padding here is a row in front and one behind.
+    padded = np.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)), constant_values=-np.inf)
+    for image, row, column, channel in np.ndindex(*y.shape):
+        window = padded[image, 2 * row : 2 * row + 3, 2 * column : 2 * column + 2, channel]
+        i, j = np.unravel_index(window.argmax(), window.shape)
+        expected[image, 2 * row + i - 1, 2 * column + j, channel] += 1
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_nan_is_the_maximum(position) -> None:
+    x = jnp.arange(4.0).at[position].set(jnp.nan).reshape(1, 2, 2, 1)
+    assert jnp.isnan(ops.max_pool(x, (2, 2), (2, 2), "valid", "channels_last")).all()

@@ -48,13 +48,15 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
     )
 
 
-def kernel_gradient(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
-    """Returns the kernel; see `trilinear.kernel_gradient`."""
+def kernel_gradient(
+    x: Array, y: Array, window: Extents, geometry: Geometry, of_groups: bool = False
+) -> Array:
+    """Returns the kernel; see `trilinear.kernel_gradient`, and `rule` for `of_groups`."""
     shape = (*window, x.shape[-1] // geometry.groups, y.shape[-1])
     shapes = _Shapes.of(x.shape, shape, geometry)
     if shapes.empty:
         return jnp.zeros(shape, x.dtype)
-    form, held = _KERNEL_GRADIENT[rule.kernel_gradient(x.shape, shape, geometry)]
+    form, held = _KERNEL_GRADIENT[rule.kernel_gradient(x.shape, shape, geometry, of_groups)]
     parts = shapes.parts(held, x.dtype)
     if parts == 1:
         return form(x, y, window, geometry)
@@ -111,6 +113,18 @@ def _output_patches(shapes: _Shapes) -> int:
     return math.prod(shapes.x[1:-1]) * math.prod(shapes.kernel[:-2]) * shapes.y[-1]
 
 
+def _input_row(shapes: _Shapes) -> int:
+    """Numbers an image in what the taps of the last axis meet of x."""
+    rows = math.prod(shapes.x[1:-2]) * shapes.y[-2]
+    return rows * shapes.kernel[-3] * shapes.x[-1]
+
+
+def _output_row(shapes: _Shapes) -> int:
+    """Numbers an image in y, moved along the last axis to where each tap meets x."""
+    rows = math.prod(shapes.y[1:-2]) * shapes.x[-2]
+    return rows * shapes.kernel[-3] * shapes.y[-1]
+
+
 def _each_part(compute: Callable[[Array], Array], images: Array, parts: int) -> Array:
     """Computes one part of the batch after the other."""
     if parts == 1:
@@ -150,7 +164,12 @@ def _forward_by_blocks(x: Array, kernel: Array, geometry: Geometry) -> Array:
 
 def _kernel_gradient_by_blocks(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
     return blocks.kernel_gradient_by_blocks(
-        kernel_gradient, x, y, window, geometry, rule.CHANNELS_TOGETHER
+        functools.partial(kernel_gradient, of_groups=True),
+        x,
+        y,
+        window,
+        geometry,
+        rule.CHANNELS_TOGETHER,
     )
 
 
@@ -174,6 +193,7 @@ _FORWARD: dict[str, tuple[Callable[..., Array], _Held]] = {
     "one_tap": (forward_forms.one_tap, None),
     "tap_by_tap": (forward_forms.tap_by_tap, _nothing),
     "patches": (forward_forms.patches, _input_patches),
+    "row_by_row": (forward_forms.row_by_row, _input_row),
     "column_by_column": (columns.forward, _nothing),
     "shifted_sums": (forward_forms.shifted_sums, _output_patches),
     "depthwise": (depthwise.forward, None),
@@ -191,6 +211,7 @@ _KERNEL_GRADIENT: dict[str, tuple[Callable[..., Array], _Held]] = {
     "convolution": (kernel_gradient_forms.convolution, _nothing),
     "tap_by_tap": (kernel_gradient_forms.tap_by_tap, _nothing),
     "patches": (kernel_gradient_forms.patches, _input_patches),
+    "row_by_row": (kernel_gradient_forms.row_by_row, _output_row),
     "output_patches": (kernel_gradient_forms.output_patches, _output_patches),
     "depthwise": (depthwise.kernel_gradient, None),
     "depthwise_in_parts": (depthwise.kernel_gradient, _nothing),

@@ -67,6 +67,28 @@ def patches(x: Array, kernel: Array, geometry: Geometry) -> Array:
     )
 
 
+def row_by_row(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """What the taps of the last axis meet side by side; of it a product for each tap of the others.
+
+    Between `tap_by_tap`, whose products are as narrow as the image has channels, and `patches`,
+    which copies the image for every tap.
+    """
+    spatial, (*window, last, _, filters) = x.shape[1:-1], kernel.shape
+    *outputs, columns = geometry.outputs(spatial, (*window, last))
+    rows, row = geometry.axes(slice(-1)), geometry.axes(slice(-1, None))
+    beside = pieces.beside(pieces.pad(x, geometry.padding), last, columns, row)
+    return pieces.total(
+        (
+            pieces.product(
+                pieces.met(beside, tap, tuple(outputs), rows), kernel[tap].reshape(-1, filters)
+            )
+            for tap in rows.live_taps(spatial[:-1], tuple(window))
+        ),
+        (x.shape[0], *outputs, columns, filters),
+        x.dtype,
+    )
+
+
 def shifted_sums(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """One matrix product that gives the outputs of all taps side by side, then their sum."""
     window, filters = kernel.shape[:-2], kernel.shape[-1]

@@ -1,7 +1,7 @@
 """Forms of the gradient by the kernel: x and y to [*window, channels, filters], without groups."""
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxlayers.ops.cpu import forward_forms, pieces
 from jaxlayers.ops.geometry import Extents, Geometry, taps
@@ -53,6 +53,35 @@ def patches(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
     """One matrix product with what all taps meet side by side."""
     gradient = pieces.rows_product(pieces.patches(x, window, geometry), y)
     return gradient.reshape(*window, x.shape[-1], y.shape[-1])
+
+
+def row_by_row(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+    """Y moved along the last axis to where each tap meets it; a product for each tap of the others.
+
+    The sides of the products are wider than those of `tap_by_tap`, and y is copied only as often
+    as the window has columns.
+    """
+    *others, last = window
+    spatial, (channels, filters) = x.shape[1:-1], (x.shape[-1], y.shape[-1])
+    rows, row = geometry.axes(slice(-1)), geometry.axes(slice(-1, None))
+    moved = lax.optimization_barrier(
+        lax.concatenate(
+            [pieces.spread_last(y, tap, spatial[-1], row) for tap in range(last)], y.ndim - 1
+        )
+    )
+    padded = pieces.pad(x, (*rows.padding, (0, 0)))
+    live = set(rows.live_taps(spatial[:-1], tuple(others)))
+    nothing = jnp.zeros((channels, last * filters), x.dtype)
+    gradient = jnp.stack(
+        [
+            pieces.rows_product(pieces.met(padded, tap, y.shape[1:-2], rows), moved)
+            if tap in live
+            else nothing
+            for tap in taps(tuple(others))
+        ]
+    )
+    apart = gradient.reshape(*others, channels, last, filters)
+    return jnp.swapaxes(apart, -3, -2)
 
 
 def output_patches(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:

@@ -37,12 +37,43 @@ def spread(y: Array, tap: Extents, spatial: Extents, geometry: Geometry) -> Arra
     return lax.pad(y, jnp.zeros((), y.dtype), [*config, (0, 0, 0)])
 
 
+def spread_last(y: Array, tap: int, extent: int, row: Geometry) -> Array:
+    """Returns `y` where a tap of the last axis meets an image along that axis, as `spread`."""
+    (stride,), (dilation,), ((front, _),) = row.strides, row.dilation, row.padding
+    before = tap * dilation - front
+    behind = extent - before - (y.shape[-2] - 1) * stride - 1
+    config = [(0, 0, 0)] * (y.ndim - 2) + [(before, behind, stride - 1), (0, 0, 0)]
+    return lax.pad(y, jnp.zeros((), y.dtype), config)
+
+
 def patches(x: Array, window: Extents, geometry: Geometry) -> Array:
     """Returns what all taps meet, side by side: [batch, *windows, taps * channels]."""
     outputs = geometry.outputs(x.shape[1:-1], window)
     padded = pad(x, geometry.padding)
     columns = [met(padded, tap, outputs, geometry) for tap in taps(window)]
     return lax.concatenate(columns, x.ndim - 1)
+
+
+def beside(padded: Array, size: int, count: int, row: Geometry) -> Array:
+    """Returns what the taps of the last axis meet of a padded image, side by side.
+
+    Args:
+        padded: [batch, *spatial, channels].
+        size: of the window along the last axis.
+        count: of the windows along it.
+        row: the geometry of that axis.
+
+    Returns:
+        [batch, *spatial[:-1], count, size * channels], behind a barrier, so that what makes it is
+        not computed again for each use.
+    """
+    (stride,), (dilation,) = row.strides, row.dilation
+    axis = padded.ndim - 2
+    columns = [
+        lax.slice_in_dim(padded, start, start + (count - 1) * stride + 1, stride, axis)
+        for start in range(0, size * dilation, dilation)
+    ]
+    return lax.optimization_barrier(lax.concatenate(columns, axis + 1))
 
 
 def channel_slice(x: Array, index: int, width: int) -> Array:

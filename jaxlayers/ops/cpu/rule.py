@@ -42,9 +42,21 @@ FEW_ROWS_FOR_CONVOLUTION = 49
 FEW_TAPS = 9
 
 # The convolution form of the gradient by the kernel has as many positions an image as the window
-# has taps: with few of them it is as badly off as above, and where the images are small as well
-# a matrix product for each tap is better (7 x 7 x 256 -> 512, window of 3: 176 against 248).
+# has taps: with few of them it is as badly off as above. Without strides row by row is better then
+# (28 x 28 x 128, window of 3: 223 against 298; 14 x 14 x 64: 85 against 186), and with few
+# channels also with more taps (14 x 14 x 32 -> 64, window of 5: 158 against 199); with strides a
+# matrix product for each tap, where the images are small (4 x 4 x 512 -> 256, window of 4: 245
+# against 178 row by row).
 FEW_TAPS_TO_SLIDE = 16
+FEW_CHANNELS_TO_SLIDE = 63
+
+# XLA's convolution has half of its speed with so few filters (14 x 14 x 64 -> 64, window of 3: 156
+# against 258 row by row; 28 x 28 x 64 -> 64: 152 against 231; 14 x 14 x 32 -> 64, window of 5: 200
+# against 279). With more channels to copy (128 -> 64, window of 5: 212 against 143), with fewer
+# filters (32 -> 32: 173 against 176) or images (batch 1: 197 against 150) it is the other way
+# round.
+FEW_FILTERS = range(33, 65)
+CHANNELS_TO_COPY = range(32, 65)
 
 # Narrower than this a convolution loses more by being narrow than by the zeros of a block-diagonal
 # kernel (g = 32 on 28 x 28 x 128: 2.3 group by group against 19).
@@ -83,6 +95,14 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> str:
         return "column_by_column"
     if positions <= FEW_POSITIONS:
         return "patches"
+    if (
+        geometry.rank == 2
+        and filters in FEW_FILTERS
+        and channels in CHANNELS_TO_COPY
+        and max(geometry.strides) == 1
+        and _many(x)
+    ):
+        return "row_by_row"
     odd = channels > 1 and channels % 2
     return "even_convolution" if odd and filters in SLOW_IF_ODD else "convolution"
 
@@ -109,8 +129,18 @@ def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     return "phases"
 
 
-def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
-    """Returns the name of the form for the gradient by a kernel of shape `kernel`."""
+def kernel_gradient(
+    x: Extents, kernel: Extents, geometry: Geometry, of_groups: bool = False
+) -> str:
+    """Returns the name of the form for the gradient by a kernel of shape `kernel`.
+
+    Args:
+        x: shape of the image.
+        kernel: shape of the kernel.
+        geometry: where its windows lie.
+        of_groups: whether this is several groups at once; XLA sums those one by one and exactly,
+            and row by row would round more than twice as much.
+    """
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
     if geometry.groups > 1:
         return _depthwise(geometry) if channels == 1 and filters == geometry.groups else "blocks"
@@ -127,7 +157,12 @@ def kernel_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> str:
     positions = _positions(x, window, geometry)
     if _rows(x, positions) <= FEW_ROWS_FOR_CONVOLUTION:
         return "patches"
-    if math.prod(window) <= FEW_TAPS_TO_SLIDE and positions <= SMALL_IMAGE and channels > 1:
+    few_taps = math.prod(window) <= FEW_TAPS_TO_SLIDE
+    slides_badly = few_taps or channels <= FEW_CHANNELS_TO_SLIDE
+    plain = geometry.rank == 2 and max(geometry.strides) == 1
+    if plain and slides_badly and channels >= CHANNELS_TOGETHER and not of_groups:
+        return "row_by_row"
+    if few_taps and positions <= SMALL_IMAGE and channels > 1:
         return "tap_by_tap"
     return "convolution"
 
@@ -162,9 +197,13 @@ def _positions(x: Sequence[Any], window: Extents, geometry: Geometry) -> int:
     return math.prod(geometry.outputs(tuple(x[1:-1]), window))
 
 
+def _many(x: Sequence[Any]) -> bool:
+    return not isinstance(x[0], int) or x[0] >= MANY_IMAGES
+
+
 def _many_padded(x: Sequence[Any], window: Extents, geometry: Geometry) -> bool:
     """Whether there are many images, and much of what the windows meet is padding."""
-    if isinstance(x[0], int) and x[0] < MANY_IMAGES:
+    if not _many(x):
         return False
     spatial = tuple(x[1:-1])
     outputs = geometry.outputs(spatial, window)

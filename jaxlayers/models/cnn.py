@@ -1,0 +1,149 @@
+"""Convolutional classifiers: features by convolution and pooling, and a softmax over classes."""
+
+from collections.abc import Sequence
+
+from jaxlayers import layers
+from jaxlayers.models import arguments
+from jaxlayers.sequential import Sequential
+
+# The statistics follow a run of a few hundred steps; Keras's 0.99 is for longer ones.
+_MOMENTUM = 0.9
+# Whatever is configured: image_shape says where the channels are.
+_FORMAT = "channels_last"
+
+
+def lenet(
+    image_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    width: int = 32,
+    hidden: int = 128,
+    dropout: float = 0.5,
+) -> Sequential:
+    """Returns the classic: convolution and pooling twice, then two fully connected layers.
+
+    Args:
+        image_shape: (height, width, channels), at least 4 x 4.
+        classes: how many, at least 2.
+        width: filters of the first convolution; the second has twice as many.
+        hidden: units of the first fully connected layer.
+        dropout: rate of the dropout after it.
+
+    Returns:
+        A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
+
+    Raises:
+        ValueError: an image that is too small for the pooling, or an argument of another kind.
+
+    Reference:
+        LeCun et al., 1998, Gradient-based learning applied to document recognition; with
+        rectifiers, maxima and dropout in place of what was used then.
+
+    Example:
+        >>> lenet().output_shape()
+        (10,)
+    """
+    shape = _checked("lenet", image_shape, classes, poolings=2)
+    arguments.check_size("lenet", "width", width)
+    arguments.check_size("lenet", "hidden", hidden)
+
+    def convolve(filters: int) -> list[layers.Layer]:
+        return [
+            layers.Conv2D(filters, 5, padding="same", data_format=_FORMAT),
+            layers.ReLU(),
+            layers.MaxPooling2D(2, data_format=_FORMAT),
+        ]
+
+    return Sequential(
+        [
+            *convolve(width),
+            *convolve(2 * width),
+            layers.Flatten(_FORMAT),
+            layers.Dense(hidden, activation="relu"),
+            layers.Dropout(dropout),
+            layers.Dense(classes, activation="softmax"),
+        ],
+        input_shape=shape,
+        name="lenet",
+    )
+
+
+def vgg(
+    image_shape: Sequence[int] = (28, 28, 1),
+    classes: int = 10,
+    width: int = 32,
+    stages: int = 3,
+    dropout: float = 0.0,
+) -> Sequential:
+    """Returns the stronger one: pairs of normalized 3 x 3 convolutions, and a mean over the image.
+
+    Args:
+        image_shape: (height, width, channels); each stage but the last halves height and width.
+        classes: how many, at least 2.
+        width: filters of the two convolutions of the first stage; each stage has twice as many
+            as the one before.
+        stages: how many.
+        dropout: rate of the dropout before the classes.
+
+    Returns:
+        A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
+
+    Raises:
+        ValueError: an image that is too small for the pooling, or an argument of another kind.
+
+    Reference:
+        Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556, for the pairs; Ioffe and
+        Szegedy, 2015, https://arxiv.org/abs/1502.03167, for the normalization; Lin et al., 2014,
+        https://arxiv.org/abs/1312.4400, for the mean.
+
+    Example:
+        >>> vgg((32, 32, 3), classes=100).output_shape()
+        (100,)
+    """
+    arguments.check_size("vgg", "width", width)
+    arguments.check_size("vgg", "stages", stages)
+    shape = _checked("vgg", image_shape, classes, poolings=stages - 1)
+
+    def convolve(filters: int) -> list[layers.Layer]:
+        return [
+            layers.Conv2D(
+                filters,
+                3,
+                padding="same",
+                data_format=_FORMAT,
+                use_bias=False,  # the normalization has one
+                kernel_initializer="he_normal",
+            ),
+            layers.BatchNormalization(momentum=_MOMENTUM),
+            layers.ReLU(),
+        ]
+
+    blocks: list[layers.Layer] = []
+    for stage in range(stages):
+        if stage:
+            blocks.append(layers.MaxPooling2D(2, data_format=_FORMAT))
+        blocks += convolve(width * 2**stage) + convolve(width * 2**stage)
+    return Sequential(
+        [
+            *blocks,
+            layers.GlobalAveragePooling2D(data_format=_FORMAT),
+            layers.Dropout(dropout),
+            layers.Dense(classes, activation="softmax"),
+        ],
+        input_shape=shape,
+        name="vgg",
+    )
+
+
+def _checked(
+    model: str, image_shape: Sequence[int], classes: int, poolings: int
+) -> tuple[int, int, int]:
+    shape = arguments.image_shape(image_shape)
+    if min(shape[:2]) < 2**poolings:
+        raise ValueError(
+            f"{model}: images must be at least {2**poolings} x {2**poolings}, because {poolings} "
+            f"poolings halve them, got image_shape={shape}; make them larger"
+        )
+    arguments.check_size(model, "classes", classes)
+    if classes < 2:
+        raise ValueError(f"{model}: classes must be at least 2, got {classes}")
+    return shape

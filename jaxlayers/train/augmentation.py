@@ -1,0 +1,119 @@
+"""Changes at random that leave an image what it is, so that a model sees more of them.
+
+Each is a pure function of a key and one image; `augment` runs several over a batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+Augmentation = Callable[[Array, Array], Array]
+"""(key, image [height, width, channels]) -> image of the same shape and dtype."""
+
+
+def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) -> Array:
+    """Applies augmentations one after another, with random numbers of its own to each image.
+
+    Args:
+        augmentations: what to do.
+        key: a JAX random key.
+        images: [batch, height, width, channels].
+
+    Example:
+        >>> images = jnp.ones((2, 28, 28, 1))
+        >>> augment([Shift(2), Cutout(8)], jax.random.key(0), images).shape
+        (2, 28, 28, 1)
+    """
+    for number, change in enumerate(augmentations):
+        keys = jax.random.split(jax.random.fold_in(key, number), len(images))
+        images = jax.vmap(change)(keys, images)
+    return images
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Moves an image by up to so many pixels, up or down and to a side; what comes in is 0.
+
+    Args:
+        pixels: how far at most, a positive integer.
+
+    Raises:
+        ValueError: another number.
+
+    Example:
+        >>> Shift(2)(jax.random.key(0), jnp.ones((4, 4, 1))).shape
+        (4, 4, 1)
+    """
+
+    pixels: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "pixels")
+
+    def __call__(self, key: Array, image: Array) -> Array:
+        border = (self.pixels, self.pixels)
+        padded = jnp.pad(image, (border, border, (0, 0)))
+        top, left = jax.random.randint(key, (2,), 0, 2 * self.pixels + 1)
+        return lax.dynamic_slice(padded, (top, left, 0), image.shape)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Turns left and right around in half of all cases.
+
+    Example:
+        >>> Flip()(jax.random.key(0), jnp.ones((4, 4, 1))).shape
+        (4, 4, 1)
+    """
+
+    def __call__(self, key: Array, image: Array) -> Array:
+        return jnp.where(jax.random.bernoulli(key), image[:, ::-1], image)
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Makes a square 0, whose centre is anywhere in the image; it may reach over its border.
+
+    Args:
+        size: pixels along a side of the square, a positive integer.
+
+    Raises:
+        ValueError: another number.
+
+    Reference:
+        DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552
+
+    Example:
+        >>> Cutout(2)(jax.random.key(0), jnp.ones((4, 4, 1))).shape
+        (4, 4, 1)
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "size")
+
+    def __call__(self, key: Array, image: Array) -> Array:
+        inside = [
+            self._covers(axis_key, extent)
+            for axis_key, extent in zip(jax.random.split(key), image.shape[:2], strict=True)
+        ]
+        square = inside[0][:, None, None] & inside[1][None, :, None]
+        return jnp.where(square, jnp.zeros_like(image), image)
+
+    def _covers(self, key: Array, extent: int) -> Array:
+        """Returns which positions along an axis are cut out, [extent]."""
+        start = jax.random.randint(key, (), 0, extent) - self.size // 2
+        positions = jnp.arange(extent)
+        return (positions >= start) & (positions < start + self.size)
+
+
+def _check_positive(augmentation: object, name: str) -> None:
+    value = getattr(augmentation, name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"{type(augmentation).__name__}: {name} must be a positive integer, got {value!r}"
+        )
