@@ -133,6 +133,17 @@ def test_the_dcgan_is_right_in_batches_of_all_sizes(network) -> None:
     assert_same(jaxlayers.load_exported(network.path), network.x, network.y, 1, 3, 65)
 
 
+@pytest.mark.parametrize("name", ["much padding", "transposed, much padding"])
+def test_of_the_forms_for_few_and_for_many_images_the_compiler_leaves_one(name, tmp_path) -> None:
+    layer, shape = CONVOLUTIONS[name]
+    *_, path = export(tmp_path, layer, shape, platforms=["cpu"])
+    exported = jaxlayers.load_exported(path).exported
+    assert "stablehlo.case" in exported.mlir_module()
+    for count in (31, 32):
+        compiled = jax.jit(exported.call).lower(examples(count, shape)).compile()
+        assert "conditional" not in compiled.as_text()
+
+
 def test_a_large_batch_is_right(tmp_path) -> None:
     layer, shape = CONVOLUTIONS["much padding"]
     *made, path = export(tmp_path, layer, shape)
