@@ -48,7 +48,7 @@ def export(
         jax.export.deserialize(bytearray(open(path, "rb").read())).call(x)
 
     JAX promises to run such a file with a jaxlib built up to 6 months after the one that wrote
-    it, and up to 3 weeks before; later ones mostly do as well. To keep a model for longer, keep
+    it, and up to 3 weeks before; later ones may refuse it. To keep a model for longer, keep
     params and state and export again. Beside the program the file holds, as JAX puts them there,
     the paths of the source files that the program comes from.
 
