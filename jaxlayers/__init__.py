@@ -12,6 +12,7 @@ from jaxlayers import (
     regularizers,
     train,
 )
+from jaxlayers.exporting import export, load_exported
 from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential
 
@@ -24,8 +25,10 @@ __all__ = [
     "config",
     "constraints",
     "data",
+    "export",
     "initializers",
     "layers",
+    "load_exported",
     "losses",
     "models",
     "regularizers",

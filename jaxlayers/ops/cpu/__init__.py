@@ -8,7 +8,7 @@ measures better.
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -32,8 +32,15 @@ def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
     shapes = _Shapes.of(x.shape, kernel.shape, geometry)
     if shapes.empty:
         return jnp.zeros(shapes.y, x.dtype)
-    form, held = _FORWARD[rule.forward(x.shape, kernel.shape, geometry)]
-    return _each_part(lambda part: form(part, kernel, geometry), x, shapes.parts(held, x.dtype))
+
+    def choose(batch: Any) -> str:
+        return rule.forward((batch, *x.shape[1:]), kernel.shape, geometry)
+
+    def compute(name: str, x: Array) -> Array:
+        form, held = _FORWARD[name]
+        return _each_part(lambda part: form(part, kernel, geometry), x, shapes.parts(held, x.dtype))
+
+    return _for_its_batch(choose, compute, x)
 
 
 def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) -> Array:
@@ -42,10 +49,17 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
     shapes = _Shapes.of(shape, kernel.shape, geometry)
     if shapes.empty:
         return jnp.zeros(shape, y.dtype)
-    form, held = _INPUT_GRADIENT[rule.input_gradient(shape, kernel.shape, geometry)]
-    return _each_part(
-        lambda part: form(part, kernel, spatial, geometry), y, shapes.parts(held, y.dtype)
-    )
+
+    def choose(batch: Any) -> str:
+        return rule.input_gradient((batch, *shape[1:]), kernel.shape, geometry)
+
+    def compute(name: str, y: Array) -> Array:
+        form, held = _INPUT_GRADIENT[name]
+        return _each_part(
+            lambda part: form(part, kernel, spatial, geometry), y, shapes.parts(held, y.dtype)
+        )
+
+    return _for_its_batch(choose, compute, y)
 
 
 def kernel_gradient(
@@ -123,6 +137,26 @@ def _output_row(shapes: _Shapes) -> int:
     """Numbers an image in y, moved along the last axis to where each tap meets x."""
     rows = math.prod(shapes.y[1:-2]) * shapes.x[-2]
     return rows * shapes.kernel[-3] * shapes.y[-1]
+
+
+def _for_its_batch(
+    choose: Callable[[Any], str], compute: Callable[[str, Array], Array], images: Array
+) -> Array:
+    """Computes by the form that is chosen for the batch.
+
+    Where the batch is a dimension of `jax.export` the program holds a form for few images beside
+    that for many; once the batch is known, the compiler leaves one.
+    """
+    batch = images.shape[0]
+    many = choose(batch)
+    if isinstance(batch, int) or (few := choose(rule.MANY_IMAGES - 1)) == many:
+        return compute(many, images)
+    return lax.cond(
+        jnp.asarray(batch) < rule.MANY_IMAGES,
+        functools.partial(compute, few),
+        functools.partial(compute, many),
+        images,
+    )
 
 
 def _each_part(compute: Callable[[Array], Array], images: Array, parts: int) -> Array:

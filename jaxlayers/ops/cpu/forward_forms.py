@@ -23,7 +23,9 @@ def convolution(x: Array, kernel: Array, geometry: Geometry) -> Array:
         for size, dilation in zip(kernel.shape, geometry.dilation, strict=False)
     ]
     cropped = any(n < 0 for pair in geometry.padding for n in pair)
-    if cropped or math.prod(spans) > math.prod(x.shape[1:-1]):
+    # Column by column, one of these axes is the batch: where it is not known there may be few.
+    positions = math.prod(x.shape[1:-1])
+    if cropped or not isinstance(positions, int) or math.prod(spans) > positions:
         x = lax.optimization_barrier(pieces.pad(x, geometry.padding))
         geometry = geometry._replace(padding=((0, 0),) * geometry.rank)
     return library.forward(x, kernel, geometry)
