@@ -1,6 +1,5 @@
 """Trains the DCGAN: `python -m experiments.dcgan --help`."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -8,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
 import optax
 
+from experiments import run_folders
 from experiments.command_line import run
 from experiments.machines import Machines, use_compilation_cache
 from jaxlayers import data, train
@@ -122,8 +121,7 @@ PRESETS = {
 def main(config: Config) -> int:
     """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
     resume = config.resume or config.resume_step is not None
-    if resume and config.out is None:
-        raise ValueError("resume: give the folder of the run to go on with, --out DIR")
+    run_folders.check(config.out, resume)
     if config.accumulate < 1:
         raise ValueError(f"accumulate must be a positive integer, got {config.accumulate}")
     config.machines.join()
@@ -171,34 +169,23 @@ def main(config: Config) -> int:
     else:
         dataset.batches(fit_config.batch_size, seed=fit_config.seed).close()
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = train.RunFolder(out)
-    description = json.loads(
-        json.dumps(asdict(config) | asdict(fit_config) | {"out": str(out)}, default=str)
+    folder = run_folders.prepare(
+        out,
+        resume,
+        asdict(config) | asdict(fit_config),
+        _FREE,
+        {
+            "model": "dcgan.generator",
+            "arguments": generator,
+            "params": "generator",
+            "summaries": {model.name: str(model.summary()) for model in models},
+        },
     )
-    if jax.process_index() > 0:
-        pass
-    elif resume:
-        folder.reopen(description, _FREE)
-    else:
-        folder.create(
-            config=description,
-            model={
-                "model": "dcgan.generator",
-                "arguments": generator,
-                "params": "generator",
-                "summaries": {model.name: str(model.summary()) for model in models},
-            },
-        )
-    tell = print if jax.process_index() == 0 else _say_nothing
-    tell(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}", flush=True)
+    run_folders.tell(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
     from_step = resume if config.resume_step is None else config.resume_step
     fitted = train.fit(task, dataset, fit_config, folder, resume=from_step)
-    tell(f"samples, curves, report.html and parameters are in {out}")
+    run_folders.tell(f"samples, curves, report.html and parameters are in {out}")
     return 0 if fitted.signal is None else 128 + fitted.signal
-
-
-def _say_nothing(*_: object, **__: object) -> None:
-    """Takes the place of `print` in all but one of several processes."""
 
 
 def _accumulating(

@@ -8,13 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import saved_model
 from experiments.command_line import run
 from jaxlayers import Sequential, train
-from jaxlayers.models import dcgan
 from jaxlayers.train import pictures
-
-# What model.json may name: a file cannot have anything else called.
-MODELS = {"dcgan.generator": dcgan.generator}
 
 
 @dataclass(frozen=True)
@@ -41,12 +38,13 @@ def main(config: Config) -> int:
     if config.out.suffix not in (".png", ".npy"):
         raise ValueError(f"out must end in .png or .npy, got {config.out}")
     folder = train.RunFolder(config.folder)
-    description = folder.model()
-    name = description.get("model")
-    if name not in MODELS:
-        raise ValueError(f"{folder.path}: model.json names {name!r}, known are {list(MODELS)}")
-    generator = MODELS[name](**description["arguments"])
-    params, state = (tree[description["params"]] for tree in folder.load_parameters())
+    generator, params, state = saved_model.load(folder)
+    shape, output = generator.input_shape, generator.output_shape()
+    if shape is None or len(shape) != 1 or len(output) != 3:
+        raise ValueError(
+            f"{folder.path}: the model goes from {shape} to {output}; "
+            "a generator goes from (latent_size,) to (height, width, channels)"
+        )
     images = _sample(generator, params, state, config)
     if config.out.suffix == ".png":
         pictures.save_grid(images, config.out)

@@ -8,8 +8,19 @@ for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], without
 """
 
 from jaxlayers.data.batches import batch_at, batches
-from jaxlayers.data.dataset import Dataset
-from jaxlayers.data.sources import load
+from jaxlayers.data.dataset import Dataset, hold_out
+from jaxlayers.data.single import border, read_image
+from jaxlayers.data.sources import load, load_and_hold_out
 from jaxlayers.data.streaming import Streamed
 
-__all__ = ["Dataset", "Streamed", "batch_at", "batches", "load"]
+__all__ = [
+    "Dataset",
+    "Streamed",
+    "batch_at",
+    "batches",
+    "border",
+    "hold_out",
+    "load",
+    "load_and_hold_out",
+    "read_image",
+]

@@ -92,6 +92,41 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
     return Dataset(images, labels, first.class_names, first.name)
 
 
+def hold_out(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
+    """Returns a data set without every fifth image of each class, and these.
+
+    Which they are is fixed by their order alone.
+
+    Args:
+        dataset: with labels.
+        every: one of how many is held out.
+
+    Raises:
+        ValueError: There are no labels, or there is a class of so few images that none would be
+            held out.
+    """
+    if dataset.labels is None:
+        raise ValueError(
+            f"{dataset.name}: has no labels; a folder with a sub-folder of images for each class "
+            "has them, and so has an .npz with labels"
+        )
+    held_out = np.zeros(len(dataset), bool)
+    for label in np.unique(dataset.labels):
+        rows = np.flatnonzero(dataset.labels == label)
+        if len(rows) < every:
+            name = dataset.class_names[label] if dataset.class_names else label
+            raise ValueError(
+                f"{dataset.name}: class {name} has {len(rows)} images; one of {every} is held out "
+                f"for testing, so that each class needs at least {every}"
+            )
+        held_out[rows[every - 1 :: every]] = True
+    kept, out = (
+        Dataset(dataset.images[rows], dataset.labels[rows], dataset.class_names, dataset.name)
+        for rows in (~held_out, held_out)
+    )
+    return kept, out
+
+
 def _check_images(images: np.ndarray) -> None:
     if not isinstance(images, np.ndarray):
         raise TypeError(f"Dataset: images must be a NumPy array, got {type(images).__name__}")

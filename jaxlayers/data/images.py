@@ -160,7 +160,7 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if images.shape[1:3] == size:
         return images
-    pil = _pillow()
+    pil = pillow()
     resized = np.empty((len(images), *size, images.shape[-1]), np.uint8)
     for image, target in zip(images, resized, strict=True):
         for channel in range(image.shape[-1]):
@@ -213,7 +213,7 @@ def decode(
         ValueError: The file is not a readable image of 8 bits, or has another shape.
         ImportError: Pillow is not installed.
     """
-    pil = _pillow()
+    pil = pillow()
     where, place = reader.listing.path, reader.listing.places[index]
     # Pillow's decoders and zipfile raise a dozen unrelated types for damaged files.
     try:
@@ -299,7 +299,7 @@ def _to_array(image: "Image.Image", size: tuple[int, int] | None) -> np.ndarray:
 
 def _fit(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
     height, width = size
-    return np.asarray(image.resize((width, height), _pillow().Resampling.BICUBIC))
+    return np.asarray(image.resize((width, height), pillow().Resampling.BICUBIC))
 
 
 def _describe(shape: tuple[int, ...]) -> str:
@@ -313,7 +313,12 @@ def _advice(shape: tuple[int, ...], first: tuple[int, ...]) -> str:
     return "give size=(height, width) to resize them all"
 
 
-def _pillow() -> ModuleType:
+def pillow() -> ModuleType:
+    """Returns Pillow's module of images.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
     try:
         from PIL import Image
     except ImportError as error:

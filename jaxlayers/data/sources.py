@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jaxlayers.data import arrays, idx, images, named
-from jaxlayers.data.dataset import Dataset, Splits, concatenate
+from jaxlayers.data.dataset import Dataset, Splits, concatenate, hold_out
 
 Size = tuple[int, int] | None
 
@@ -67,18 +67,54 @@ def load(
         >>> load("mnist-5k", split="test")
         Dataset('mnist-5k': 1000 images of 28 x 28 x 1, 10 classes)
     """
+    if split not in _SPLITS:
+        raise ValueError(f"load: split must be one of {', '.join(_SPLITS)}, got {split!r}")
+    size = _checked(size)
+    return _resized(_choose(_splits(source, size), split, source), size)
+
+
+def load_and_hold_out(
+    source: str | Path, *, size: tuple[int, int] | None = None
+) -> tuple[Dataset, Dataset]:
+    """Loads a data set with labels into memory, and a part of it to test with.
+
+    Args:
+        source: As for `load`.
+        size: As for `load`.
+
+    Returns:
+        What to train on and what to test with: the `train` and `test` of the source where it has
+        these, otherwise four fifths and a fifth of it, by `hold_out`.
+
+    Raises:
+        ValueError: As for `load`, or there are no labels.
+        TypeError: As for `load`.
+
+    Example:
+        >>> load_and_hold_out("mnist-5k")[1]
+        Dataset('mnist-5k': 1000 images of 28 x 28 x 1, 10 classes)
+    """
+    size = _checked(size)
+    splits = _splits(source, size)
+    if "test" in splits:
+        train, test = (
+            _resized(_choose(splits, split, source), size) for split in ("train", "test")
+        )
+        return train, test
+    return hold_out(_resized(_choose(splits, "all", source), size))
+
+
+def _splits(source: str | Path, size: Size) -> Splits:
     if not isinstance(source, str | Path) or not source:
         raise TypeError(
             f"load: source must be a str or a Path that is not empty, got {source!r}. {_ALLOWED}"
         )
-    if split not in _SPLITS:
-        raise ValueError(f"load: split must be one of {', '.join(_SPLITS)}, got {split!r}")
-    size = _checked(size)
     if isinstance(source, str) and source in _NAMES:
-        splits = _NAMES[source]()
-    else:
-        splits = _path_splits(Path(source).expanduser(), source, size)
-    dataset = _choose(splits, split, source)
+        return _NAMES[source]()
+    return _path_splits(Path(source).expanduser(), source, size)
+
+
+def _resized(dataset: Dataset, size: Size) -> Dataset:
     if size is None or dataset.images.shape[1:3] == size:
         return dataset
     resized = images.resize(dataset.images, size)

@@ -8,10 +8,8 @@ import numpy as np
 from jax import Array
 
 from jaxlayers.train.devices import Devices
+from jaxlayers.train.names import HELD_OUT
 from jaxlayers.train.task import Metrics, TrainState
-
-HELD_OUT = "held_out_"
-"""What the names of means over held-out data begin with."""
 
 
 class Evaluation:

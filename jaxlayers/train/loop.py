@@ -15,10 +15,11 @@ from jax.experimental import multihost_utils
 from jaxlayers.data import Dataset, batches
 from jaxlayers.train.checkpoint import Checkpoints
 from jaxlayers.train.devices import Devices
-from jaxlayers.train.evaluation import HELD_OUT, Evaluation
+from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.finite import first_not_finite
 from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.interruption import interruptible
+from jaxlayers.train.names import HELD_OUT
 from jaxlayers.train.progress import show_progress
 from jaxlayers.train.record import Record
 from jaxlayers.train.run_folder import RunFolder

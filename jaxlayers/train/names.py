@@ -1,8 +1,11 @@
-"""Names of the arrays in a tree."""
+"""Names of the arrays in a tree, and of metrics."""
 
 from typing import Any
 
 import jax
+
+HELD_OUT = "held_out_"
+"""What the names of means over held-out data begin with."""
 
 
 def name_of(path: tuple[Any, ...]) -> str:

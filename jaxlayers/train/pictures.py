@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from jaxlayers.train.names import HELD_OUT
 
 
 def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
@@ -70,30 +73,41 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     Raises:
         ImportError: without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('curves need matplotlib: pip install "jaxlayers[train]"') from error
     names = [name for name in metrics if name not in ("step", "seconds")]
     panels: dict[str, list[str]] = {}
     for name in sorted(names, key=lambda name: not name.endswith("loss")):
         panels.setdefault(name.rpartition("_")[2], []).append(name)
     if not panels:
         return
-    figure = Figure(figsize=(8, 3.2 * len(panels)), layout="constrained")
+    drawing = figure(8, 3.2 * len(panels))
     marker = "o" if len(metrics["step"]) == 1 else None  # one point makes no line
-    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (label, columns) in zip(axes, panels.items(), strict=True):
         for name in columns:
             (line,) = axis.plot(metrics["step"], metrics[name], alpha=0.25, linewidth=0.8)
-            smooth = _smoothed(metrics[name])
+            # What is known of a few steps is not blurred.
+            held_out = name.startswith(HELD_OUT)
+            smooth = metrics[name] if held_out else _smoothed(metrics[name])
             style = {"color": line.get_color(), "marker": marker, "label": _spaced(name)}
             axis.plot(metrics["step"], smooth, **style)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
     axes[-1].set_xlabel("step")
-    figure.savefig(path, dpi=120)
+    drawing.savefig(path, dpi=120)
+
+
+def figure(width: float, height: float) -> Any:
+    """Returns an empty figure of matplotlib's, in inches.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('pictures need matplotlib: pip install "jaxlayers[train]"') from error
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _spaced(name: str) -> str:

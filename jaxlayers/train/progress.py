@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from jaxlayers.train.names import HELD_OUT
+
 if TYPE_CHECKING:
     import rich.progress
 
@@ -74,8 +76,11 @@ class _Bar:
         self._bar, self._steps, self._clock = bar, steps, _Clock()
         self._batch_size = batch_size
         self._row = bar.add_task("", total=steps, text="compiling")
+        self._held_out: dict[str, float] = {}
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._held_out |= _held_out(metrics)
+        metrics = {**metrics, **self._held_out}
         rate = self._clock.rate(step)
         speed = ""
         if rate:
@@ -98,19 +103,28 @@ class _Lines:
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         rate = self._clock.rate(step)
         now = time.monotonic()
-        if now - self._printed < 5 and step < self._steps:
+        if now - self._printed < 5 and step < self._steps and not _held_out(metrics):
             return
         self._printed = now
         speed = f"  {_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
         print(f"step {step}/{self._steps}  {_losses(metrics)}{speed}", flush=True)
 
 
+def _held_out(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name.startswith(HELD_OUT)}
+
+
 def _losses(metrics: Mapping[str, float]) -> str:
-    return "  ".join(
-        f"{name.removesuffix('_loss')} {value:.3f}"
-        for name, value in metrics.items()
-        if name.endswith("loss")
-    )
+    """Returns the losses, and of a classifier its accuracy."""
+    shown = {
+        name: f"{value:.3f}"
+        for name, value in sorted(metrics.items(), key=lambda item: item[0] == "accuracy")
+        if not name.startswith(HELD_OUT) and (name.endswith("loss") or name == "accuracy")
+    }
+    for name in shown:
+        if HELD_OUT + name in metrics:
+            shown[name] += f" (held out {metrics[HELD_OUT + name]:.4f})"
+    return "  ".join(f"{name.removesuffix('_loss')} {text}" for name, text in shown.items())
 
 
 def _speed(rate: float, batch_size: int, left: int) -> str:

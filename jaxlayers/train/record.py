@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxlayers.train import pictures
 from jaxlayers.train.progress import Progress
-from jaxlayers.train.report import write_report
+from jaxlayers.train.report import report
 from jaxlayers.train.run_folder import RunFolder
 from jaxlayers.train.tensorboard import TensorBoard
 
@@ -59,13 +59,5 @@ class Record:
         if self._events is not None:
             self._events.close()
         if self._folder is not None:
-            metrics = self._folder.metrics()
-            pictures.save_curves(metrics, self._folder.path / "curves.png")
-            write_report(
-                self._folder.path / "report.html",
-                title=self._folder.path.resolve().name,
-                config=self._folder.config(),
-                summaries=self._folder.model().get("summaries", {}),
-                metrics=metrics,
-                samples=self._folder.samples(),
-            )
+            pictures.save_curves(self._folder.metrics(), self._folder.path / "curves.png")
+            report(self._folder)

@@ -11,8 +11,24 @@ from typing import Any
 
 import numpy as np
 
+from jaxlayers.train.names import HELD_OUT
+from jaxlayers.train.run_folder import RunFolder
+
 _MOST_POINTS = 2000
 _MOST_PICTURES = 200
+
+
+def report(folder: RunFolder) -> None:
+    """Writes `report.html` of all that is in the folder of a run."""
+    write_report(
+        folder.path / "report.html",
+        title=folder.path.resolve().name,
+        config=folder.config(),
+        summaries=folder.model().get("summaries", {}),
+        metrics=folder.metrics(),
+        samples=folder.samples(),
+        pictures=folder.pictures(),
+    )
 
 
 def write_report(
@@ -23,6 +39,7 @@ def write_report(
     summaries: Mapping[str, str],
     metrics: Mapping[str, np.ndarray],
     samples: Mapping[int, Path],
+    pictures: Mapping[str, Path] | None = None,
 ) -> None:
     """Writes a page that needs no network and no other file.
 
@@ -38,6 +55,8 @@ def write_report(
         metrics: `step` and columns of its length; those whose names end in `loss` have a chart of
             their own, and `seconds` is left out. What is not finite is a gap in its curve.
         samples: the PNG file of the samples after each of some steps, in any order.
+        pictures: other PNG files by what is written above them, in the order in which they are
+            shown.
 
     Raises:
         OSError: a picture cannot be read, or the page not written.
@@ -47,6 +66,9 @@ def write_report(
     parts = {
         "title": html.escape(title),
         "config": "\n".join(_config_row(*row) for row in _flatten(config)),
+        "pictures": _shown(pictures or {}),
+        # A model that has other pictures has no samples to miss.
+        "samples_hidden": " hidden" if pictures and not samples else "",
         "summaries": "\n".join(_summary(*item) for item in summaries.items()),
         "data": _json({**_curves(metrics), **_pictures(samples)}),
     }
@@ -73,6 +95,21 @@ def _summary(name: str, table: str) -> str:
     )
 
 
+def _shown(pictures: Mapping[str, Path]) -> str:
+    if not pictures:
+        return ""
+    figures = "\n".join(
+        f"<figure><figcaption>{html.escape(name)}</figcaption>"
+        f'<img alt="{html.escape(name)}" src="{_uri(path)}"></figure>'
+        for name, path in pictures.items()
+    )
+    return (
+        '<section class="wide" aria-labelledby="pictures-title">\n'
+        f'<h2 id="pictures-title">Pictures</h2>\n<div class="pictures">\n{figures}\n</div>\n'
+        "</section>"
+    )
+
+
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Yields the dotted name and the text of each value; an empty mapping is a value."""
     for name, value in config.items():
@@ -96,7 +133,12 @@ def _curves(metrics: Mapping[str, np.ndarray]) -> dict[str, Any]:
         if name not in ("step", "seconds") and shown:
             values = np.asarray(column, float)[shown]
             charts["Losses" if name.endswith("loss") else "Other metrics"].append(
-                {"name": name.replace("_", " "), "values": [_number(value) for value in values]}
+                {
+                    "name": name.replace("_", " "),
+                    "values": [_number(value) for value in values],
+                    # Known of a few steps, and the same until the next: not for smoothing.
+                    "held": name.startswith(HELD_OUT),
+                }
             )
     return {
         "logged": len(steps),

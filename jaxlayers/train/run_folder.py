@@ -20,6 +20,7 @@ class RunFolder:
     | `model.json` | all that is needed to make the model again, for sampling |
     | `metrics.jsonl` | a line a log step: its number and its metrics |
     | `samples/step_0000100.png` | grids of samples, from the same latent vectors |
+    | `pictures/` | what a classifier confuses and looks at |
     | `curves.png` | the metrics as curves |
     | `events.*` | metrics and samples for TensorBoard |
     | `report.html` | all of that on one page |
@@ -77,10 +78,12 @@ class RunFolder:
         self._write("config.json", _json(config))
 
     def forget_after(self, step: int) -> None:
-        """Removes metrics and samples of later steps, which will come again."""
+        """Removes what is of later steps, which will come again."""
         for later, path in self.samples().items():
             if later > step:
                 path.unlink()
+        for path in self.pictures().values():
+            path.unlink()
         path = self.path / "metrics.jsonl"
         if path.exists():
             lines = [line for line in self._lines() if line["step"] <= step]
@@ -92,14 +95,27 @@ class RunFolder:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Returns the metrics logged so far, a column each; all of one length."""
-        rows = self._lines()
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+        """Returns the metrics logged so far, a column each; all of one length.
+
+        Where a line does not have a metric, it is what it was before; NaN before it came first.
+        """
+        columns: dict[str, list[float]] = {}
+        for number, row in enumerate(self._lines()):
+            for name in row:
+                columns.setdefault(name, [np.nan] * number)
+            for name, column in columns.items():
+                column.append(row.get(name, column[-1] if column else np.nan))
+        return {name: np.array(column) for name, column in columns.items()}
 
     def samples(self) -> dict[int, Path]:
         """Returns the pictures of samples by the number of the step, the first step first."""
         paths = sorted((self.path / "samples").glob("step_*.png"))
         return {int(path.stem.removeprefix("step_")): path for path in paths}
+
+    def pictures(self) -> dict[str, Path]:
+        """Returns the other pictures by what they show, in the order of their names."""
+        paths = sorted((self.path / "pictures").glob("*.png"))
+        return {path.stem.replace("_", " "): path for path in paths}
 
     def sample_path(self, step: int) -> Path:
         """Returns where the picture of the samples after `step` steps belongs."""

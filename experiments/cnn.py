@@ -1,0 +1,186 @@
+"""Trains a convolutional classifier: `python -m experiments.cnn --help`."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import optax
+
+from experiments import run_folders
+from experiments.command_line import run
+from experiments.examine import examine
+from experiments.machines import Machines, use_compilation_cache
+from jaxlayers import data, train
+from jaxlayers.models import cnn
+from jaxlayers.train import augmentation
+
+
+@dataclass(frozen=True)
+class Config:
+    """Trains a convolutional classifier and leaves all that comes of it in a folder."""
+
+    data: str = "mnist-5k"
+    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (fetched once), or a path: a folder of
+    IDX files, an .npz, a folder or .zip of images with one sub-folder a class. A fifth is held
+    out where the source has no test images of its own."""
+    size: tuple[int, int] | None = None
+    """Height and width to which images are resized; needed where files differ in size."""
+    model: Literal["lenet", "vgg"] = "lenet"
+    """lenet: convolution and pooling twice, two fully connected layers; vgg: pairs of normalized
+    convolutions, stronger and slower."""
+    width: int = 32
+    """Filters of the first convolution."""
+    dropout: float | None = None
+    """Rate of the dropout; the model's own where not given."""
+    epochs: int = 20
+    """How often all images are seen."""
+    batch_size: int = 64
+    """Images a step."""
+    loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
+    """What is made smaller; squared_error: half of the squared distance from the target to the
+    output of the softmax."""
+    label_smoothing: float = 0.0
+    """The part of the target that all classes share."""
+    class_weights: Literal["equal", "balanced"] = "equal"
+    """balanced: images of rare classes count more, so that all classes count the same."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """sgd is plain gradient descent."""
+    learning_rate: float | None = None
+    """Of the first step; 0.001 for adam and 0.1 for sgd where not given."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """cosine: from the learning rate down to 0 at the end."""
+    augment: tuple[Literal["shift", "flip", "cutout"], ...] = ()
+    """What is done to images at random: moved by up to a fourteenth of their height, turned left
+    to right, a square of a quarter of their height blanked out."""
+    seed: int = 0
+    """Of the params, the order of the data and all random numbers."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What is computed in; params, statistics, losses and optimizers are float32 always."""
+    devices: int | None = None
+    """Devices that share each batch; all where not given."""
+    log_every: int = 10
+    """Steps between two lines of metrics."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; that of the smallest loss on held-out images stays as well."""
+    out: Path | None = None
+    """The folder of the run; runs/cnn-MODEL-TIME where not given."""
+    resume: bool = False
+    """Goes on with the run in the folder, from its last checkpoint."""
+    resume_step: int | None = None
+    """Goes on from the checkpoint after so many steps instead."""
+    machines: Machines = field(default_factory=Machines)
+    """Where several processes train together."""
+    compilation_cache: bool = True
+    """Whether compiled programs are kept in the user's cache, so that they compile once."""
+
+
+# What may change when a run is resumed: its numbers do not depend on it.
+_FREE = (
+    "devices",
+    "log_every",
+    "checkpoint_every",
+    "out",
+    "resume",
+    "resume_step",
+    "machines",
+    "compilation_cache",
+)
+_LEARNING_RATES = {"adam": 1e-3, "sgd": 0.1}
+
+
+def main(config: Config) -> int:
+    """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    resume = config.resume or config.resume_step is not None
+    run_folders.check(config.out, resume)
+    if config.epochs < 1:
+        raise ValueError(f"epochs must be a positive integer, got {config.epochs}")
+    config.machines.join()
+    if config.compilation_cache:
+        use_compilation_cache()
+    training, held_out = data.load_and_hold_out(config.data, size=config.size)
+    assert training.labels is not None
+    names = training.class_names or tuple(map(str, range(training.labels.max() + 1)))
+    arguments: dict[str, Any] = {
+        "image_shape": training.image_shape,
+        "classes": len(names),
+        "width": config.width,
+    } | ({} if config.dropout is None else {"dropout": config.dropout})
+    model = {"lenet": cnn.lenet, "vgg": cnn.vgg}[config.model](**arguments)
+    # Fewer images than one batch takes should say so, not fail in a division.
+    data.batch_at(training, config.batch_size, seed=0, step=0)
+    steps_an_epoch = len(training) // config.batch_size
+    steps = config.epochs * steps_an_epoch
+    task = train.Classifier(
+        train.InBfloat16(model) if config.precision == "bfloat16" else model,
+        _optimizer(config, steps),
+        config.loss,
+        config.label_smoothing,
+        _balanced(training.labels, len(names)) if config.class_weights == "balanced" else None,
+        _augmentations(config, training.image_shape[0]),
+    )
+    fit_config = train.FitConfig(
+        steps=steps,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        log_every=config.log_every,
+        evaluate_every=steps_an_epoch,
+        checkpoint_every=config.checkpoint_every,
+        best="held_out_loss",
+        devices=config.devices,
+    )
+    out = config.out or Path("runs") / f"cnn-{config.model}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = run_folders.prepare(
+        out,
+        resume,
+        asdict(config),
+        _FREE,
+        {
+            "model": f"cnn.{config.model}",
+            "arguments": arguments,
+            "class_names": names,
+            "background": data.border(training.images),
+            "summaries": {model.name: str(model.summary())},
+        },
+    )
+    run_folders.tell(f"{training}\n{len(held_out)} more to test with\n{steps} steps, into {out}")
+    from_step = resume if config.resume_step is None else config.resume_step
+    fitted = train.fit(task, training, fit_config, folder, held_out=held_out, resume=from_step)
+    if jax.process_index() == 0:
+        params, state = jax.device_get((fitted.train_state.params, fitted.train_state.state))
+        print(examine(folder, model, params, state, held_out, names))
+    run_folders.tell(f"report.html, pictures, evaluation.json and parameters are in {out}")
+    return 0 if fitted.signal is None else 128 + fitted.signal
+
+
+def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
+    rate = config.learning_rate
+    rate = _LEARNING_RATES[config.optimizer] if rate is None else rate
+    if not rate > 0:
+        raise ValueError(f"learning_rate must be above 0, got {rate}")
+    make: Callable[..., optax.GradientTransformation] = getattr(optax, config.optimizer)
+    return make(optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate)
+
+
+def _augmentations(config: Config, height: int) -> tuple[augmentation.Augmentation, ...]:
+    known: dict[str, augmentation.Augmentation] = {
+        "shift": augmentation.Shift(max(1, round(height / 14))),
+        "flip": augmentation.Flip(),
+        "cutout": augmentation.Cutout(max(1, height // 4)),
+    }
+    return tuple(known[name] for name in config.augment)
+
+
+def _balanced(labels: np.ndarray, classes: int) -> list[float]:
+    """Returns weights by which every class counts the same, and an image 1 in the mean."""
+    counts = np.bincount(labels, minlength=classes)
+    weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return [float(weight) for weight in weights]
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, Config))
