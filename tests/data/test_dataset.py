@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxlayers.data import Dataset
+from jaxlayers.data import Dataset, hold_out
 from jaxlayers.data.dataset import concatenate
 
 
@@ -97,3 +97,27 @@ def test_concatenate_keeps_the_absence_of_labels():
 def test_concatenate_refuses_what_does_not_fit(second, message):
     with pytest.raises(ValueError, match=message):
         concatenate(Dataset(images(), labels(0, 0, 0), None, "x"), second)
+
+
+def test_one_of_five_of_each_class_is_held_out_in_their_order():
+    labels = np.array([0, 1] * 5 + [1] * 6, np.int32)
+    images = np.arange(16, dtype=np.uint8).reshape(16, 1, 1, 1)
+    kept, out = hold_out(Dataset(images, labels, ("a", "b"), "letters"))
+    # The fifth of class 0, and the fifth and the tenth of class 1.
+    assert out.images.ravel().tolist() == [8, 9, 14]
+    assert out.labels.tolist() == [0, 1, 1]
+    assert sorted([*kept.images.ravel(), 8, 9, 14]) == list(range(16))
+    assert (kept.class_names, kept.name) == (("a", "b"), "letters")
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (None, "letters: has no labels; a folder with a sub-folder"),
+        (np.array([0] * 5 + [1] * 4, np.int32), "class b has 4 images.*needs at least 5"),
+    ],
+)
+def test_what_cannot_be_held_out_of_is_refused(labels, message):
+    images = np.zeros((9, 1, 1, 1), np.uint8)
+    with pytest.raises(ValueError, match=message):
+        hold_out(Dataset(images, labels, ("a", "b"), "letters"))

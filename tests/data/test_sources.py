@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_files import write_idx_folder, write_image
 
-from jaxlayers.data import load
+from jaxlayers.data import load, load_and_hold_out
 
 
 @pytest.mark.parametrize("name", ["mnits", "no/such/folder", "gone.npz", "gone.zip"])
@@ -94,3 +94,27 @@ def test_importing_the_package_imports_no_optional_dependency():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "set()"
+
+
+def test_a_source_with_test_images_of_its_own_is_tested_with_these(tmp_path):
+    arrays = write_idx_folder(tmp_path / "idx")
+    train, test = load_and_hold_out(tmp_path / "idx", size=(8, 8))
+    assert train.labels.tolist() == arrays["train"][1].tolist()
+    assert test.labels.tolist() == arrays["test"][1].tolist()
+    assert train.image_shape == test.image_shape == (8, 8, 1)
+
+
+def test_of_a_folder_of_classes_a_fifth_of_each_is_held_out(tmp_path):
+    for name in ("cat", "dog"):
+        for number in range(10):
+            write_image(tmp_path / "pets" / name / f"{number}.png", number)
+    train, test = load_and_hold_out(tmp_path / "pets")
+    assert (len(train), len(test)) == (16, 4)
+    assert test.images[:, 0, 0, 0].tolist() == [4, 9, 4, 9]
+    assert test.class_names == ("cat", "dog")
+
+
+def test_nothing_is_held_out_of_images_without_labels(tmp_path):
+    write_image(tmp_path / "1.png")
+    with pytest.raises(ValueError, match="has no labels"):
+        load_and_hold_out(tmp_path)

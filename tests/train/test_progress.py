@@ -96,3 +96,31 @@ def test_without_rich_a_terminal_gets_plain_lines(capsys, monkeypatch):
         shown.update(1, METRICS)
     assert capsys.readouterr().out == "step 1/1  discriminator 0.693  generator 1.250\n"
     assert terminal.getvalue() == ""
+
+
+def test_of_a_classifier_the_accuracy_is_told_and_what_is_held_out_beside_it(capsys, clock):
+    with show_progress(steps=100, batch_size=64) as shown:
+        shown.update(10, {"accuracy": 0.5, "loss": 1.25, "top_5_accuracy": 1.0})
+        clock[0] += 1  # a line each five seconds, but what is held out always
+        shown.update(20, {"accuracy": 0.5, "loss": 1.0, "held_out_accuracy": 0.75})
+    assert capsys.readouterr().out.splitlines() == [
+        "step 10/100  loss 1.250  accuracy 0.500",
+        "step 20/100  loss 1.000  accuracy 0.500 (held out 0.7500)  "
+        "10.0 steps/s, 640 images/s, 0:08 left",
+    ]
+
+
+def test_a_terminal_keeps_what_was_held_out_last(monkeypatch, clock):
+    terminal = open_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    with show_progress(steps=30, batch_size=64) as shown:
+        shown.update(10, {"loss": 1.5, "held_out_loss": 2.5})
+        shown.update(30, {"loss": 1.25})
+    assert "loss 1.250 (held out 2.5000)" in terminal.getvalue().splitlines()[-2]
+
+
+def test_a_process_that_does_not_lead_is_quiet(monkeypatch, capsys):
+    terminal = open_terminal(monkeypatch)
+    with show_progress(steps=3000, batch_size=64, quiet=True) as shown:
+        shown.update(10, METRICS)
+    assert terminal.getvalue() == capsys.readouterr().out == ""

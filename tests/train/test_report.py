@@ -442,3 +442,27 @@ def test_a_browser_says_what_was_left_out(ask, tmp_path):
     assert results["readings"] == ["step 5,000 loss 3e+38"]
     assert "Shown are 2,000 of 5,001 log steps." in results["notes"][0]
     assert results["notes"][1] == "Shown are 200 of 1,201 pictures."
+
+
+def test_pictures_stand_in_the_page_under_what_they_show(write, tmp_path):
+    grids(tmp_path, [1])
+    page = Page(write(pictures={"feature <maps>": tmp_path / "1.png"}))
+    (image,) = [a for tag, a in page.elements if tag == "img" and a.get("src")]
+    assert image["alt"] == "feature <maps>"
+    encoded = image["src"].removeprefix("data:image/png;base64,")
+    assert base64.b64decode(encoded) == (tmp_path / "1.png").read_bytes()
+    hidden = [a for tag, a in page.elements if a.get("aria-labelledby") == "samples-title"]
+    assert "hidden" in hidden[0]
+
+
+def test_without_pictures_there_is_no_place_for_them(write):
+    page = Page(write())
+    assert not [a for _, a in page.elements if a.get("aria-labelledby") == "pictures-title"]
+    (samples,) = [a for _, a in page.elements if a.get("aria-labelledby") == "samples-title"]
+    assert "hidden" not in samples
+
+
+def test_what_is_held_out_is_told_apart_in_the_curves(write):
+    metrics = {"step": [1], "loss": [2.0], "held_out_loss": [3.0]}
+    (chart,) = Page(write(metrics=metrics)).data["charts"]
+    assert [series["held"] for series in chart["series"]] == [False, True]

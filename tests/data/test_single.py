@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from PIL import Image
+from sample_files import write_image
+
+from jaxlayers.data import border, load, read_image
+
+SHAPE = (28, 28, 1)
+
+
+def digit(path, ink, paper, *, size=(60, 40), mode="L"):
+    """Writes a vertical bar in the middle of a sheet; `size` is (height, width)."""
+    height, width = size
+    image = Image.new(mode, (width, height), paper)
+    image.paste(ink, (width // 2 - 3, height // 4, width // 2 + 3, 3 * height // 4))
+    image.save(path)
+    return path
+
+
+def test_digits_of_mnist_lie_on_black():
+    assert border(load("mnist-5k").images) == 0
+
+
+def test_a_border_that_varies_or_has_colours_is_none():
+    rng = np.random.default_rng(0)
+    uneven = np.broadcast_to(rng.integers(256, size=(20, 1, 1, 1)), (20, 4, 4, 1))
+    assert border(uneven.astype(np.uint8)) is None
+    assert border(np.zeros((20, 4, 4, 3), np.uint8)) is None
+
+
+def test_dark_ink_on_light_paper_is_inverted_for_a_model_of_light_on_dark(tmp_path):
+    dark, was_inverted = read_image(digit(tmp_path / "a.png", 0, 255), SHAPE, background=0.0)
+    light, was_not = read_image(digit(tmp_path / "b.png", 255, 0), SHAPE, background=0.0)
+    assert (was_inverted, was_not) == (True, False)
+    np.testing.assert_allclose(dark, light, atol=1e-6)
+    assert dark[0, 0] == 0 and dark[14, 14] == 1
+
+
+def test_nothing_is_inverted_where_the_background_is_not_known(tmp_path):
+    image, inverted = read_image(digit(tmp_path / "a.png", 0, 255), SHAPE)
+    assert not inverted and image[0, 0] == 1 and image[14, 14] == 0
+
+
+def test_proportions_are_kept_where_the_background_is_known(tmp_path):
+    path = digit(tmp_path / "tall.png", 255, 0, size=(90, 30))
+    image, _ = read_image(path, SHAPE, background=0.0)
+    rows, columns = np.nonzero(image[..., 0] > 0.5)
+    # The bar is 6 wide and 45 high, and 90 become 28.
+    assert np.ptp(rows) + 1 == pytest.approx(45 * 28 / 90, abs=1.1)
+    assert np.ptp(columns) + 1 == pytest.approx(6 * 28 / 90, abs=1.1)
+
+
+def test_what_is_transparent_is_paper(tmp_path):
+    path = digit(tmp_path / "a.png", (0, 0, 0, 255), (0, 0, 0, 0), mode="RGBA")
+    image, inverted = read_image(path, SHAPE, background=0.0)
+    assert inverted and image[0, 0] == 0 and image[14, 14] == 1
+
+
+def test_a_photograph_is_stretched_to_the_shape_of_the_model(tmp_path):
+    path = write_image(tmp_path / "a.png", (255, 0, 51), mode="RGB", size=(5, 9))
+    image, inverted = read_image(path, (4, 4, 3))
+    assert not inverted and image.dtype == np.float32
+    np.testing.assert_allclose(image, np.broadcast_to([1, 0, 0.2], (4, 4, 3)), atol=1e-6)
+
+
+def test_sixteen_bits_are_not_clipped(tmp_path):
+    Image.fromarray(np.full((4, 4), 0x8000, np.uint16)).save(tmp_path / "a.png")
+    image, _ = read_image(tmp_path / "a.png", (4, 4, 1))
+    np.testing.assert_allclose(image, 0x80 / 255)
+
+
+def test_a_photograph_taken_sideways_is_turned_as_its_file_says(tmp_path):
+    image = Image.fromarray(np.array([[0, 0], [255, 255]], np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    image.save(tmp_path / "a.png", exif=exif)
+    turned, _ = read_image(tmp_path / "a.png", (2, 2, 1))
+    assert turned[..., 0].tolist() == [[1, 0], [1, 0]]
+
+
+def test_a_file_that_is_not_there_or_no_image_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.png: there is no such file"):
+        read_image(tmp_path / "gone.png", SHAPE)
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(ValueError, match=r"text\.png: is not a readable image"):
+        read_image(tmp_path / "text.png", SHAPE)

@@ -1,0 +1,261 @@
+import dataclasses
+import json
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import classify, cnn, command_line
+from experiments.cnn import Config
+from jaxlayers import data, train
+from jaxlayers.models import cnn as models
+from jaxlayers.train import RunFolder
+from jaxlayers.train.augmentation import Cutout, Flip, Shift
+from tests.experiments import commands
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch):
+    monkeypatch.setattr(cnn, "use_compilation_cache", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """A folder of light bars on dark, upright and lying, 20 of each."""
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    rng = np.random.default_rng(0)
+    for name in ("lying", "upright"):
+        (folder / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = rng.integers(60, size=(12, 12), dtype=np.uint8)
+            place = rng.integers(3, 8)
+            if name == "upright":
+                pixels[2:10, place : place + 2] = 255
+            else:
+                pixels[place : place + 2, 2:10] = 255
+            pixels[[0, -1]] = pixels[:, [0, -1]] = 0
+            Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(shapes, tmp_path_factory):
+    """What the command printed, and the folder that it left."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    cache = str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXLAYERS_CACHE", cache)
+        arguments = ("--data", shapes, "--epochs", 8, "--batch-size", 8, "--width", 4)
+        done = commands.run("cnn", *arguments, "--augment", "shift", "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout, out
+
+
+def test_the_command_leaves_what_a_person_wants_to_see(run):
+    output, out = run
+    assert "32 images of 12 x 12 x 1, 2 classes" in output and "8 more to test with" in output
+    assert "class    precision  recall  images" in output
+    left = {path.name for path in out.iterdir() if not path.name.startswith("events.")}
+    assert left == {
+        "checkpoints",
+        "config.json",
+        "curves.png",
+        "evaluation.json",
+        "metrics.jsonl",
+        "model.json",
+        "parameters.npz",
+        "pictures",
+        "report.html",
+        "samples",
+    }
+    pictures = {path.stem for path in (out / "pictures").iterdir()}
+    always = {"confusion", "feature_maps", "first_kernels", "saliency"}
+    assert always <= pictures <= always | {"most_confident_mistakes"}
+    page = (out / "report.html").read_text()
+    assert "feature maps" in page and "held out accuracy" in page
+
+
+def test_it_learns_what_is_upright(run):
+    _, out = run
+    evaluation = json.loads((out / "evaluation.json").read_text())
+    assert evaluation["accuracy"] >= 0.75
+    matrix = np.array(evaluation["confusion"])
+    assert matrix.sum() == 8 and evaluation["accuracy"] == np.trace(matrix) / 8
+    assert evaluation["classes"]["upright"]["images"] == 4
+    assert evaluation["classes"]["lying"]["recall"] == matrix[0, 0] / 4
+    metrics = RunFolder(out).metrics()
+    assert metrics["held_out_accuracy"][-1] == pytest.approx(evaluation["accuracy"])
+
+
+def test_classify_tells_the_class_of_any_image_also_dark_on_light(run, tmp_path, capsys):
+    _, out = run
+    pixels = np.full((60, 80, 3), 250, np.uint8)
+    pixels[10:50, 36:46] = 10
+    Image.fromarray(pixels).save(tmp_path / "photo.jpg")
+    assert classify.main(classify.Config(out, (tmp_path / "photo.jpg",))) == 0
+    title, *rows = capsys.readouterr().out.splitlines()
+    assert title == f"{tmp_path / 'photo.jpg'} (inverted)"
+    probabilities = {name: float(p) for name, p in map(str.split, rows)}
+    assert probabilities.keys() == {"upright", "lying"}
+    assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4)
+    assert rows[0].split()[0] == "upright"
+
+
+def test_classify_prints_what_the_model_computes(run, shapes, capsys):
+    _, out = run
+    path = shapes / "lying" / "03.png"
+    classify.main(classify.Config(out, (path,), top=1))
+    (_, row) = capsys.readouterr().out.splitlines()
+    model = models.lenet(**RunFolder(out).model()["arguments"])
+    params, state = RunFolder(out).load_parameters()
+    image = np.asarray(Image.open(path), np.float32)[None, :, :, None] / 255
+    expected = np.asarray(model.apply(params, state, image)[0])[0]
+    name, probability = row.split()
+    assert name == ("lying", "upright")[expected.argmax()]
+    assert float(probability) == pytest.approx(expected.max(), abs=1e-4)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Calls a command in this process; returns its status, output and errors."""
+
+    def call(module, *arguments):
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        try:
+            status = command_line.run(module.main, module.Config)
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "give at least one image file"),
+        (["gone.png"], "gone.png: there is no such file"),
+        (["--top", "0", "gone.png"], "top must be a positive integer"),
+    ],
+)
+def test_classify_says_what_a_person_can_mend(run, call, arguments, message):
+    status, output, errors = call(classify, run[1], *arguments)
+    assert (status, output) == (1, "") and message in errors
+
+
+def test_classify_refuses_a_generator(tmp_path, call):
+    from jaxlayers.models import dcgan
+
+    folder = RunFolder(tmp_path / "run")
+    arguments = {"image_shape": (4, 4, 1), "latent_size": 3, "width": 8}
+    folder.create({}, {"model": "dcgan.generator", "arguments": arguments, "params": None})
+    folder.save_parameters(*dcgan.generator(**arguments).init(jax.random.key(0)))
+    status, _, errors = call(classify, folder.path, "some.png")
+    assert status == 1 and "a classifier goes from (height, width, channels)" in errors
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """What `main` hands to `fit`, without training."""
+    calls = []
+
+    def fit(task, dataset, config, folder, *, held_out, resume):
+        calls.append((task, dataset, config, held_out))
+        return train.Fitted(task.init(jax.random.key(0)))
+
+    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(cnn, "examine", lambda *_: "")
+    return calls
+
+
+def test_options_reach_the_task(tmp_path, shapes, fitted):
+    cnn.main(
+        Config(
+            data=str(shapes),
+            model="vgg",
+            width=8,
+            dropout=0.25,
+            epochs=3,
+            batch_size=8,
+            loss="squared_error",
+            label_smoothing=0.1,
+            class_weights="balanced",
+            optimizer="sgd",
+            schedule="constant",
+            augment=("shift", "flip", "cutout"),
+            precision="bfloat16",
+            seed=4,
+            out=tmp_path / "run",
+        )
+    )
+    ((task, dataset, config, held_out),) = fitted
+    assert task.model == train.InBfloat16(models.vgg((12, 12, 1), 2, width=8, dropout=0.25))
+    assert (task.loss, task.label_smoothing, task.class_weights) == ("squared_error", 0.1, (1, 1))
+    assert task.augmentations == (Shift(1), Flip(), Cutout(3))
+    assert (config.steps, config.evaluate_every, config.seed) == (12, 4, 4)
+    assert (len(dataset), len(held_out)) == (32, 8)
+    # Plain gradient descent with the default rate.
+    updates, _ = task.optimizer.update({"w": np.float32(2)}, task.optimizer.init({"w": 0.0}))
+    assert updates["w"] == pytest.approx(-0.2)
+
+
+def test_the_cosine_ends_at_zero(tmp_path, shapes, fitted):
+    cnn.main(
+        Config(data=str(shapes), batch_size=8, epochs=2, optimizer="sgd", out=tmp_path / "run")
+    )
+    ((task, *_),) = fitted
+    state = task.optimizer.init({"w": 0.0})
+    rates = []
+    for _ in range(9):
+        updates, state = task.optimizer.update({"w": np.float32(1)}, state)
+        rates.append(-float(updates["w"]))
+    expected = [0.1 * (1 + np.cos(np.pi * step / 8)) / 2 for step in range(9)]
+    np.testing.assert_allclose(rates, expected, atol=1e-8)
+
+
+def test_rare_classes_count_more_when_balanced():
+    weights = cnn._balanced(np.array([0, 0, 0, 1]), 2)
+    np.testing.assert_allclose(weights, [2 / 3, 2])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--epochs", "0"], "epochs must be a positive integer, got 0"),
+        (["--learning-rate", "0", "--batch-size", "8"], "learning_rate must be above 0"),
+        (["--batch-size", "64"], "32 rows do not fill one batch of batch_size=64"),
+        (["--label-smoothing", "1", "--batch-size", "8"], "label_smoothing must be from 0"),
+        (["--resume"], "--out DIR"),
+    ],
+)
+def test_what_a_person_can_mend_is_a_message_and_leaves_no_folder(
+    call, shapes, fitted, monkeypatch, arguments, message, tmp_path
+):
+    out = [] if "--resume" in arguments else ["--out", tmp_path / "run"]
+    status, _, errors = call(cnn, "--data", shapes, *arguments, *out)
+    assert status == 1 and errors.startswith("error: ") and message in errors
+    assert not fitted and not (tmp_path / "run").exists()
+
+
+def test_images_without_labels_are_refused(call, tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((9, 8, 8), np.uint8))
+    status, _, errors = call(cnn, "--data", tmp_path / "images.npy")
+    assert status == 1 and "has no labels" in errors
+
+
+def test_a_run_goes_on_to_the_same_parameters(tmp_path, shapes):
+    config = Config(data=str(shapes), epochs=3, batch_size=8, width=2, checkpoint_every=4)
+    for name in ("whole", "broken"):
+        assert cnn.main(dataclasses.replace(config, out=tmp_path / name)) == 0
+    whole = RunFolder(tmp_path / "whole").load_parameters()
+    resumed = dataclasses.replace(config, out=tmp_path / "broken", resume_step=4)
+    assert cnn.main(resumed) == 0
+    again = RunFolder(tmp_path / "broken").load_parameters()
+    jax.tree.map(np.testing.assert_array_equal, whole, again)
+
+
+def test_the_embedded_digits_fit_both_models():
+    shape = data.load("mnist-5k").image_shape
+    assert models.lenet(shape).output_shape() == models.vgg(shape).output_shape() == (10,)

@@ -1,0 +1,45 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlayers import Sequential, layers
+from jaxlayers.models import cnn, features
+
+MODEL = cnn.lenet((8, 8, 3), classes=4, width=2, hidden=5)
+PARAMS, STATE = MODEL.init(jax.random.key(0))
+IMAGE = jax.random.uniform(jax.random.key(1), (8, 8, 3))
+
+
+def test_kernels_come_one_after_the_other():
+    kernels = features.first_kernels(MODEL, PARAMS)
+    assert kernels.shape == (2, 5, 5, 3)
+    np.testing.assert_array_equal(kernels[1], PARAMS["conv2d"]["kernel"][..., 1])
+
+
+def test_a_model_without_convolution_has_no_kernels():
+    dense = Sequential([layers.Dense(2)], input_shape=(3,))
+    with pytest.raises(ValueError, match="sequential: has no Conv2D"):
+        features.first_kernels(dense, {})
+
+
+def test_feature_maps_are_what_the_layers_make_one_after_the_other():
+    maps = dict(features.feature_maps(MODEL, PARAMS, STATE, IMAGE))
+    assert list(maps) == ["conv2d", "max_pooling2d", "conv2d_1", "max_pooling2d_1"]
+    x = IMAGE[None]
+    for name, layer in MODEL.items():
+        x, _ = layer.apply(PARAMS.get(name, {}), {}, x)
+        if name in maps:
+            np.testing.assert_allclose(maps[name], x[0], rtol=1e-5, atol=1e-6)
+
+
+def test_saliency_is_the_largest_difference_that_a_channel_of_a_pixel_makes():
+    linear = Sequential(
+        [layers.Flatten(), layers.Dense(2, activation="softmax")], input_shape=(2, 2, 3)
+    )
+    params, state = linear.init(jax.random.key(0))
+    kernel = np.asarray(params["dense"]["kernel"]).reshape(2, 2, 3, 2)
+    image = jnp.full((2, 2, 3), 0.5)
+    for label in (0, 1):
+        saliency = features.saliency(linear, params, state, image, label)
+        np.testing.assert_allclose(saliency, np.abs(kernel[..., label]).max(-1), rtol=1e-6)
