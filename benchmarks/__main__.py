@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from benchmarks import convolutions, loop, memory, training_step
+from benchmarks import accuracy, classifier_epoch, convolutions, loop, memory, training_step
 from benchmarks.shapes import all_shapes
 from benchmarks.side_by_side import medians
 
@@ -20,9 +20,13 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=["convolutions", "step", "loop", "memory"])
+    parser.add_argument(
+        "--only", choices=["convolutions", "step", "loop", "memory", "epoch", "accuracy"]
+    )
     parser.add_argument("--batch-size", type=int, default=64, help="of the training step")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--mnist", default="mnist", help="the whole MNIST, for the accuracy")
+    parser.add_argument("--images", help="a zip of images with a folder a class, likewise")
     parser.add_argument("--machine", default=None, help="name of the table; found out by default")
     arguments = parser.parse_args()
     path = RESULTS / f"{arguments.machine or _machine()}.md"
@@ -31,6 +35,8 @@ def main() -> None:
         "loop": loop_table,
         "convolutions": convolution_table,
         "memory": memory_table,
+        "epoch": epoch_table,
+        "accuracy": accuracy_table,
     }
     for part in [arguments.only] if arguments.only else tables:
         table = tables[part](arguments)
@@ -140,6 +146,51 @@ def loop_table(arguments: argparse.Namespace) -> str:
             ),
         ]
     )
+
+
+def epoch_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of an epoch of the classifier."""
+    functions = {
+        "jaxlayers": classifier_epoch.ours(),
+        "Keras on JAX": classifier_epoch.keras(),
+        "PyTorch": classifier_epoch.torch(),
+    }
+    seconds = medians(functions, rounds=3, seconds=0)
+    return "\n".join(
+        [
+            "## An epoch of the classifier lenet, 60,000 images of 28 x 28, batch 64, float32",
+            "",
+            "| | s | ours is faster by |",
+            "| --- | ---: | ---: |",
+            *(
+                f"| {name} | {value:.1f} | {value / seconds['jaxlayers']:.2f} |"
+                for name, value in sorted(seconds.items(), key=lambda item: item[1])
+            ),
+        ]
+    )
+
+
+def accuracy_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of the accuracy of classifiers."""
+    sources = {"mnist": arguments.mnist, "images": arguments.images, "mnist-5k": "mnist-5k"}
+    lines = [
+        f"## Accuracy of classifiers on held-out images, {len(accuracy.SEEDS)} seeds",
+        "",
+        "| images | model, epochs | mean | of each seed | s, compiling included |",
+        "| --- | --- | ---: | --- | ---: |",
+    ]
+    for training in accuracy.TRAININGS:
+        if sources[training.source] is None:
+            continue
+        runs = list(accuracy.measure(training, sources[training.source]))
+        accuracies, seconds = zip(*runs, strict=True)
+        each = ", ".join(f"{100 * value:.2f}" for value in accuracies)
+        lines.append(
+            f"| {training.name} | {training.model}, {training.epochs} "
+            f"| {100 * statistics.mean(accuracies):.2f} % | {each} | {max(seconds):.0f} |"
+        )
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
 
 
 def memory_table(arguments: argparse.Namespace) -> str:
