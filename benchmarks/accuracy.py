@@ -83,13 +83,10 @@ def _load(source: str) -> tuple[data.Dataset, data.Dataset]:
 
 
 def _accuracy(task: train.Classifier, train_state: train.TrainState, held_out: data.Dataset):
-    hits = jax.jit(task.evaluate)
-    size = 500
-    parts = [
-        hits(
-            train_state,
-            (held_out.images[start : start + size], held_out.labels[start : start + size]),
-        )
-        for start in range(0, len(held_out), size)
-    ]
-    return float(sum(part["accuracy"].sum() for part in parts)) / len(held_out)
+    evaluate, size = jax.jit(task.evaluate), 500
+    hits = 0.0
+    for start in range(0, len(held_out), size):
+        rows = slice(start, start + size)
+        batch = held_out.images[rows], held_out.labels[rows]
+        hits += float(evaluate(train_state, batch)["accuracy"].sum())
+    return hits / len(held_out)
