@@ -276,7 +276,7 @@ def _hdf5_bytes(model: Any, arrays: Mapping[Weight, np.ndarray]) -> bytes:
     except ImportError as error:
         raise ImportError(
             'Keras files are written with h5py: pip install "jaxlayers[keras]"'
-        ) from (error)
+        ) from error
     content = io.BytesIO()
     with h5py.File(content, "w", libver="earliest") as file:
         for path, place in weights.numbered(model):

@@ -177,7 +177,8 @@ class Node:
         version, count, size = self._file.unpack("BxH4xI", self.address)
         if version != 1:
             raise ValueError(f"{self.path}: is damaged, or of a version that Keras does not write")
-        blocks, messages, seen = [(self.address + 16, size)], [], {self.address}
+        blocks, seen = [(self.address + 16, size)], {self.address}
+        messages: list[tuple[int, bytes]] = []
         while blocks and len(messages) < count:
             offset, size = blocks.pop(0)
             end = offset + size

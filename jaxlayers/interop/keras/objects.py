@@ -5,7 +5,7 @@ In a config they are names, or dictionaries of a class name and arguments.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers import activations, constraints, initializers, regularizers
@@ -193,7 +193,7 @@ def _is_number(value: Any) -> bool:
     return number and math.isfinite(value) and abs(value) < _LARGEST
 
 
-def _shortest(module: Any, made: Callable[..., Any]) -> Any:
+def _shortest(module: Any, made: Any) -> Any:
     """Returns the lower-case name that means exactly this, if there is one."""
     for name, found in module.BY_NAME.items():
         if name.islower() and found is type(made) and found() == made:

@@ -102,7 +102,7 @@ def parse(text: str | bytes) -> Any:
 
 def _read(config: Any, keras: str) -> Read:
     class_name, inside = _model_and_config(config)
-    kinds = {policy for policy in _policies(class_name, inside, 0)}
+    kinds = set(_policies(class_name, inside, 0))
     problems = Problems()
     mixed_in_part = policies.MIXED in kinds and len(kinds) > 1
     reader = _Reader(problems, mixed_in_part, keras.startswith(("1", "2")))
@@ -154,7 +154,7 @@ class _Reader:
                 members[name] = layer
         if len(self.problems.found) > before:
             return None, None
-        whole = shape if shape is not None and None not in shape else None
+        whole: Any = shape if shape is not None and None not in shape else None
         try:
             model = Sequential(tuple(members.values()), whole, called, tuple(members))
         except (ValueError, TypeError, OverflowError) as error:

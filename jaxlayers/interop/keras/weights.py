@@ -102,10 +102,10 @@ def numbered(
         nested = isinstance(inside, Sequential)
         called = snake_case(type(inside).__name__)
         members = {} if group is None else group.children
-        if nested and _next(called, counts) not in members:
-            # One that was Functional in Keras is a Sequential here.
-            if _next("functional", counts) in members:
-                called = "functional"
+        # One that was Functional in Keras is a Sequential here.
+        functional = _next("functional", counts) in members
+        if nested and functional and _next(called, counts) not in members:
+            called = "functional"
         place = _next(called, counts)
         counts[called] += 1
         if not nested:
@@ -196,7 +196,7 @@ def numbers(
         allowed = FLOATS if dtypes is None else (dtypes[weight.layer],)
         if str(array.dtype) not in allowed:
             problems.add(f"{weight}: {array.dtype}, the model has {' or '.join(allowed)}")
-        elif array.dtype == np.float64 and not jax.config.jax_enable_x64:
+        elif array.dtype == np.float64 and not jax.config.read("jax_enable_x64"):
             problems.add(
                 f"{weight}: float64, which JAX rounds to float32 unless "
                 "jax.config.update('jax_enable_x64', True) is called before"
@@ -289,11 +289,17 @@ def _named_arrays(group: Node) -> dict[str, Stored]:
     return arrays
 
 
+def _end(place: str) -> tuple[str, str]:
+    """Returns the names of the layer and the weight in `model/dense/kernel:0`."""
+    above, _, name = place.partition(":")[0].rpartition("/")
+    return above.rpartition("/")[2], name
+
+
 def _matched(
     name: str, weights: list[Weight], arrays: dict[str, Stored], problems: Problems
 ) -> dict[Weight, Stored]:
     """Returns the stored arrays of the weights of a layer or of a model inside the model."""
-    called = {tuple(place.partition(":")[0].split("/")[-2:]): place for place in arrays}
+    called = {_end(place): place for place in arrays}
     ends = {(weight.layer[-1], weight.name): weight for weight in weights}
     if len(ends) == len(weights) and ends.keys() == called.keys() and len(called) == len(arrays):
         return {ends[end]: arrays[place] for end, place in called.items()}
@@ -301,7 +307,7 @@ def _matched(
     in_order = sorted(weights, key=lambda weight: not weight.trained)
     found = {}
     for weight, (place, array) in zip(in_order, arrays.items(), strict=False):
-        if place.partition(":")[0].split("/")[-1] == weight.name:
+        if _end(place)[1] == weight.name:
             found[weight] = array
         else:
             problems.add(f"{weight}: the file has {place} in its place")

@@ -140,7 +140,8 @@ def _layer(layer: Any, path: Path, writer: _Writer, mixed: bool) -> dict[str, An
         "trainable": True,
         "dtype": policies.write_policy(writer.policy(path, mixed)),
     }
-    if type(layer) is not spellings.known_classes().get(class_name):
+    known: Any = spellings.known_classes().get(class_name)
+    if known is None or type(layer).__module__ != known.__module__:
         writer.problems.add("Keras has no layer of this class", where, class_name)
     else:
         for field in dataclasses.fields(layer):
