@@ -11,9 +11,10 @@ from jaxlayers.layer import Layer
 from jaxlayers.precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
-# More than any model that is a chain; each layer costs a millisecond or so.
-_MOST_LAYERS = 2000
-_DEEPEST = 16
+# More than any model that is a chain. The shapes of a layer are worked out once for each model
+# around it, in a millisecond or so.
+_MOST_LAYERS = 1000
+_DEEPEST = 6
 
 _OF_EVERY_LAYER = (
     "name",
@@ -157,9 +158,10 @@ class _Reader:
         whole: Any = shape if shape is not None and None not in shape else None
         try:
             model = Sequential(tuple(members.values()), whole, called, tuple(members))
-        except (ValueError, TypeError, OverflowError) as error:
+        except Exception as error:  # JAX's own checks of shapes raise many kinds
             notes = " ".join(getattr(error, "__notes__", ()))
-            self.problems.add(f"{error} {notes}".strip(), where, class_name)
+            what = str(error) or type(error).__name__
+            self.problems.add(f"{what} {notes}".strip(), where, class_name)
             return None, None
         return model, shape
 

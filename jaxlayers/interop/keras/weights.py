@@ -62,8 +62,8 @@ def weights_of(model: Any, input_shape: Shape | None) -> list[Weight]:
     plain = _with_zeros(model)
     try:
         params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
-    except (TypeError, OverflowError) as error:
-        raise ValueError(f"{error}") from error
+    except Exception as error:  # JAX's own checks of shapes raise many kinds
+        raise ValueError(str(error) or type(error).__name__) from error
     found = []
     for path, _ in leaves(model):
         for names, tree in ((_TRAINED, params), (_CARRIED, state)):
