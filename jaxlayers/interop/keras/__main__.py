@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxlayers.interop.keras import convert, load
-from jaxlayers.precision import InBfloat16
+from jaxlayers.interop.keras.bare import sequential_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _summary(model: Any) -> str:
-    bare: Any = model.layer if isinstance(model, InBfloat16) else model
-    if bare.input_shape is None:  # images of any size: there are no shapes to tell
-        return repr(bare)
-    return str(bare.summary())
+    sequential = sequential_of(model, "show")
+    if sequential.input_shape is None:  # images of any size: there are no shapes to tell
+        return repr(sequential)
+    return sequential.summary()
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.interop.keras.bare import sequential_of
 from jaxlayers.interop.keras.files import load
 from jaxlayers.interop.keras.writing import to_config
 from jaxlayers.layer import Params, State
-from jaxlayers.precision import InBfloat16
 
 
 def convert(file: str | Path, out: str | Path) -> None:
@@ -46,8 +46,10 @@ def _write_run_folder(
     from jaxlayers.train import RunFolder
 
     folder = RunFolder(out)
-    bare: Any = model.layer if isinstance(model, InBfloat16) else model
-    summaries = {bare.name: bare.summary()} if bare.input_shape is not None else {}
+    sequential = sequential_of(model, "convert")
+    # Images of any size have no shapes to tell.
+    known = sequential.input_shape is not None
+    summaries = {sequential.name: sequential.summary()} if known else {}
     folder.create(
         config={"keras_file": file.name},
         model={"model": "keras", "config": config, "summaries": summaries},

@@ -12,11 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.interop.keras import archive, hdf5, reading, weights, writing
+from jaxlayers.interop.keras.bare import sequential_of
 from jaxlayers.interop.keras.problems import Problems, about
 from jaxlayers.interop.keras.weights import Weight
 from jaxlayers.layer import Layer, Params, Shape, State
-from jaxlayers.precision import InBfloat16
-from jaxlayers.sequential import Sequential
 
 _ZIP = b"PK"
 # Extents to try where the config leaves those of the images open; the weights do not depend on
@@ -103,13 +102,11 @@ def load_weights(
         ValueError: as in `load`.
         TypeError: no `Sequential`.
     """
-    bare: Any = model.layer if isinstance(model, InBfloat16) else model
-    if not isinstance(bare, Sequential):
-        raise TypeError(f"load_weights: the model must be a Sequential, got {type(model).__name__}")
-    shape = bare.input_shape if input_shape is None else tuple(input_shape)
+    sequential = sequential_of(model, "load_weights")
+    shape = sequential.input_shape if input_shape is None else tuple(input_shape)
     if shape is None:
         raise ValueError(
-            f"Sequential {bare.name!r}: needs input_shape, the shape of one example, at "
+            f"Sequential {sequential.name!r}: needs input_shape, the shape of one example, at "
             "construction or here"
         )
     data = _bytes(path)
@@ -151,8 +148,8 @@ def save(
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"{path}: the name must end in .keras, or Keras will not open it")
-    bare: Any = model.layer if isinstance(model, InBfloat16) else model
-    shape = getattr(bare, "input_shape", None) if input_shape is None else tuple(input_shape)
+    given = sequential_of(model, "save").input_shape if input_shape is None else input_shape
+    shape: Any = None if given is None else tuple(given)
     config = writing.write(model, _dtypes(model, params, state), shape)
     if shape is None:
         raise ValueError(f"{path}: needs input_shape, the shape of one example, to build the model")

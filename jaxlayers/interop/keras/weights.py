@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.interop.keras.bare import bare
 from jaxlayers.interop.keras.hdf5 import Node, Stored
 from jaxlayers.interop.keras.problems import Problems
 from jaxlayers.layer import Shape
@@ -78,8 +79,8 @@ def weights_of(model: Any, input_shape: Shape | None) -> list[Weight]:
 
 def leaves(model: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yields each layer that is no model with its name and those of the models around it."""
-    for name, layer in _bare(model).items():
-        inside = _bare(layer)
+    for name, layer in bare(model).items():
+        inside = bare(layer)
         if isinstance(inside, Sequential):
             yield from leaves(inside, (*above, name))
         else:
@@ -97,8 +98,8 @@ def numbered(
         group: where that group is in a file; it tells which models are Functional ones.
     """
     counts: Counter[str] = Counter()
-    for name, layer in _bare(model).items():
-        inside = _bare(layer)
+    for name, layer in bare(model).items():
+        inside = bare(layer)
         nested = isinstance(inside, Sequential)
         called = snake_case(type(inside).__name__)
         members = {} if group is None else group.children
@@ -214,10 +215,6 @@ def _with_zeros(model: Any) -> Any:
         return dataclasses.replace(model, layers=tuple(map(_with_zeros, model.layers)))
     names = [name for name in model.__dataclass_fields__ if name.endswith("_initializer")]
     return dataclasses.replace(model, **dict.fromkeys(names, "zeros")) if names else model
-
-
-def _bare(layer: Any) -> Any:
-    return layer.layer if isinstance(layer, InBfloat16) else layer
 
 
 def _inside(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:

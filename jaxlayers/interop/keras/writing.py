@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxlayers.interop.keras import objects, policies, spellings
+from jaxlayers.interop.keras.bare import bare, sequential_of
 from jaxlayers.interop.keras.problems import Problems
 from jaxlayers.layer import Layer
 from jaxlayers.precision import InBfloat16
@@ -52,9 +53,7 @@ def write(
         input_shape: as there.
     """
     mixed = isinstance(model, InBfloat16)
-    sequential: Any = model.layer if isinstance(model, InBfloat16) else model
-    if not isinstance(sequential, Sequential):
-        raise TypeError(f"to_config: the model must be a Sequential, got {type(model).__name__}")
+    sequential = sequential_of(model, "to_config")
     problems = Problems()
     shape = sequential.input_shape if input_shape is None else tuple(input_shape)
     entry = _model(sequential, sequential.name, shape, _Writer(problems, dtypes), (), mixed)
@@ -84,7 +83,7 @@ def _model(
     if shape is not None:
         entries.append(_input(model, shape))
     for (layer_name, layer), inner_shape in zip(model.items(), _shapes(model, shape), strict=True):
-        inside = layer.layer if isinstance(layer, InBfloat16) else layer
+        inside = bare(layer)
         within = mixed or isinstance(layer, InBfloat16)
         where = (*path, layer_name)
         if "/" in layer_name:
