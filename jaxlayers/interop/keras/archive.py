@@ -1,6 +1,5 @@
 """The zip that a `.keras` file is; what is in it never goes to the disk."""
 
-import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,18 +15,18 @@ _LARGEST_GROWTH = 20
 _MOST_MEMBERS = 10_000
 
 
-def read_members(data: bytes) -> dict[str, bytes]:
+def read_members(path: Path) -> dict[str, bytes]:
     """Returns the config and the weights in a `.keras` archive, by their names.
 
     Args:
-        data: all bytes of the archive.
+        path: the archive.
 
     Raises:
         ValueError: no zip, a truncated or damaged one, members that would leave the folder they
             are unpacked to, or ones that grow more than weights can.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             names = [member.filename for member in members]
             if len(names) > _MOST_MEMBERS or len(set(names)) != len(names):
@@ -42,7 +41,7 @@ def read_members(data: bytes) -> dict[str, bytes]:
                 raise ValueError(f"holds no {WEIGHTS}, which is the only form read; got {others}")
             limits = {
                 CONFIG: _LARGEST_CONFIG,
-                WEIGHTS: max(_SMALL, _LARGEST_GROWTH * len(data)),
+                WEIGHTS: max(_SMALL, _LARGEST_GROWTH * path.stat().st_size),
             }
             return {name: _bounded(archive, name, limit) for name, limit in limits.items()}
     except (

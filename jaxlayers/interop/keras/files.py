@@ -51,14 +51,14 @@ def load(path: str | Path) -> tuple[Layer, Params, State]:
         Traceback (most recent call last):
         FileNotFoundError: nowhere.keras: there is no such file
     """
-    data = _bytes(path)
+    path = _existing(path)
     with about(path):
-        if data.startswith(_ZIP):
-            members = archive.read_members(data)
+        if _is_zip(path):
+            members = archive.read_members(path)
             read = reading.read(reading.parse(members[archive.CONFIG]))
             root, named = hdf5.File(members[archive.WEIGHTS]).root, False
         else:
-            file = hdf5.File(data)
+            file = hdf5.File(path.read_bytes())
             texts = file.root.strings("model_config")
             if not texts:
                 raise ValueError(
@@ -109,10 +109,12 @@ def load_weights(
             f"Sequential {sequential.name!r}: needs input_shape, the shape of one example, at "
             "construction or here"
         )
-    data = _bytes(path)
+    path = _existing(path)
     with about(path):
-        if data.startswith(_ZIP):
-            data = archive.read_members(data)[archive.WEIGHTS]
+        if _is_zip(path):
+            data = archive.read_members(path)[archive.WEIGHTS]
+        else:
+            data = path.read_bytes()
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         named = whole is not None or weights.has_names(root)
@@ -165,12 +167,17 @@ def save(
     )
 
 
-def _bytes(path: str | Path) -> bytes:
+def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         what = "is a folder or a device" if path.exists() else "there is no such file"
         raise FileNotFoundError(f"{path}: {what}")
-    return path.read_bytes()
+    return path
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
 
 
 def _weights(

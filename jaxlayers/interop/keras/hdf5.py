@@ -65,12 +65,16 @@ class File:
 
     def take(self, offset: int, size: int) -> bytes:
         """Returns bytes of the file, all of which must be there."""
+        return bytes(self.view(offset, size))
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """Returns the same without a copy."""
         self._budget -= size + 16
         if offset < 0 or size < 0 or offset + size > len(self._data):
             raise ValueError("is truncated or damaged: it refers to bytes beyond its end")
         if self._budget < 0:
             raise ValueError("is damaged: it refers to the same bytes again and again")
-        return self._data[offset : offset + size]
+        return memoryview(self._data)[offset : offset + size]
 
     def unpack(self, form: str, offset: int) -> tuple[Any, ...]:
         """Returns little-endian numbers of the file, as `struct` calls them."""
@@ -257,7 +261,7 @@ class Stored:
     layout: bytes
 
     def read(self) -> np.ndarray:
-        """Returns the numbers; a new array of as many bytes as the file holds of it.
+        """Returns the numbers, an array over the bytes of the file that cannot be written to.
 
         Raises:
             ValueError: the bytes are not in the file, or lie in chunks.
@@ -271,14 +275,14 @@ class Stored:
             )
         if kind == 0:
             (stored,) = struct.unpack("<H", _exactly(self.layout[2:4], 2))
-            data = self.layout[4 : 4 + stored]
+            data = memoryview(self.layout)[4 : 4 + stored]
         else:
             address, stored = struct.unpack("<QQ", _exactly(self.layout[2:18], 16))
             if stored != size:
                 raise ValueError(
                     f"{self.path}: is damaged: {stored:,} bytes for an array of {size:,}"
                 )
-            data = b"" if size == 0 else self.file.take(address, size)
+            data = self.file.view(0 if size == 0 else address, size)
         if len(data) != size:
             raise ValueError(f"{self.path}: is damaged: {len(data)} bytes for an array of {size}")
         return np.frombuffer(data, self.dtype).reshape(self.shape)
