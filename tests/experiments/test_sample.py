@@ -2,13 +2,15 @@ import json
 import sys
 
 import jax
+import keras as keras_itself
 import numpy as np
+import optax
 import pytest
 from PIL import Image
 
-from experiments import command_line, sample
+from experiments import command_line, sample, saved_model
 from experiments.sample import Config
-from jaxlayers import Sequential, layers
+from jaxlayers import Sequential, data, layers, train
 from jaxlayers.interop import keras
 from jaxlayers.models import dcgan
 from jaxlayers.train import RunFolder
@@ -126,6 +128,26 @@ def test_a_generator_from_a_keras_file(tmp_path, last, mapped):
     latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
     expected = mapped(generator.apply(params, state, latents)[0])
     np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_generator_that_was_trained_here_samples_the_same_in_keras(tmp_path, images):
+    models = {"image_shape": (4, 4, 1), "width": 8}
+    task = train.GAN(
+        dcgan.generator(latent_size=5, **models),
+        dcgan.discriminator((4, 4, 1), width=1, logits=True),
+        optax.adam(1e-3),
+        optax.adam(1e-3),
+    )
+    folder = RunFolder(tmp_path / "run")
+    description = {"model": "dcgan.generator", "arguments": models | {"latent_size": 5}}
+    folder.create({}, {**description, "params": "generator"})
+    train.fit(task, data.load(images), train.FitConfig(steps=2, batch_size=4), folder)
+    ours = draw((folder.path,), tmp_path / "samples.npy", n=6, seed=3)
+
+    keras.save(tmp_path / "generator.keras", *saved_model.load(folder.path))
+    theirs = keras_itself.models.load_model(tmp_path / "generator.keras")
+    latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
+    np.testing.assert_allclose(ours, theirs(latents, training=False), rtol=1e-5, atol=1e-5)
 
 
 def test_models_that_are_no_generators_are_told_so(tmp_path, errors):

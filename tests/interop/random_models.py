@@ -67,6 +67,9 @@ class Draw:
         if strides == (1, 1):
             dilation = self.one((1, 1), (2, 1))
         arguments = {"strides": strides, "dilation_rate": dilation}
+        behind = {}
+        if cls is keras.layers.Conv2DTranspose and strides != (1, 1):
+            behind["output_padding"] = self.one(None, tuple(stride - 1 for stride in strides))
         if cls is keras.layers.Conv2D:
             arguments["padding"] = "same"
         else:
@@ -74,6 +77,7 @@ class Draw:
         return cls(
             self.one(2, 4),
             self.one(3, (2, 3)),
+            **behind,
             data_format=self.data_format,
             activation=self.one(*ACTIVATIONS),
             use_bias=self.one(True, True, False),
@@ -148,36 +152,50 @@ class Draw:
         )
 
 
-def model(seed: int) -> keras.Model:
-    """A Sequential or Functional chain with a model inside, and random weights."""
+def layers_of(seed: int) -> list[keras.Layer]:
+    """The layers of the random model, none of them built."""
     # Names go on counting through a process; those of a file must not depend on the others.
     keras.backend.clear_session()
-    data_format = ("channels_last", "channels_first")[seed % 2]
-    draw = Draw(seed, data_format)
-    shape = (6, 8, 2) if data_format == "channels_last" else (2, 6, 8)
-    inner = [draw.of_images() for _ in range(2)]
-    layers = [
-        *(draw.of_images() for _ in range(3)),
-        keras.Sequential(inner, name="inside") if seed % 3 else inner[0],
-        *(draw.of_images() for _ in range(2)),
+    draw = Draw(seed, _data_format(seed))
+    return [
+        *(draw.of_images() for _ in range(7)),
         *draw.to_vectors(),
         draw.dense(5),
         draw.normalization(-1),
         draw.dense(3),
     ]
+
+
+def model(seed: int) -> keras.Model:
+    """A Sequential or Functional chain, most with a model inside, and random weights."""
+    shape = (6, 8, 2) if _data_format(seed) == "channels_last" else (2, 6, 8)
+    first, second, *others = layers_of(seed)
+    if seed % 3:
+        first, second = keras.Sequential([first, second], name="inside"), keras.layers.ReLU()
+    if seed % 5 == 4:
+        first = functional([first], shape, "begin")
+    layers = [first, second, *others]
     if seed % 4 < 2:
         made = keras.Sequential([keras.Input(shape), *layers], name="whole")
     else:
-        first = keras.Input(shape)
-        x = first
-        for layer in layers:
-            x = layer(x)
-        made = keras.Model(first, x, name="whole")
+        made = functional(layers, shape, "whole")
     rng = np.random.default_rng(seed)
     made.set_weights(
         [rng.uniform(0.2, 0.8, weight.shape).astype(weight.dtype) for weight in made.weights]
     )
     return made
+
+
+def functional(layers, shape, name):
+    """A Functional model that is a chain."""
+    first = x = keras.Input(shape)
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(first, x, name=name)
+
+
+def _data_format(seed):
+    return ("channels_last", "channels_first")[seed % 2]
 
 
 def examples(keras_model, batch: int = 3, seed: int = 0):

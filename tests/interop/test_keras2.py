@@ -282,6 +282,9 @@ def test_a_formula_that_changed_is_refused(tmp_path, numbers):
     config["config"]["layers"][-1]["config"]["activation"] = "hard_sigmoid"
     with pytest.raises(ValueError, match=r"dense_1 \(Dense\): hard_sigmoid has another formula"):
         load(write(tmp_path / "model.h5", config, numbers))
+    with pytest.raises(ValueError, match="another formula"):
+        from_config({**config, "keras_version": "2.15.0", "backend": "tensorflow"})
+    assert from_config(config)["dense_1"].activation == "hard_sigmoid"
 
 
 def test_a_model_inside_with_layers_that_are_not_trained(tmp_path):

@@ -9,6 +9,7 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 # JSON of a model of thousands of layers.
 _LARGEST_CONFIG = 2**24
+_LARGEST_METADATA = 2**16
 # Weights hardly compress; those that are all zero, as before any training, do.
 _SMALL = 2**24
 _LARGEST_GROWTH = 20
@@ -16,7 +17,7 @@ _MOST_MEMBERS = 10_000
 
 
 def read_members(path: Path) -> dict[str, bytes]:
-    """Returns the config and the weights in a `.keras` archive, by their names.
+    """Returns config, weights and, if it is there, metadata of a `.keras` archive, by their names.
 
     Args:
         path: the archive.
@@ -41,9 +42,14 @@ def read_members(path: Path) -> dict[str, bytes]:
                 raise ValueError(f"holds no {WEIGHTS}, which is the only form read; got {others}")
             limits = {
                 CONFIG: _LARGEST_CONFIG,
+                METADATA: _LARGEST_METADATA,
                 WEIGHTS: max(_SMALL, _LARGEST_GROWTH * path.stat().st_size),
             }
-            return {name: _bounded(archive, name, limit) for name, limit in limits.items()}
+            return {
+                name: _bounded(archive, name, limit)
+                for name, limit in limits.items()
+                if name in names
+            }
     except (
         zipfile.BadZipFile,
         zlib.error,

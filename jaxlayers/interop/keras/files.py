@@ -55,7 +55,9 @@ def load(path: str | Path) -> tuple[Layer, Params, State]:
     with about(path):
         if _is_zip(path):
             members = archive.read_members(path)
-            read = reading.read(reading.parse(members[archive.CONFIG]))
+            metadata = reading.parse(members.get(archive.METADATA, b"{}"))
+            version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+            read = reading.read(reading.parse(members[archive.CONFIG]), version)
             root, named = hdf5.File(members[archive.WEIGHTS]).root, False
         else:
             file = hdf5.File(path.read_bytes())

@@ -76,15 +76,17 @@ def from_config(config: Any) -> Layer:
     return read(config).model
 
 
-def read(config: Any, keras: str = "3") -> Read:
+def read(config: Any, keras: Any = None) -> Read:
     """Makes a model of Keras's config of it; see `from_config`.
 
     Args:
         config: as there.
-        keras: the version of Keras that wrote it.
+        keras: the version of Keras that wrote it, where it does not say so itself.
     """
+    if isinstance(config, Mapping):
+        keras = config.get("keras_version", keras)
     try:
-        return _read(config, keras)
+        return _read(config, keras if isinstance(keras, str) else "3")
     except RecursionError:
         raise ValueError("holds a config that is nested too deeply") from None
 
