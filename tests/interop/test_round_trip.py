@@ -205,6 +205,27 @@ def test_images_of_any_size(tmp_path):
     assert_same_weights(weights_by_path(again), weights_by_path(theirs))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_models_of_both_kinds_inside_one_keep_their_weights_apart(order, tmp_path):
+    rng = np.random.default_rng(0)
+    inside = [
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)], name="one"),
+        random_models.functional([keras.layers.Dense(4)], (4,), "two"),
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)], name="three"),
+    ]
+    theirs = keras.Sequential([keras.Input((4,)), *(inside[position] for position in order)])
+    theirs.set_weights([rng.standard_normal(weight.shape) for weight in theirs.weights])
+    theirs.save(tmp_path / "theirs.keras")
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    model, params, state = load(tmp_path / "theirs.keras")
+    for tree in (params, load_weights(tmp_path / "theirs.weights.h5", model)[0]):
+        assert_same_weights(flat(tree, state), weights_by_path(theirs))
+    # The file says whose the weights are by name; for other names it cannot be known.
+    renamed = Sequential(model.layers, (4,), names=("a", "b", "c"))
+    with pytest.raises(ValueError, match="not which are those of"):
+        load_weights(tmp_path / "theirs.weights.h5", renamed)
+
+
 def test_the_optimizer_in_a_file_is_left_there(tmp_path):
     theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)])
     theirs.compile("adam", "mse", metrics=["mae"])
@@ -228,7 +249,8 @@ def test_layers_that_were_not_trained_are_named(tmp_path):
         [keras.Input((4,)), keras.layers.Dense(3, name="fixed"), keras.layers.Dense(2)]
     )
     theirs.layers[0].trainable = False
+    theirs.add(keras.layers.BatchNormalization(trainable=False))
     theirs.save(tmp_path / "theirs.keras")
-    with pytest.warns(UserWarning, match="does not train fixed;"):
+    with pytest.warns(UserWarning, match=r"does not train fixed, batch_normalization\w*;"):
         _, params, state = load(tmp_path / "theirs.keras")
     assert_same_weights(flat(params, state), weights_by_path(theirs))

@@ -101,6 +101,7 @@ def test_all_that_is_not_supported_is_in_one_error():
         from_config,
         sequential(
             layer("LSTM", "memory", units=3),
+            layer("Dense", "moves\x1b[2J", units=3),
             {**layer("Dense", "mine", units=3), "module": "my_layers",
              "registered_name": "my_layers>Dense"},
             layer("Dense", "normed", units=3, kernel_regularizer={
@@ -114,6 +115,7 @@ def test_all_that_is_not_supported_is_in_one_error():
     )  # fmt: skip
     for part in (
         "memory (LSTM): not supported, only Activation, AveragePooling2D",
+        r"'moves\x1b[2J' (Dense): has a name that cannot be printed",
         "mine (Dense): a class of somebody's own, of 'my_layers'",
         "normed (Dense): Mine of 'mine' is not one of Keras's",
         "twice (Conv2D): Conv2D: filters must be a positive integer, got 0",
@@ -313,6 +315,15 @@ def test_every_truncation_is_an_error(whole, tmp_path):
     for length in range(0, len(data), len(data) // 97):
         target.write_bytes(data[:length])
         assert str(target) in refusal(load_weights, target, MODEL)
+
+
+def test_groups_that_go_on_and_on_come_to_an_end(whole):
+    def nest(file):
+        group = file["layers"]
+        for _ in range(2000):
+            group = group.create_group("g")
+
+    assert "nested too deeply" in refusal(load, with_weights(whole, nest))
 
 
 def test_deep_and_large_configs_come_to_an_end(whole):

@@ -73,7 +73,7 @@ def load(path: str | Path) -> tuple[Layer, Params, State]:
             if weights_group is None:
                 raise ValueError("holds no model_weights")
             root, named = weights_group, True
-        params, state = _weights(root, named, read.model, read.input_shape, read.dtypes)
+        params, state = _weights(root, named, read)
     if read.frozen:
         names = ", ".join("/".join(layer) for layer in read.frozen[:20])
         warnings.warn(
@@ -120,7 +120,8 @@ def load_weights(
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         named = whole is not None or weights.has_names(root)
-        return _weights(whole or root, named, model, tuple(shape), None)
+        read = reading.Read(model, tuple(shape), None, [], None)
+        return _weights(whole or root, named, read)
 
 
 def save(
@@ -182,20 +183,17 @@ def _is_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _weights(
-    root: hdf5.Node,
-    named: bool,
-    model: Any,
-    input_shape: Any,
-    dtypes: Mapping[weights.Path, str] | None,
-) -> tuple[Params, State]:
+def _weights(root: hdf5.Node, named: bool, read: reading.Read) -> tuple[Params, State]:
     """Returns params and state of the model, with the numbers of a file."""
-    if input_shape is None:
+    if read.input_shape is None:
         raise ValueError("holds a model that has never been built: it has no shape of an input")
-    wanted = _wanted(model, input_shape)
+    model, dtypes = read.model, read.dtypes
+    wanted = _wanted(model, read.input_shape)
     problems = Problems()
-    read = weights.read_named if named else weights.read_numbered
-    found = read(root, model, wanted, problems)
+    if named:
+        found = weights.read_named(root, wanted, problems)
+    else:
+        found = weights.read_numbered(root, model, wanted, problems, read.functional)
     arrays, wrong = weights.numbers(wanted, found, dtypes)
     problems.found += wrong
     problems.refuse("holds other weights than the model has:")

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxlayers import activations, constraints, initializers, regularizers
 
 # By the end of the name of the argument that holds them: where they are, and what Keras calls
@@ -165,7 +167,9 @@ def plain(value: Any) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """Returns a value as JSON has it: tuples as lists."""
+    """Returns a value as JSON has it: tuples as lists, and numbers of NumPy as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     return list(map(as_json, value)) if isinstance(value, tuple | list) else value
 
 

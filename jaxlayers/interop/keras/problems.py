@@ -15,8 +15,8 @@ class Problems:
 
     def add(self, what: str, name: str = "", class_name: str = "") -> None:
         """Adds a problem, with the layer that has it."""
-        where = f"{name} ({class_name}): " if class_name else f"{name}: " if name else ""
-        self.found.append(f"{where}{what}")
+        called = f"{name} ({class_name[:100]})" if class_name else name
+        self.found.append(f"{called}: {what[:1000]}" if called else what[:1000])
 
     def refuse(self, title: str) -> None:
         """Raises an error that lists all problems, if there are any.
@@ -38,6 +38,13 @@ def about(path: object) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        message = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        message = _printable("\n".join([str(error), *getattr(error, "__notes__", ())]))
         separator = " " if message.startswith(("is ", "has ", "holds ")) else ": "
         raise ValueError(f"{path}{separator}{message}") from error
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+
+
+def _printable(text: str) -> str:
+    """Returns the text without what would move the cursor of a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

@@ -39,14 +39,17 @@ class Read:
         model: a `Sequential`, or one that computes in bfloat16.
         input_shape: shape of one example, `None` in it for any extent; `None` where the config
             has none.
-        dtypes: what the weights of each layer are kept in.
+        dtypes: what the weights of each layer are kept in; `None` for any type of floats.
         frozen: the layers that are not trained in Keras.
+        functional: the models inside that are Functional ones in Keras; `None` where that is
+            not known.
     """
 
     model: Any
     input_shape: tuple[int | None, ...] | None
-    dtypes: dict[Path, str]
+    dtypes: dict[Path, str] | None
     frozen: list[Path]
+    functional: set[Path] | None
 
 
 def from_config(config: Any) -> Layer:
@@ -114,7 +117,7 @@ def _read(config: Any, keras: str) -> Read:
     problems.refuse("holds what this library does not have or does otherwise than Keras:")
     if kinds == {policies.MIXED}:
         model = InBfloat16(model)
-    return Read(model, shape, reader.dtypes, reader.frozen)
+    return Read(model, shape, reader.dtypes, reader.frozen, reader.functional)
 
 
 class _Reader:
@@ -126,6 +129,7 @@ class _Reader:
         self.old = old
         self.dtypes: dict[Path, str] = {}
         self.frozen: list[Path] = []
+        self.functional: set[Path] = set()
         self.count = 0
 
     def model(
@@ -185,11 +189,16 @@ class _Reader:
         name = _name_of(config) or _name_of(entry) or f"layer_{self.count}"
         where = "/".join((*path, name))
         self.count += 1
+        if not name.isprintable():
+            self.problems.add("has a name that cannot be printed", repr(name), given)
+            return name, None, None
         if self.count > _MOST_LAYERS:
             if self.count == _MOST_LAYERS + 1:
                 self.problems.add(f"there are more than {_MOST_LAYERS} layers", where, given)
             return name, None, None
         if class_name in chain.MODELS and _is_keras(entry):
+            if class_name != "Sequential":
+                self.functional.add((*path, name))
             layer, shape = self.model(class_name, config, (*path, name), entry.get("build_config"))
             return name, layer, shape
         known = spellings.known_classes()

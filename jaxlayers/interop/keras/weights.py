@@ -7,7 +7,7 @@ group is called after the layer, and its attribute `weight_names` says where the
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -88,42 +88,83 @@ def leaves(model: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def numbered(
-    model: Any, above: str = "layers", group: Node | None = None
+    model: Any,
+    functional: Collection[Path] | None = (),
+    group: Node | None = None,
+    above: Path = (),
 ) -> Iterator[tuple[Path, str]]:
     """Yields the path of each layer, and that of its group in a file of Keras 3.
 
     Args:
         model: a `Sequential`, or one in `InBfloat16`.
-        above: the group of the layers of the model.
-        group: where that group is in a file; it tells which models are Functional ones.
+        functional: the models inside that are Functional ones in Keras, where they are called
+            otherwise; where it is `None`, the file tells.
+        group: where the layers of the model are in a file.
+        above: the path of the model.
+
+    Raises:
+        ValueError: the file does not tell.
     """
     counts: Counter[str] = Counter()
     for name, layer in bare(model).items():
-        inside = bare(layer)
+        inside, path = bare(layer), (*above, name)
         nested = isinstance(inside, Sequential)
         called = snake_case(type(inside).__name__)
-        members = {} if group is None else group.children
-        # One that was Functional in Keras is a Sequential here.
-        functional = _next("functional", counts) in members
-        if nested and functional and _next(called, counts) not in members:
+        if nested and functional is None:
+            called = _kind_in_file(name, group, counts)
+        elif nested and functional is not None and path in functional:
             called = "functional"
-        place = _next(called, counts)
+        place = f"layers/{_next(called, counts)}"
+        member = None if group is None else group.children.get(_next(called, counts))
         counts[called] += 1
         if not nested:
-            yield (name,), f"{above}/{place}"
+            yield path, place
             continue
-        child = members.get(place)
-        below = None if child is None else _layers_group(child)
-        for path, where in numbered(inside, f"{above}/{place}/layers", below):
-            yield (name, *path), where
+        below = None if member is None else _layers_group(member)
+        for inner_path, where in numbered(inside, functional, below, path):
+            yield inner_path, f"{place}/{where}"
 
 
-def read_numbered(root: Node, model: Any, wanted: list[Weight], problems: Problems) -> Any:
-    """Returns the stored array of each weight, from a file of Keras 3."""
+def _kind_in_file(name: str, group: Node | None, counts: Counter[str]) -> str:
+    """Returns whether a model inside the model is a Sequential or a Functional one in a file."""
+    members = {} if group is None else group.children
+    found = [kind for kind in ("sequential", "functional") if _next(kind, counts) in members]
+    if len(found) == 2:
+        # Which of them comes first is not said, but newer versions of Keras say their names.
+        found = [
+            kind
+            for kind in found
+            if (own := members[_next(kind, counts)].children.get("vars")) is not None
+            and own.strings("name") == [name]
+        ]
+        if len(found) != 1:
+            raise ValueError(
+                f"holds weights of Sequential and of Functional models, and not which are those "
+                f"of {name}; load a .keras archive, which says it"
+            )
+    return found[0] if found else "sequential"
+
+
+def read_numbered(
+    root: Node,
+    model: Any,
+    wanted: list[Weight],
+    problems: Problems,
+    functional: Collection[Path] | None,
+) -> dict[Weight, Stored]:
+    """Returns the stored array of each weight, from a file of Keras 3.
+
+    Args:
+        root: of the file.
+        model: as in `numbered`.
+        wanted: the weights of the model.
+        problems: where what is missing or too much is added.
+        functional: as in `numbered`.
+    """
     top = _layers_group(root)
     if top is None:
         raise ValueError("holds no weights of a Keras model: it has no group 'layers'")
-    places = dict(numbered(model, "layers", top))
+    places = dict(numbered(model, functional, top))
     layers = top.path.strip("/")
     own = root.children.get("vars")
     stored = dict(_arrays(top))
@@ -141,7 +182,7 @@ def read_numbered(root: Node, model: Any, wanted: list[Weight], problems: Proble
     return found
 
 
-def read_named(group: Node, model: Any, wanted: list[Weight], problems: Problems) -> Any:
+def read_named(group: Node, wanted: list[Weight], problems: Problems) -> dict[Weight, Stored]:
     """Returns the stored array of each weight, from a file of Keras 2."""
     names = _strings(group, "layer_names")
     if names is None:
