@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 
 import jax
+import scipy.signal  # noqa: F401  # what the initializer STFT loads: not this file's memory
 
 from jaxlayers.interop.keras import load, load_weights
 

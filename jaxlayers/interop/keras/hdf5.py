@@ -169,11 +169,13 @@ class Node:
 
         An empty list is stored as one of numbers; it comes as it is.
         """
-        for message in self._messages(_ATTRIBUTE):
-            found = _attribute(self._file, message, name)
-            if found is not None:
-                return found
-        return None
+        found = self._attributes.get(name)
+        return None if found is None else _strings(self._file, *found)
+
+    @cached_property
+    def _attributes(self) -> dict[str, tuple[bytes, bytes, bytes]]:
+        """The type, the shape and the content of each attribute by its name."""
+        return dict(map(_attribute, self._messages(_ATTRIBUTE)))
 
     @cached_property
     def _header(self) -> list[tuple[int, bytes]]:
@@ -334,8 +336,8 @@ def _dtype(message: bytes) -> np.dtype:
     )
 
 
-def _attribute(file: File, message: bytes, wanted: str) -> list[str] | None:
-    """Returns the strings of an attribute if it has this name."""
+def _attribute(message: bytes) -> tuple[str, tuple[bytes, bytes, bytes]]:
+    """Returns the name of an attribute, and its type, shape and content."""
     version, flags, *sizes = struct.unpack("<BBHHH", _exactly(message, 8))
     if version not in (1, 2, 3) or (version > 1 and flags):
         raise ValueError("is damaged, or has an attribute of a kind that Keras does not write")
@@ -343,22 +345,25 @@ def _attribute(file: File, message: bytes, wanted: str) -> list[str] | None:
     for size in sizes:
         parts.append(_exactly(message[offset:], size))
         offset += _padded(size) if version == 1 else size
-    if _text(parts[0].partition(b"\0")[0]) != wanted:
-        return None
-    data, count = message[offset:], math.prod(_shape(parts[2]))
-    if parts[1][:1] and parts[1][0] & 15 == 9:  # strings of any length, in the heap
-        records = _exactly(data, 16 * count) if count <= len(data) else _exactly(data, 16 * 2**16)
+    return _text(parts[0].partition(b"\0")[0]), (parts[1], parts[2], message[offset:])
+
+
+def _strings(file: File, kind: bytes, shape: bytes, data: bytes) -> list[str]:
+    """Returns the strings of an attribute."""
+    count = math.prod(_shape(shape))
+    if kind[:1] and kind[0] & 15 == 9:  # strings of any length, in the heap
+        records = _exactly(data, 16 * count)
         found = [struct.unpack_from("<IQI", records, 16 * at) for at in range(count)]
         # A string of length 0 has no place in the heap.
         return [
             _text(file.heap_object(address, index)[:length]) if length else ""
             for length, address, index in found
         ]
-    dtype = _dtype(parts[1])
+    dtype = _dtype(kind)
     if count == 0:
         return []
     if dtype.kind != "S" or count > len(data):
-        raise ValueError(f"is damaged: the attribute {wanted!r} holds no strings")
+        raise ValueError("is damaged: an attribute holds no strings")
     size = dtype.itemsize
     texts = _exactly(data, size * count)
     return [_text(texts[at * size : (at + 1) * size].rstrip(b"\0")) for at in range(count)]
