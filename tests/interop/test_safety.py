@@ -118,7 +118,7 @@ def test_all_that_is_not_supported_is_in_one_error():
         r"'moves\x1b[2J' (Dense): has a name that cannot be printed",
         "mine (Dense): a class of somebody's own, of 'my_layers'",
         "normed (Dense): Mine of 'mine' is not one of Keras's",
-        "twice (Conv2D): Conv2D: filters must be a positive integer, got 0",
+        "twice (Conv2D): filters must be a positive integer, got 0",
         "ranked (Conv2D): lora_rank=4 is not supported",
         "ranked (Conv2D): other=True is not supported",
         "half (Dense): dtype policy 'mixed_float16' is not supported",

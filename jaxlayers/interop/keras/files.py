@@ -235,7 +235,7 @@ def _dtypes(model: Any, params: Params, state: State) -> dict[weights.Path, str]
                 tree = tree.get(name, {}) if isinstance(tree, Mapping) else {}
             own |= tree
         own.pop("activity_penalty", None)
-        kinds = sorted({str(jnp.asarray(array).dtype) for array in own.values()})
+        kinds = sorted({str(np.asarray(array).dtype) for array in own.values()})
         if len(kinds) > 1 or not set(kinds) <= set(weights.FLOATS):
             problems.add(
                 f"weights of {kinds}, not of one type of floats",

@@ -29,7 +29,7 @@ class Problems:
         lines = [title, *self.found[:_SHOWN]]
         if len(self.found) > _SHOWN:
             lines.append(f"and {len(self.found) - _SHOWN} more")
-        raise ValueError("\n  ".join(lines))
+        raise ValueError(_printable("\n  ".join(lines)))
 
 
 @contextmanager

@@ -231,7 +231,7 @@ class _Reader:
                 return None
             layer = cls(**arguments)
         except (ValueError, TypeError, OverflowError) as error:
-            self.problems.add(str(error), where, given)
+            self.problems.add(str(error).removeprefix(f"{cls.__name__}: "), where, given)
             return None
         self.dtypes[path] = policies.VARIABLES[policy]
         if config.get("trainable") is False:
@@ -266,8 +266,8 @@ def _model_and_config(config: Any) -> tuple[str, Any]:
     class_name = config.get("class_name")
     if class_name not in chain.MODELS or not _is_keras(config):
         raise ValueError(
-            f"holds a model of class {class_name!r}; only Sequential and Functional models of "
-            "Keras's own are supported, since those of other classes are code"
+            f"holds a model of class {objects.short(class_name)}; only Sequential and Functional "
+            "models of Keras's own are supported, since those of other classes are code"
         )
     return class_name, config.get("config")
 

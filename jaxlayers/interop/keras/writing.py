@@ -73,6 +73,11 @@ class _Writer:
         if self.last is None:
             self.last = next(iter(self.dtypes.values()), "float32")
         self.last = self.dtypes.get(path, self.last)
+        if mixed and self.dtypes.get(path, "float32") != "float32":
+            self.problems.add(
+                f"weights in {self.dtypes[path]} inside InBfloat16; Keras keeps them in float32",
+                "/".join(path),
+            )
         return policies.MIXED if mixed else self.last
 
 
