@@ -17,7 +17,7 @@ class Config:
     """Prints the probability of each class for image files, the likeliest first."""
 
     folder: Path
-    """The folder of a run of experiments.cnn."""
+    """The folder of a run of experiments.cnn, or of a converted Keras file."""
     images: tuple[Path, ...]
     """Image files of any size, in colour or not; resized, and inverted where they are dark on
     light and the model was trained on light on dark."""
@@ -31,15 +31,15 @@ def main(config: Config) -> int:
         raise ValueError(f"top must be a positive integer, got {config.top}")
     if not config.images:
         raise ValueError("images: give at least one image file")
-    folder = train.RunFolder(config.folder)
-    description = folder.model()
-    model, params, state = saved_model.load(folder)
-    shape, output = model.input_shape, model.output_shape()
-    if shape is None or len(shape) != 3 or len(output) != 1:
+    model, params, state = saved_model.load(config.folder)
+    shape = getattr(model, "input_shape", None)
+    output = None if shape is None else model.output_shape(shape)
+    if shape is None or output is None or len(shape) != 3 or len(output) != 1:
         raise ValueError(
-            f"{folder.path}: the model goes from {shape} to {output}; "
-            "a classifier goes from (height, width, channels) to (classes,)"
+            f"{config.folder}: holds no classifier: that goes from (height, width, channels) to "
+            f"(classes,), this from {shape} to {output}"
         )
+    description = train.RunFolder(config.folder).model()
     names = description.get("class_names") or [str(label) for label in range(output[0])]
     # All are read before the first line, so that a file that cannot be says so at once.
     read = [data.read_image(path, shape, description.get("background")) for path in config.images]

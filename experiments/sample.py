@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments import saved_model
 from experiments.command_line import run
-from jaxlayers import Sequential, train
+from jaxlayers import Layer
 from jaxlayers.train import pictures
 
 
@@ -19,14 +19,14 @@ class Config:
     """Draws samples from the model in the folder of a run."""
 
     folder: Path
-    """The folder of the run."""
+    """The folder of the run, or of a converted Keras file."""
     n: int = 64
     """How many samples."""
     seed: int = 0
     """Of the latent vectors; not negative."""
     out: Path = Path("samples.png")
     """A .png with all samples in a grid, or an .npy of [n, height, width, channels], float32,
-    0 to 1."""
+    0 to 1; the -1 to 1 of a model that ends in tanh becomes that."""
 
 
 def main(config: Config) -> int:
@@ -37,14 +37,8 @@ def main(config: Config) -> int:
         raise ValueError(f"seed must be from 0 to 2**63 - 1, got {config.seed}")
     if config.out.suffix not in (".png", ".npy"):
         raise ValueError(f"out must end in .png or .npy, got {config.out}")
-    folder = train.RunFolder(config.folder)
-    generator, params, state = saved_model.load(folder)
-    shape, output = generator.input_shape, generator.output_shape()
-    if shape is None or len(shape) != 1 or len(output) != 3:
-        raise ValueError(
-            f"{folder.path}: the model goes from {shape} to {output}; "
-            "a generator goes from (latent_size,) to (height, width, channels)"
-        )
+    generator, params, state = saved_model.load(config.folder)
+    _check_generator(generator, config)
     images = _sample(generator, params, state, config)
     if config.out.suffix == ".png":
         pictures.save_grid(images, config.out)
@@ -54,15 +48,39 @@ def main(config: Config) -> int:
     return 0
 
 
-def _sample(generator: Sequential, params: Any, state: Any, config: Config) -> np.ndarray:
+def _check_generator(model: Layer, config: Config) -> None:
+    """Refuses a model that does not make images of vectors."""
+    latent = getattr(model, "input_shape", None)
+    image = None if latent is None else model.output_shape(latent)
+    if latent is None or image is None or len(latent) != 1 or len(image) != 3:
+        raise ValueError(
+            f"{config.folder}: holds no generator: that takes a vector and makes an image, this "
+            f"takes {latent} and makes {image}"
+        )
+    if config.out.suffix == ".png" and image[-1] not in (1, 3):
+        raise ValueError(
+            f"{config.folder}: its images have shape {image}; a .png needs (height, width, 1 or "
+            "3), take --out FILE.npy"
+        )
+
+
+def _sample(generator: Layer, params: Any, state: Any, config: Config) -> np.ndarray:
     """Returns the samples, computed in batches of one size, so that n may be large."""
     key = jax.random.key(config.seed)
-    shape = (config.n, *(generator.input_shape or ()))
+    shape = (config.n, *getattr(generator, "input_shape", ()))
     latents = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
     apply = jax.jit(lambda latents: generator.apply(params, state, latents)[0])
     size = min(config.n, 256)
     batches = [apply(latents[start : start + size]) for start in range(0, config.n, size)]
-    return np.concatenate(batches).astype(np.float32)
+    images = np.concatenate(batches).astype(np.float32)
+    return (images + 1) / 2 if _ends_in_tanh(generator) else images
+
+
+def _ends_in_tanh(model: Any) -> bool:
+    """Whether the images of a model go from -1 to 1, as those of many generators in Keras do."""
+    while hasattr(model, "layers") or hasattr(model, "layer"):
+        model = model.layers[-1] if hasattr(model, "layers") else model.layer
+    return getattr(model, "activation", None) == "tanh"
 
 
 if __name__ == "__main__":

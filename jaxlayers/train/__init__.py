@@ -1,5 +1,6 @@
 """Training: tasks, which are pure, and the loop that runs them."""
 
+from jaxlayers.precision import InBfloat16
 from jaxlayers.train.checkpoint import CheckpointError
 from jaxlayers.train.classifier import Classifier
 from jaxlayers.train.finite import NotFiniteError
@@ -7,7 +8,6 @@ from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.gan import GAN
 from jaxlayers.train.loop import Fitted, fit
 from jaxlayers.train.optimizers import constrained, inverse_time_decay, rmsprop
-from jaxlayers.train.precision import InBfloat16
 from jaxlayers.train.run_folder import RunFolder
 from jaxlayers.train.task import Task, TrainState
 

@@ -2,12 +2,16 @@ import json
 import sys
 
 import jax
+import keras as keras_itself
 import numpy as np
+import optax
 import pytest
 from PIL import Image
 
-from experiments import command_line, sample
+from experiments import command_line, sample, saved_model
 from experiments.sample import Config
+from jaxlayers import Sequential, data, layers, train
+from jaxlayers.interop import keras
 from jaxlayers.models import dcgan
 from jaxlayers.train import RunFolder
 from tests.experiments import commands
@@ -100,6 +104,63 @@ def test_what_a_person_can_mend_is_a_message(run, tmp_path, errors):
 def test_a_run_that_has_not_ended_is_told_so(run, tmp_path, errors):
     (tmp_path / "model.json").write_bytes((run[0] / "model.json").read_bytes())
     assert "has no parameters.npz; give the folder of a run that has ended" in errors(tmp_path)
+
+
+def keras_generator(*last):
+    return Sequential(
+        [layers.Dense(48), layers.Reshape((4, 4, 3)), *last], input_shape=(5,), name="generator"
+    )
+
+
+@pytest.mark.parametrize(
+    "last, mapped",
+    [
+        ([layers.Activation("sigmoid")], lambda y: y),
+        ([layers.Conv2D(1, 1, activation="tanh")], lambda y: (y + 1) / 2),
+    ],
+)
+def test_a_generator_from_a_keras_file(tmp_path, last, mapped):
+    generator = keras_generator(*last)
+    params, state = generator.init(jax.random.key(0))
+    keras.save(tmp_path / "generator.keras", generator, params, state)
+    keras.convert(tmp_path / "generator.keras", tmp_path / "run")
+    images = draw((tmp_path / "run",), tmp_path / "samples.npy", n=6, seed=3)
+    latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
+    expected = mapped(generator.apply(params, state, latents)[0])
+    np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_generator_that_was_trained_here_samples_the_same_in_keras(tmp_path, images):
+    models = {"image_shape": (4, 4, 1), "width": 8}
+    task = train.GAN(
+        dcgan.generator(latent_size=5, **models),
+        dcgan.discriminator((4, 4, 1), width=1, logits=True),
+        optax.adam(1e-3),
+        optax.adam(1e-3),
+    )
+    folder = RunFolder(tmp_path / "run")
+    description = {"model": "dcgan.generator", "arguments": models | {"latent_size": 5}}
+    folder.create({}, {**description, "params": "generator"})
+    train.fit(task, data.load(images), train.FitConfig(steps=2, batch_size=4), folder)
+    ours = draw((folder.path,), tmp_path / "samples.npy", n=6, seed=3)
+
+    keras.save(tmp_path / "generator.keras", *saved_model.load(folder.path))
+    theirs = keras_itself.models.load_model(tmp_path / "generator.keras")
+    latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
+    np.testing.assert_allclose(ours, theirs(latents, training=False), rtol=1e-5, atol=1e-5)
+
+
+def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
+    for name, model in {
+        "vectors": Sequential([layers.Dense(2)], input_shape=(5,)),
+        "images": Sequential([layers.Conv2D(3, 1)], input_shape=(4, 4, 3)),
+        "channels": keras_generator(layers.Conv2D(2, 1)),
+    }.items():
+        keras.save(tmp_path / f"{name}.keras", model, *model.init(jax.random.key(0)))
+        keras.convert(tmp_path / f"{name}.keras", tmp_path / name)
+    assert "holds no generator" in errors(tmp_path / "vectors")
+    assert "takes (4, 4, 3) and makes (4, 4, 3)" in errors(tmp_path / "images")
+    assert "take --out FILE.npy" in errors(tmp_path / "channels", "--out", tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(

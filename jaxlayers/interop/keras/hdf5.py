@@ -1,0 +1,369 @@
+"""Reads the part of HDF5 that Keras writes, from bytes, in bounded time and memory.
+
+HDF5's own C library goes into endless loops on damaged files, and a loop in C cannot be
+interrupted; so it is not used for reading. What Keras writes is a small part of the format:
+groups in symbol tables, arrays that lie in one piece or in their header, attributes that are
+strings. Anything else is refused: compressed or chunked arrays, links other than hard ones,
+arrays in other files, user-defined types.
+
+Each byte that is looked at is charged to a budget of a few times the length of the file. So an
+array's bytes are in the file or it is not read, and structures that refer to themselves come to
+an end.
+
+Reference:
+    HDF5 File Format Specification, version 3.0,
+    https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_UNDEFINED = 2**64 - 1
+
+# Messages of an object's header, by the numbers that the format gives them.
+_DATASPACE, _DATATYPE, _EXTERNAL_FILES, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
+_LINK, _LINK_INFO, _ATTRIBUTE, _CONTINUATION, _SYMBOL_TABLE = 0x06, 0x02, 0x0C, 0x10, 0x11
+_ATTRIBUTE_INFO = 0x15
+
+# Bits, place and width of exponent and mantissa, and bias of the exponent.
+_FLOATS = {
+    (2, 10, 5, 0, 10, 15): np.dtype("<f2"),
+    (2, 7, 8, 0, 7, 127): jnp.dtype(jnp.bfloat16),
+    (4, 23, 8, 0, 23, 127): np.dtype("<f4"),
+    (8, 52, 11, 0, 52, 1023): np.dtype("<f8"),
+}
+# Keras writes bfloat16 as two bytes without a meaning, and an attribute that says what they are.
+_OPAQUE_PAIR = np.dtype("V2")
+
+
+class File:
+    """An HDF5 file in memory.
+
+    Args:
+        data: all bytes of the file.
+
+    Raises:
+        ValueError: no HDF5 file, a truncated or damaged one, or one of a kind that Keras does not
+            write; so do all methods of what it holds.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._budget = 8 * len(data) + 2**16
+        self._heaps: dict[int, dict[int, tuple[int, int]]] = {}
+        if data[: len(_SIGNATURE)] != _SIGNATURE:
+            raise ValueError("is no HDF5 file")
+        self.root = Node(self, self._root_address(), "/")
+
+    def take(self, offset: int, size: int) -> bytes:
+        """Returns bytes of the file, all of which must be there."""
+        return bytes(self.view(offset, size))
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """Returns the same without a copy."""
+        self._budget -= size + 16
+        if offset < 0 or size < 0 or offset + size > len(self._data):
+            raise ValueError("is truncated or damaged: it refers to bytes beyond its end")
+        if self._budget < 0:
+            raise ValueError("is damaged: it refers to the same bytes again and again")
+        return memoryview(self._data)[offset : offset + size]
+
+    def unpack(self, form: str, offset: int) -> tuple[Any, ...]:
+        """Returns little-endian numbers of the file, as `struct` calls them."""
+        return struct.unpack(f"<{form}", self.take(offset, struct.calcsize(f"<{form}")))
+
+    def expect(self, signature: bytes, offset: int) -> None:
+        """Refuses a structure that does not begin with its signature."""
+        if self.take(offset, len(signature)) != signature:
+            raise ValueError(f"is damaged: there should be {signature.decode()} at {offset}")
+
+    def heap_object(self, address: int, index: int) -> bytes:
+        """Returns an object of a global heap, which holds strings of any length."""
+        if address not in self._heaps:
+            self._heaps[address] = dict(self._heap_objects(address))
+        if index not in self._heaps[address]:
+            raise ValueError(f"is damaged: a string is missing in the heap at {address}")
+        return self.take(*self._heaps[address][index])
+
+    def _heap_objects(self, address: int) -> Iterator[tuple[int, tuple[int, int]]]:
+        self.expect(b"GCOL", address)
+        (size,) = self.unpack("Q", address + 8)
+        offset, end = address + 16, min(address + size, len(self._data))
+        while offset + 16 <= end:
+            index, length = self.unpack("H6xQ", offset)
+            if index == 0:  # the free space, which comes last
+                return
+            yield index, (offset + 16, length)
+            offset += 16 + _padded(length)
+
+    def _root_address(self) -> int:
+        (version,) = self.unpack("B", 8)
+        if version > 1:
+            raise ValueError(
+                f"has an HDF5 superblock of version {version}; Keras writes version 0. Save the "
+                "model again with Keras, or copy the file with h5py.File(..., libver='earliest')"
+            )
+        if self.unpack("BB", 13) != (8, 8):
+            raise ValueError("is damaged: offsets and lengths must have 8 bytes")
+        base = 24 if version == 0 else 28
+        if self.unpack("Q", base) != (0,):
+            raise ValueError("has a user block before the HDF5 file; remove it")
+        (address,) = self.unpack("Q", base + 32 + 8)
+        return int(address)
+
+
+class Node:
+    """A group or an array of an HDF5 file."""
+
+    def __init__(self, file: File, address: int, path: str) -> None:
+        self._file = file
+        self.path = path
+        self.address = address
+
+    @cached_property
+    def children(self) -> dict[str, "Node"]:
+        """The members of a group by name; none where this is an array."""
+        tables = self._messages(_SYMBOL_TABLE)
+        if not tables:
+            return {}
+        tree, heap = struct.unpack("<QQ", _exactly(tables[0], 16))
+        self._file.expect(b"HEAP", heap)
+        size, names = self._file.unpack("Q8xQ", heap + 8)
+        if names + size > len(self._file._data):
+            raise ValueError(f"is truncated or damaged: the names of {self.path} are missing")
+        members = {}
+        for name, address in self._symbols(tree, (names, size), seen=set()):
+            path = f"{self.path.rstrip('/')}/{name}"
+            if name in members:
+                raise ValueError(f"is damaged: {path} is there twice")
+            members[name] = Node(self._file, address, path)
+        return members
+
+    @property
+    def is_array(self) -> bool:
+        """Whether this holds numbers."""
+        return bool(self._messages(_LAYOUT))
+
+    @cached_property
+    def array(self) -> "Stored":
+        """What is stored of an array, none of whose numbers has been read."""
+        for kind, what in {_FILTERS: "compressed", _EXTERNAL_FILES: "in other files"}.items():
+            if self._messages(kind):
+                raise ValueError(f"{self.path}: arrays that lie {what} are not read")
+        dtype = _dtype(self._one(_DATATYPE))
+        if dtype == _OPAQUE_PAIR and self.strings("dtype") == ["bfloat16"]:
+            dtype = jnp.dtype(jnp.bfloat16)
+        shape = _shape(self._one(_DATASPACE))
+        return Stored(self._file, self.path, shape, dtype, self._one(_LAYOUT))
+
+    def strings(self, name: str) -> list[str] | None:
+        """Returns the strings of an attribute, one or many; `None` where there is no such.
+
+        An empty list is stored as one of numbers; it comes as it is.
+        """
+        found = self._attributes.get(name)
+        return None if found is None else _strings(self._file, *found)
+
+    @cached_property
+    def _attributes(self) -> dict[str, tuple[bytes, bytes, bytes]]:
+        """The type, the shape and the content of each attribute by its name."""
+        return dict(map(_attribute, self._messages(_ATTRIBUTE)))
+
+    @cached_property
+    def _header(self) -> list[tuple[int, bytes]]:
+        """The kind and the content of each message in the header of the object."""
+        version, count, size = self._file.unpack("BxH4xI", self.address)
+        if version != 1:
+            raise ValueError(f"{self.path}: is damaged, or of a version that Keras does not write")
+        blocks, seen = [(self.address + 16, size)], {self.address}
+        messages: list[tuple[int, bytes]] = []
+        while blocks and len(messages) < count:
+            offset, size = blocks.pop(0)
+            end = offset + size
+            while offset + 8 <= end and len(messages) < count:
+                kind, length, flags = self._file.unpack("HHB", offset)
+                content = self._file.take(offset + 8, length)
+                if kind in (_LINK, _LINK_INFO, _ATTRIBUTE_INFO):
+                    raise ValueError(f"{self.path}: has links or attributes Keras does not write")
+                if flags & 2 and kind in (_DATASPACE, _DATATYPE, _LAYOUT, _ATTRIBUTE):
+                    raise ValueError(f"{self.path}: has a shared type, which Keras does not write")
+                if kind == _CONTINUATION:
+                    address, more = struct.unpack("<QQ", _exactly(content, 16))
+                    if address in seen:
+                        raise ValueError(f"{self.path}: is damaged: its header has no end")
+                    seen.add(address)
+                    blocks.append((address, more))
+                messages.append((kind, content))
+                offset += 8 + length
+        return messages
+
+    def _messages(self, kind: int) -> list[bytes]:
+        return [content for found, content in self._header if found == kind]
+
+    def _one(self, kind: int) -> bytes:
+        found = self._messages(kind)
+        if len(found) != 1:
+            raise ValueError(f"{self.path}: is damaged, or no array")
+        return found[0]
+
+    def _symbols(
+        self, tree: int, names: tuple[int, int], seen: set[int]
+    ) -> Iterator[tuple[str, int]]:
+        """Yields the name and the address of each member below a node of the group's B-tree."""
+        if tree in seen:
+            raise ValueError(f"{self.path}: is damaged: the group contains itself")
+        seen.add(tree)
+        self._file.expect(b"TREE", tree)
+        kind, level, used = self._file.unpack("BBH", tree + 4)
+        if kind != 0 or level > 16:
+            raise ValueError(f"{self.path}: is damaged: it is no tree of names")
+        for position in range(used):
+            (child,) = self._file.unpack("Q", tree + 32 + 16 * position)
+            if level > 0:
+                yield from self._symbols(child, names, seen)
+            else:
+                yield from self._leaf(child, names)
+
+    def _leaf(self, address: int, names: tuple[int, int]) -> Iterator[tuple[str, int]]:
+        self._file.expect(b"SNOD", address)
+        (count,) = self._file.unpack("H", address + 6)
+        for position in range(count):
+            at, header, kind = self._file.unpack("QQI", address + 8 + 40 * position)
+            start, size = names
+            if at >= size:
+                raise ValueError(f"{self.path}: is damaged: a name is missing")
+            text = self._file.take(start + at, min(size - at, 1024)).partition(b"\0")[0]
+            name = _text(text)
+            if kind == 2 or header == _UNDEFINED:
+                raise ValueError(f"{self.path}: {name!r} is a link to elsewhere, which is not read")
+            yield name, header
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a file: what it is, and where.
+
+    Attributes:
+        shape: as the file says; not yet known to be there.
+        dtype: a type of NumPy; `V` or `S` or integer where it is none of floats.
+    """
+
+    file: File
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    layout: bytes
+
+    def read(self) -> np.ndarray:
+        """Returns the numbers, an array over the bytes of the file that cannot be written to.
+
+        Raises:
+            ValueError: the bytes are not in the file, or lie in chunks.
+        """
+        size = math.prod(self.shape) * self.dtype.itemsize
+        version, kind = struct.unpack_from("<BB", _exactly(self.layout[:2], 2))
+        if version not in (3, 4) or kind not in (0, 1):
+            raise ValueError(
+                f"{self.path}: arrays in chunks, compressed or not, are not read; Keras writes "
+                "none. Copy it with h5py without chunks and compression"
+            )
+        if kind == 0:
+            (stored,) = struct.unpack("<H", _exactly(self.layout[2:4], 2))
+            data = memoryview(self.layout)[4 : 4 + stored]
+        else:
+            address, stored = struct.unpack("<QQ", _exactly(self.layout[2:18], 16))
+            if stored != size:
+                raise ValueError(
+                    f"{self.path}: is damaged: {stored:,} bytes for an array of {size:,}"
+                )
+            data = self.file.view(0 if size == 0 else address, size)
+        if len(data) != size:
+            raise ValueError(f"{self.path}: is damaged: {len(data)} bytes for an array of {size}")
+        return np.frombuffer(data, self.dtype).reshape(self.shape)
+
+
+def _padded(size: int) -> int:
+    return (size + 7) // 8 * 8
+
+
+def _exactly(content: bytes, size: int) -> bytes:
+    """Returns the first `size` bytes, all of which must be there."""
+    if len(content) < size:
+        raise ValueError("is truncated or damaged: a header ends early")
+    return content[:size]
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"is damaged: {content[:40]!r} is no text") from None
+
+
+def _shape(message: bytes) -> tuple[int, ...]:
+    version, rank, _, kind = struct.unpack("<BBBB", _exactly(message, 4))
+    if version not in (1, 2) or rank > 32 or (version == 2 and kind == 2):
+        raise ValueError("is damaged: an array has no shape")
+    start = 8 if version == 1 else 4
+    return struct.unpack(f"<{rank}Q", _exactly(message[start:], 8 * rank))
+
+
+def _dtype(message: bytes) -> np.dtype:
+    """Returns the type of numbers or strings of one length; others are refused."""
+    head, bits, _, _, size = struct.unpack("<BBBBI", _exactly(message, 8))
+    kind, properties = head & 15, message[8:]
+    if kind == 0 and size in (1, 2, 4, 8) and not bits & 1:
+        return np.dtype(f"<{'i' if bits & 8 else 'u'}{size}")
+    if kind == 1 and not bits & 0x41:  # little-endian
+        place = struct.unpack("<HHBBBBI", _exactly(properties, 12))
+        dtype = _FLOATS.get((size, *place[2:]))
+        if dtype is not None and place[:2] == (0, 8 * size):
+            return dtype
+    if kind == 3 and 0 < size < 2**16:
+        return np.dtype(f"S{size}")
+    if kind == 5 and size == 2:
+        return _OPAQUE_PAIR
+    raise ValueError(
+        f"has a type of numbers that Keras does not write (class {kind}, {size} bytes)"
+    )
+
+
+def _attribute(message: bytes) -> tuple[str, tuple[bytes, bytes, bytes]]:
+    """Returns the name of an attribute, and its type, shape and content."""
+    version, flags, *sizes = struct.unpack("<BBHHH", _exactly(message, 8))
+    if version not in (1, 2, 3) or (version > 1 and flags):
+        raise ValueError("is damaged, or has an attribute of a kind that Keras does not write")
+    offset, parts = 9 if version == 3 else 8, []
+    for size in sizes:
+        parts.append(_exactly(message[offset:], size))
+        offset += _padded(size) if version == 1 else size
+    return _text(parts[0].partition(b"\0")[0]), (parts[1], parts[2], message[offset:])
+
+
+def _strings(file: File, kind: bytes, shape: bytes, data: bytes) -> list[str]:
+    """Returns the strings of an attribute."""
+    count = math.prod(_shape(shape))
+    if kind[:1] and kind[0] & 15 == 9:  # strings of any length, in the heap
+        records = _exactly(data, 16 * count)
+        found = [struct.unpack_from("<IQI", records, 16 * at) for at in range(count)]
+        # A string of length 0 has no place in the heap.
+        return [
+            _text(file.heap_object(address, index)[:length]) if length else ""
+            for length, address, index in found
+        ]
+    dtype = _dtype(kind)
+    if count == 0:
+        return []
+    if dtype.kind != "S" or count > len(data):
+        raise ValueError("is damaged: an attribute holds no strings")
+    size = dtype.itemsize
+    texts = _exactly(data, size * count)
+    return [_text(texts[at * size : (at + 1) * size].rstrip(b"\0")) for at in range(count)]

@@ -1,0 +1,183 @@
+"""Loads damaged files by the thousand: `python -m tests.interop.fuzzing FOLDER COUNT SEED`.
+
+In a process of its own, so that a crash or an endless loop is a failed test and no more. The
+folder holds whole files of every format; damaged ones are made of them in memory. Prints a line
+of JSON: how many were refused, how many were loaded all the same (a changed weight cannot be
+told from a trained one), the slowest, by how much the memory grew, and what went wrong.
+"""
+
+import io
+import json
+import random
+import resource
+import sys
+import time
+import traceback
+import warnings
+import zipfile
+from pathlib import Path
+
+import jax
+import scipy.signal  # noqa: F401  # what the initializer STFT loads: not this file's memory
+
+from jaxlayers.interop.keras import load, load_weights
+
+# Beyond what the process has when it begins.
+MOST_ADDRESS_SPACE = 2**31
+
+STRANGE = (
+    None,
+    True,
+    0,
+    -1,
+    1,
+    3,
+    10**6,
+    2**31 - 1,
+    2**63,
+    10**40,
+    0.5,
+    -1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "relu",
+    "Lambda",
+    "../../etc/passwd",
+    "x" * 10_000,
+    [],
+    [None],
+    [2**30] * 4,
+    [[[]]] * 3,
+    {},
+    {"class_name": "Lambda", "config": {"function": ["4wEAAAA=", None, None]}},
+    {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}},
+    {"class_name": "Orthogonal", "config": {"gain": 1e9}},
+    {"class_name": "STFT", "config": {}},
+)
+
+
+def damaged_bytes(rng: random.Random, data: bytes) -> bytes:
+    """The bytes with bits flipped, cut off, overwritten, moved or said again."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 1, 2, 5, 30))):
+        at = rng.randrange(len(changed))
+        size = rng.choice((1, 2, 4, 8, 64, 512))
+        match rng.randrange(6):
+            case 0 | 1:
+                changed[at] ^= 1 << rng.randrange(8)
+            case 2:
+                noise = (b"\xff" * size, b"\0" * size, rng.randbytes(size))
+                changed[at : at + size] = rng.choice(noise)
+            case 3:
+                source = rng.randrange(len(changed))
+                changed[at : at + size] = changed[source : source + size]
+            case 4:
+                changed[at:at] = changed[at : at + size]
+            case 5 if rng.random() < 0.3:
+                del changed[max(at, 1) :]
+    return bytes(changed)
+
+
+def damaged_json(rng: random.Random, text: bytes) -> bytes:
+    """The text with some of its values replaced, removed or said twice."""
+    config = json.loads(text)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        places = []
+
+        def walk(node, places=places):
+            for key in node if isinstance(node, dict) else range(len(node)):
+                places.append((node, key))
+                if isinstance(node[key], dict | list):
+                    walk(node[key])
+
+        walk(config)
+        if not places:
+            break
+        node, key = rng.choice(places)
+        match rng.randrange(4):
+            case 0 | 1:
+                node[key] = rng.choice(STRANGE)
+            case 2:
+                del node[key]
+            case 3:
+                other, key_of_other = rng.choice(places)
+                # Through text: a value may not contain itself.
+                node[key] = json.loads(json.dumps(other[key_of_other]))
+    return json.dumps(config).encode()
+
+
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    """A damaged file; inside of an archive, the archive itself may be whole."""
+    kind = rng.randrange(4)
+    if not data.startswith(b"PK") or kind == 0:
+        return damaged_bytes(rng, data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if kind == 1:
+        members["model.weights.h5"] = damaged_bytes(rng, members["model.weights.h5"])
+    elif kind == 2:
+        members["config.json"] = damaged_json(rng, members["config.json"])
+    else:
+        members["config.json"] = damaged_bytes(rng, members["config.json"])
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", rng.choice((0, zipfile.ZIP_DEFLATED))) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+def main(folder: Path, count: int, seed: int) -> None:
+    # What load leaves out it says in a warning; they would be printed by the thousand.
+    warnings.simplefilter("ignore")
+    files = sorted(folder.glob("whole*"))
+    models = {
+        path: load(path.with_name(path.name.replace("weights.h5", "keras")))[0]
+        for path in files
+        if path.name.endswith(".weights.h5")
+    }
+    for path in files:
+        _ = load_weights(path, models[path]) if path in models else load(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MOST_ADDRESS_SPACE,) * 2)
+    target = folder / f"damaged-{seed}"
+    loaded, refused, slowest, failures = 0, 0, (0.0, -1), []
+    for number in range(seed, seed + count):
+        rng = random.Random(number)
+        path = rng.choice(files)
+        target.write_bytes(damaged(rng, path.read_bytes()))
+        begin = time.process_time()
+        try:
+            if path in models:
+                load_weights(target, models[path])
+            else:
+                model, params, state = load(target)
+                if rng.random() < 0.02 and model.input_shape is not None:
+                    made = jax.eval_shape(model.init, jax.random.key(0))
+                    assert jax.tree.structure(made) == jax.tree.structure((params, state))
+            loaded += 1
+        except ValueError as error:
+            refused += 1
+            if not str(error).startswith(str(target)) or len(str(error)) > 20_000:
+                failures.append(f"{number} {path.name}: {str(error)[:500]}")
+        except BaseException:
+            failures.append(f"{number} {path.name}: {traceback.format_exc()[-1500:]}")
+        slowest = max(slowest, (time.process_time() - begin, number))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(
+        json.dumps(
+            {
+                "files": count,
+                "loaded": loaded,
+                "refused": refused,
+                "slowest": slowest,
+                "grown_mib": grown / 1024,
+                "failures": failures[:10],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

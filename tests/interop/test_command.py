@@ -1,0 +1,117 @@
+"""`python -m jaxlayers.interop.keras`."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from experiments import saved_model
+from jaxlayers import Sequential, layers
+from jaxlayers.interop.keras import from_config, save
+from jaxlayers.interop.keras.__main__ import main
+from jaxlayers.precision import InBfloat16
+from tests.experiments.commands import environment
+from tests.interop.random_models import flat
+
+MODEL = Sequential(
+    [
+        Sequential([layers.Conv2D(3, 3), layers.BatchNormalization()], name="features"),
+        layers.Flatten(),
+        layers.Dense(2, activity_regularizer="l2"),
+    ],
+    input_shape=(5, 5, 1),
+    name="small",
+)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """The path of a Keras file, and what is in it."""
+    params, state = MODEL.init(jax.random.key(0))
+    save(tmp_path / "small.keras", MODEL, params, state)
+    return tmp_path / "small.keras", params, state
+
+
+def test_show_prints_the_summary(saved):
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxlayers.interop.keras", "show", str(saved[0])],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{MODEL.summary()}\n"
+
+
+def test_convert_writes_the_folder_of_a_run(saved, tmp_path, capsys):
+    path, params, state = saved
+    assert main(["convert", str(path), str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out == f"{path} is in {tmp_path / 'run'}\n"
+    model, *trees = saved_model.load(tmp_path / "run")
+    assert model.layers[1:] == MODEL.layers[1:]
+    x = np.random.default_rng(0).standard_normal((2, 5, 5, 1)).astype("float32")
+    np.testing.assert_array_equal(model.apply(*trees, x)[0], MODEL.apply(params, state, x)[0])
+    description = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert description["model"] == "keras"
+    assert description["summaries"] == {"small": MODEL.summary()}
+
+
+def test_convert_writes_safetensors(saved, tmp_path):
+    path, params, state = saved
+    assert main(["convert", str(path), str(tmp_path / "small.safetensors")]) == 0
+    with safe_open(tmp_path / "small.safetensors", "numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = json.loads(file.metadata()["keras_config"])
+    expected = {".".join(name): array for name, array in flat(params, state).items()}
+    assert sorted(arrays) == sorted(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(arrays[name], array)
+    assert from_config(config).name == "small"
+
+
+def test_bfloat16_stays_so(tmp_path):
+    inside = Sequential([layers.Dense(2)], input_shape=(3,))
+    model = InBfloat16(inside)
+    params, state = inside.init(jax.random.key(0))
+    save(tmp_path / "model.keras", model, params, state)
+    assert main(["convert", str(tmp_path / "model.keras"), str(tmp_path / "run")]) == 0
+    assert saved_model.load(tmp_path / "run")[0] == model
+    narrow = jax.tree.map(lambda array: array.astype("bfloat16"), params)
+    save(tmp_path / "narrow.keras", inside, narrow, state)
+    out = tmp_path / "narrow.safetensors"
+    assert main(["convert", str(tmp_path / "narrow.keras"), str(out)]) == 0
+    with safe_open(out, "flax") as file:
+        np.testing.assert_array_equal(file.get_tensor("dense.kernel"), narrow["dense"]["kernel"])
+
+
+def test_what_a_person_can_mend_is_a_message(saved, tmp_path, capsys):
+    path = str(saved[0])
+    (tmp_path / "damaged.keras").write_bytes(saved[0].read_bytes()[:-100])
+    (tmp_path / "there.safetensors").touch()
+    for arguments, message in {
+        ("show", str(tmp_path / "nowhere.keras")): "there is no such file",
+        ("show", str(tmp_path / "damaged.keras")): "is no zip archive, or a damaged one",
+        ("convert", path, str(tmp_path)): "is not an empty folder",
+        ("convert", path, str(tmp_path / "there.safetensors")): "is there already",
+    }.items():
+        assert main(arguments) == 1
+        output, said = capsys.readouterr()
+        assert output == "" and said.startswith("error: ") and message in said
+        assert said.count("\n") == 1
+
+
+def test_what_keras_does_not_train_is_a_note(tmp_path, capsys, saved):
+    from tests.interop.test_safety import with_config
+
+    def freeze(config):
+        config["config"]["layers"][-1]["config"]["trainable"] = False
+
+    with_config(saved[0], freeze)
+    assert main(["show", str(saved[0])]) == 0
+    output, said = capsys.readouterr()
+    assert output == f"{MODEL.summary()}\n"
+    assert said.startswith("note: ") and "does not train dense;" in said
