@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers import Sequential, data, train
+from jaxlayers import Layer, Sequential, data, train
 from jaxlayers.models import features
 from jaxlayers.train import class_pictures
 from jaxlayers.train.confusion import confusion_matrix, precision, recall
@@ -97,7 +97,7 @@ def _draw_inside(
     )
 
 
-def predict(model: Sequential, params: Any, state: Any, images: np.ndarray) -> np.ndarray:
+def predict(model: Layer, params: Any, state: Any, images: np.ndarray) -> np.ndarray:
     """Returns the probabilities of each class, [N, classes], computed in batches of one size."""
     apply = jax.jit(lambda batch: model.apply(params, state, batch)[0])
     size = min(len(images), 256)

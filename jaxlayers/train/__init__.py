@@ -1,6 +1,7 @@
 """Training: tasks, which are pure, and the loop that runs them."""
 
 from jaxlayers.precision import InBfloat16
+from jaxlayers.train import augmentation
 from jaxlayers.train.checkpoint import CheckpointError
 from jaxlayers.train.classifier import Classifier
 from jaxlayers.train.finite import NotFiniteError
@@ -22,6 +23,7 @@ __all__ = [
     "RunFolder",
     "Task",
     "TrainState",
+    "augmentation",
     "constrained",
     "fit",
     "inverse_time_decay",
