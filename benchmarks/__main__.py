@@ -176,7 +176,7 @@ def accuracy_table(arguments: argparse.Namespace) -> str:
     lines = [
         f"## Accuracy of classifiers on held-out images, {len(accuracy.SEEDS)} seeds",
         "",
-        "| images | model, epochs | mean | of each seed | s, compiling included |",
+        "| images | model, epochs | mean | of each seed | s at most, compiling included |",
         "| --- | --- | ---: | --- | ---: |",
     ]
     for training in accuracy.TRAININGS:
