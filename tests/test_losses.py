@@ -1,9 +1,10 @@
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
-from jaxlayers.losses import binary_cross_entropy
+from jaxlayers.losses import binary_cross_entropy, cross_entropy, squared_error
 
 LOGITS = np.array([[-3.0], [-0.1], [0.0], [2.5]])
 
@@ -37,3 +38,73 @@ def test_it_keeps_the_dtype_of_the_logits():
 def test_labels_that_do_not_broadcast_to_the_logits_are_refused():
     with pytest.raises(ValueError, match="broadcast"):
         binary_cross_entropy(jnp.zeros((4, 1)), jnp.zeros(4))
+
+
+CLASSES = np.array([[2.0, -1.0, 0.5, 0.0], [-3.0, 0.1, 0.0, 2.5]], np.float32)
+ONE_HOT = np.array([[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]], np.float32)
+TARGETS = pytest.mark.parametrize(
+    "targets", [ONE_HOT, 0.8 * ONE_HOT + 0.05], ids=["one-hot", "smoothed"]
+)
+
+
+def softmax(logits):
+    exponentials = np.exp(np.asarray(logits, np.float64))
+    return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+@TARGETS
+def test_cross_entropy_is_the_definition_written_out_for_each_example(targets):
+    expected = -(targets * np.log(softmax(CLASSES))).sum(-1)
+    assert expected.shape == (2,)
+    np.testing.assert_allclose(cross_entropy(jnp.asarray(CLASSES), targets), expected, rtol=1e-6)
+
+
+@TARGETS
+def test_cross_entropy_is_that_of_keras(targets):
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, reduction=None)
+    ours = cross_entropy(jnp.asarray(CLASSES), targets)
+    np.testing.assert_allclose(ours, theirs(targets, CLASSES), rtol=1e-6)
+
+
+@TARGETS
+def test_the_gradient_of_cross_entropy_is_output_less_target(targets):
+    gradient = jax.grad(lambda logits: cross_entropy(logits, targets).sum())(jnp.asarray(CLASSES))
+    np.testing.assert_allclose(gradient, softmax(CLASSES) - targets, rtol=1e-5, atol=1e-7)
+
+
+def test_cross_entropy_neither_overflows_nor_saturates_for_large_logits():
+    logits = jnp.array([[1e4, 0.0, 0.0, 0.0]])
+    assert cross_entropy(logits, ONE_HOT[:1]).tolist() == [1e4]
+    gradient = jax.grad(lambda logits: cross_entropy(logits, ONE_HOT[:1]).sum())(logits)
+    assert gradient.tolist() == [[1, 0, -1, 0]]
+
+
+@TARGETS
+def test_squared_error_is_the_definition_written_out_for_each_example(targets):
+    expected = (0.5 * (targets - softmax(CLASSES)) ** 2).sum(-1)
+    assert expected.shape == (2,)
+    np.testing.assert_allclose(squared_error(jnp.asarray(CLASSES), targets), expected, rtol=1e-5)
+
+
+@TARGETS
+def test_the_gradient_of_squared_error_goes_through_the_softmax(targets):
+    outputs = softmax(CLASSES)
+    by_outputs = outputs - targets
+    jacobians = [np.diag(y) - np.outer(y, y) for y in outputs]
+    expected = [j @ d for j, d in zip(jacobians, by_outputs, strict=True)]
+    gradient = jax.grad(lambda logits: squared_error(logits, targets).sum())(jnp.asarray(CLASSES))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_squared_error_is_finite_for_large_logits():
+    logits = jnp.array([[1e4, 0.0, 0.0, 0.0]])
+    # 1/2 for the one that should be 1, and 1/2 for the one that should not.
+    assert squared_error(logits, ONE_HOT[:1]).tolist() == [1]
+    gradient = jax.grad(lambda logits: squared_error(logits, ONE_HOT[:1]).sum())(logits)
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+def test_losses_over_classes_are_one_number_an_example_in_the_dtype_of_the_logits(loss):
+    value = loss(jnp.zeros((3, 4), jnp.bfloat16), jnp.zeros((3, 4), jnp.bfloat16))
+    assert value.shape == (3,) and value.dtype == jnp.bfloat16

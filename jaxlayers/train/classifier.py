@@ -220,7 +220,8 @@ class Classifier:
         if jnp.issubdtype(labels.dtype, jnp.integer) and shape == (len(images),):
             return images, jax.nn.one_hot(labels, self.classes)
         if shape == (len(images), self.classes):
-            return images, labels.astype(images.dtype)
+            # Not the dtype of the images: bfloat16 or integers would round what is not 0 or 1.
+            return images, labels.astype(jnp.result_type(float))
         raise ValueError(
             f"Classifier: labels of {len(images)} images must be integers of shape "
             f"({len(images)},), or one-hot, ({len(images)}, {self.classes}); "

@@ -1,0 +1,504 @@
+"""The classifier, held up against steps that are written out by hand, and against Keras."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import pytest
+from PIL import Image
+
+from jaxlayers import Sequential, layers
+from jaxlayers.data import Dataset, Streamed
+from jaxlayers.models import cnn
+from jaxlayers.train import Classifier, InBfloat16
+from jaxlayers.train.augmentation import Cutout, Flip, Shift
+
+SHAPE = (4, 4, 1)
+CLASSES = 4
+KEY = jax.random.key(0)
+LABELS = np.array([2, 0, 3, 3, 1, 2])
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)[LABELS]
+IMAGES = np.random.default_rng(0).uniform(size=(len(LABELS), *SHAPE)).astype(np.float32)
+# Sums of a few dozen float32 products, taken in another order.
+CLOSE = {"rtol": 1e-4, "atol": 1e-6}
+
+
+def dense(classes=CLASSES, activation="softmax", **arguments):
+    return layers.Dense(classes, activation=activation, **arguments)
+
+
+def model(*before, last=None):
+    return Sequential([layers.Flatten(), *before, last or dense()], input_shape=SHAPE)
+
+
+def classifier(*before, last=None, **arguments):
+    return Classifier(model(*before, last=last), optax.sgd(0.1), **arguments)
+
+
+@functools.cache
+def jitted(task):
+    return jax.jit(task.step)
+
+
+def step(task, train_state=None, batch=(IMAGES, LABELS)):
+    return jitted(task)(task.init(KEY) if train_state is None else train_state, batch)
+
+
+def assert_trees_close(ours, theirs, **tolerance):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, **(tolerance or CLOSE)), ours, theirs
+    )
+
+
+def assert_trees_equal(ours, theirs):
+    assert_trees_close(ours, theirs, rtol=0, atol=0)
+
+
+def kernel(train_state):
+    return np.asarray(train_state.params["dense"]["kernel"])
+
+
+def softmax(logits):
+    return jnp.exp(logits) / jnp.exp(logits).sum(-1, keepdims=True)
+
+
+def plain_logits(params, images):
+    return images.reshape(len(images), -1) @ params["dense"]["kernel"] + params["dense"]["bias"]
+
+
+def plain_cross_entropy(params, images, targets):
+    return -(targets * jnp.log(softmax(plain_logits(params, images)))).sum(-1)
+
+
+def plain_squared_error(params, images, targets):
+    return (0.5 * (targets - softmax(plain_logits(params, images))) ** 2).sum(-1)
+
+
+PLAIN = {"cross_entropy": plain_cross_entropy, "squared_error": plain_squared_error}
+
+
+@pytest.mark.parametrize("loss", PLAIN)
+def test_steps_are_those_written_out_by_hand(loss):
+    task = classifier(loss=loss)
+    train_state = task.init(KEY)
+    params = train_state.params
+    for number in range(3):
+        train_state, metrics = step(task, train_state)
+        value, gradient = jax.value_and_grad(
+            lambda params: PLAIN[loss](params, IMAGES, ONE_HOT).mean()
+        )(params)
+        params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
+        assert_trees_close(train_state.params, params)
+        np.testing.assert_allclose(metrics["loss"], value, rtol=1e-5)
+        assert train_state.step == number + 1
+
+
+def test_the_gradient_of_squared_error_is_that_of_the_formulas_in_numpy():
+    task = classifier(loss="squared_error")
+    before = task.init(KEY)
+    after, _ = step(task, before)
+    flat = IMAGES.reshape(len(IMAGES), -1).astype(np.float64)
+    logits = flat @ kernel(before) + np.asarray(before.params["dense"]["bias"])
+    outputs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    by_outputs = outputs - ONE_HOT
+    by_logits = outputs * (by_outputs - (by_outputs * outputs).sum(-1, keepdims=True))
+    expected = kernel(before) - 0.1 * flat.T @ by_logits / len(flat)
+    np.testing.assert_allclose(kernel(after), expected, **CLOSE)
+
+
+def test_any_optimizer_takes_the_steps_that_it_takes_alone():
+    optimizer = optax.adam(1e-2)
+    task = Classifier(model(), optimizer)
+    train_state = task.init(KEY)
+    params, opt_state = train_state.params, optimizer.init(train_state.params)
+    for _ in range(2):
+        train_state, _ = step(task, train_state)
+        gradient = jax.grad(lambda p: plain_cross_entropy(p, IMAGES, ONE_HOT).mean())(params)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optax.apply_updates(params, updates)
+    # Adam divides by the root of the second moment, which makes small differences larger.
+    assert_trees_close(train_state.params, params, rtol=1e-3, atol=1e-5)
+
+
+def test_a_loss_of_ones_own_is_given_logits_and_targets():
+    def hinge(logits, targets):
+        return jnp.maximum(0, 1 - logits * (2 * targets - 1)).sum(-1)
+
+    task = classifier(loss=hinge)
+    before = task.init(KEY)
+    after, metrics = step(task, before)
+    value, gradient = jax.value_and_grad(lambda p: hinge(plain_logits(p, IMAGES), ONE_HOT).mean())(
+        before.params
+    )
+    np.testing.assert_allclose(metrics["loss"], value, rtol=1e-5)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, before.params, gradient)
+    assert_trees_close(after.params, expected)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ONE_HOT,
+        ONE_HOT.astype(np.float64),
+        ONE_HOT.astype(np.uint8),
+        ONE_HOT.astype(bool),
+        LABELS.astype(np.uint8),
+        LABELS.astype(np.int32),
+    ],
+    ids=["float32", "float64", "uint8", "bool", "labels-uint8", "labels-int32"],
+)
+def test_one_hot_labels_and_integers_of_any_kind_train_alike(labels):
+    task = classifier(label_smoothing=0.1, class_weights=(1, 2, 3, 4))
+    assert_trees_equal(step(task, batch=(IMAGES, labels))[0].params, step(task)[0].params)
+    train_state = task.init(KEY)
+    expected = task.evaluate(train_state, (IMAGES, LABELS))
+    assert_trees_equal(task.evaluate(train_state, (IMAGES, labels)), expected)
+
+
+def test_images_of_bytes_are_those_from_0_to_1():
+    images = np.random.default_rng(1).integers(256, size=IMAGES.shape, dtype=np.uint8)
+    task = classifier()
+    of_bytes, of_floats = (
+        step(task, batch=(each, LABELS))[0].params for each in (images, images / np.float32(255))
+    )
+    assert_trees_close(of_bytes, of_floats, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, jnp.bfloat16], ids=["int32", "bfloat16"])
+def test_targets_are_as_exact_for_images_of_any_dtype(dtype):
+    images = np.zeros(IMAGES.shape)  # the same in every dtype
+    soft = np.full((len(LABELS), CLASSES), 0.23, np.float32)
+    soft[:, 0] = 0.31
+    task = classifier(loss="squared_error", label_smoothing=0.1)
+    train_state = task.init(KEY)
+    for labels in (LABELS, soft):
+        expected = task.evaluate(train_state, (jnp.asarray(images, jnp.float32), labels))
+        ours = task.evaluate(train_state, (jnp.asarray(images, dtype), labels))
+        assert_trees_close(ours, expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_label_smoothing_is_that_of_keras(smoothing):
+    task = classifier(label_smoothing=smoothing)
+    train_state = task.init(KEY)
+    theirs = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing, from_logits=True)
+    logits = plain_logits(train_state.params, IMAGES)
+    _, metrics = step(task, train_state)
+    np.testing.assert_allclose(metrics["loss"], theirs(ONE_HOT, logits), rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels", ["integers", "one-hot"])
+def test_class_weights_count_as_in_keras(labels):
+    weights = (0.5, 2.0, 0.0, 3.0)
+    task = classifier(class_weights=weights)
+    before = task.init(KEY)
+    after, metrics = step(task, before, (IMAGES, LABELS if labels == "integers" else ONE_HOT))
+    by_hand = plain_cross_entropy(before.params, IMAGES, ONE_HOT) * np.array(weights)[LABELS]
+    np.testing.assert_allclose(metrics["loss"], by_hand.sum() / len(LABELS), rtol=1e-5)
+
+    theirs = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+    )
+    # Copies, because Keras donates its weights when it trains.
+    theirs.layers[-1].set_weights(
+        [np.array(before.params["dense"][name]) for name in ("kernel", "bias")]
+    )
+    theirs.compile(
+        keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True)
+    )
+    loss = theirs.train_on_batch(IMAGES, ONE_HOT, class_weight=dict(enumerate(weights)))
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
+    np.testing.assert_allclose(kernel(after), theirs.layers[-1].kernel.value, **CLOSE)
+
+
+@pytest.mark.parametrize("loss", PLAIN)
+def test_a_model_trains_alike_with_and_without_a_softmax_at_its_end(loss):
+    lasts = dense(), dense(activation=None), Sequential([dense(activation=None), layers.Softmax()])
+    plain, without, nested = (classifier(last=last, loss=loss) for last in lasts)
+    train_state, metrics = step(plain)
+    assert_trees_equal(step(without)[0].params, train_state.params)
+    np.testing.assert_array_equal(
+        plain.predict(train_state, IMAGES), without.predict(train_state, IMAGES)
+    )
+    inner = plain.init(KEY).params
+    nested_state = nested.init(KEY)._replace(params={"sequential": inner})
+    after, nested_metrics = step(nested, nested_state)
+    assert_trees_close(after.params["sequential"], train_state.params)
+    assert_trees_close(nested_metrics, metrics)
+
+
+def test_penalties_are_made_smaller_but_are_not_in_the_loss():
+    plain = classifier()
+    penalized = classifier(last=dense(kernel_regularizer="l2", activity_regularizer="l1"))
+    before = penalized.init(KEY)
+    after, metrics = step(penalized, before)
+    np.testing.assert_allclose(metrics["loss"], step(plain)[1]["loss"], rtol=1e-6)
+
+    def loss_of(params):
+        # Of the logits, because these are what the last layer gives in training; Keras takes the
+        # mean of an activity penalty over the batch.
+        activity = 0.01 * abs(plain_logits(params, IMAGES)).sum() / len(IMAGES)
+        penalty = 0.01 * (params["dense"]["kernel"] ** 2).sum() + activity
+        return plain_cross_entropy(params, IMAGES, ONE_HOT).mean() + penalty
+
+    expected = jax.tree.map(
+        lambda p, g: p - 0.1 * g, before.params, jax.grad(loss_of)(before.params)
+    )
+    assert_trees_close(after.params, expected)
+
+
+def test_constraints_hold_after_every_update():
+    task = classifier(last=dense(kernel_constraint="non_neg"))
+    train_state = task.init(KEY)
+    assert (kernel(train_state) < 0).any()
+    train_state, _ = step(task, train_state)
+    assert (kernel(train_state) >= 0).all() and (kernel(train_state) > 0).any()
+
+
+def test_the_moving_statistics_move_in_training_and_count_in_evaluation():
+    task = classifier(layers.BatchNormalization(momentum=0.9))
+    before = task.init(KEY)
+    after, _ = step(task, before)
+    mean = IMAGES.reshape(len(IMAGES), -1).mean(0)
+    moving = after.state["batch_normalization"]["moving_mean"]
+    np.testing.assert_allclose(moving, 0.1 * mean, rtol=1e-5)
+    moved = before._replace(state=after.state)
+    losses = [task.evaluate(state, (IMAGES, LABELS))["loss"] for state in (before, moved)]
+    assert not np.allclose(*losses)
+
+
+def test_accuracies_are_those_of_numpy():
+    rng = np.random.default_rng(3)
+    logits = rng.standard_normal((50, 8)).astype(np.float32)
+    labels = rng.integers(8, size=50)
+    passing = Sequential([layers.Reshape((8,))], input_shape=(1, 8, 1))
+    task = Classifier(passing, optax.sgd(0.1))
+    batch = logits.reshape(-1, 1, 8, 1), labels
+    each = task.evaluate(task.init(KEY), batch)
+    order = np.argsort(-logits, axis=-1)
+    expected = {
+        "accuracy": order[:, 0] == labels,
+        "top_5_accuracy": (order[:, :5] == labels[:, None]).any(-1),
+    }
+    assert 0 < expected["accuracy"].mean() < expected["top_5_accuracy"].mean() < 1
+    for name, hits in expected.items():
+        np.testing.assert_array_equal(each[name], hits)
+    _, metrics = step(task, batch=batch)
+    for name, hits in expected.items():
+        np.testing.assert_allclose(metrics[name], hits.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 6])
+def test_there_is_a_top_5_accuracy_where_there_are_more_than_5_classes(classes):
+    task = classifier(last=dense(classes))
+    names = {"loss", "accuracy"} | ({"top_5_accuracy"} if classes > 5 else set())
+    batch = IMAGES, LABELS % classes
+    assert step(task, batch=batch)[1].keys() == names
+    assert task.evaluate(task.init(KEY), batch).keys() == names
+
+
+def test_evaluation_is_of_each_example_in_inference_mode():
+    layers_before = layers.BatchNormalization(), layers.Dropout(0.5)
+    task = classifier(*layers_before, class_weights=(9, 9, 9, 9), augmentations=[Cutout(4)])
+    train_state, _ = step(task)
+    evaluate = jax.jit(task.evaluate)
+    each = evaluate(train_state, (IMAGES, LABELS))
+    assert {value.shape for value in each.values()} == {(len(LABELS),)}
+    # No example counts for another: not by a statistic, not by its place.
+    one = evaluate(train_state, (IMAGES[2:3], LABELS[2:3]))
+    assert_trees_close(jax.tree.map(lambda value: value[2:3], each), one)
+    outputs = np.asarray(task.predict(train_state, IMAGES))
+    expected = -np.log(outputs[np.arange(len(LABELS)), LABELS])
+    np.testing.assert_allclose(each["loss"], expected, rtol=1e-5)
+    np.testing.assert_array_equal(each["accuracy"], outputs.argmax(-1) == LABELS)
+
+
+def test_predictions_are_the_outputs_of_the_model():
+    task = classifier()
+    train_state = task.init(KEY)
+    expected, _ = task.model.apply(train_state.params, train_state.state, jnp.asarray(IMAGES))
+    np.testing.assert_allclose(task.predict(train_state, IMAGES), expected, rtol=1e-6)
+    images = (255 * IMAGES).astype(np.uint8)
+    np.testing.assert_allclose(
+        task.predict(train_state, images),
+        task.predict(train_state, images / np.float32(255)),
+        rtol=1e-6,
+    )
+    with pytest.raises(ValueError, match=r"Classifier: images must be \[batch, 4, 4, 1\]"):
+        task.predict(train_state, IMAGES[:, :3])
+
+
+def test_dropout_and_augmentations_are_others_at_each_step_and_in_each_run():
+    for task in (classifier(layers.Dropout(0.5)), classifier(augmentations=[Shift(2)])):
+        first = task.init(KEY)
+        later = first._replace(step=jnp.int32(1))
+        other = first._replace(key=jax.random.key(7))
+        kernels = [kernel(step(task, train_state)[0]) for train_state in (first, later, other)]
+        for a in range(3):
+            assert not any(np.array_equal(kernels[a], kernels[b]) for b in range(a))
+
+
+def test_a_run_is_the_same_each_time():
+    task = classifier(layers.Dropout(0.5), augmentations=[Shift(1), Flip(), Cutout(2)])
+    runs = []
+    for _ in range(2):
+        train_state = task.init(KEY)
+        for _ in range(2):
+            train_state, metrics = step(task, train_state)
+        runs.append((train_state.params, metrics))
+    assert_trees_equal(*runs)
+
+
+def test_augmentations_change_what_is_trained_on_and_nothing_else():
+    task = classifier(augmentations=[lambda key, image: 1 - image])
+    before = task.init(KEY)
+    after, metrics = step(task, before)
+    expected, expected_metrics = step(classifier(), before, (1 - IMAGES, LABELS))
+    assert_trees_equal((after.params, metrics), (expected.params, expected_metrics))
+    evaluated = task.evaluate(before, (IMAGES, LABELS))
+    assert_trees_equal(evaluated, classifier().evaluate(before, (IMAGES, LABELS)))
+
+
+def test_augmentations_of_bytes_see_images_from_0_to_1():
+    def check(key, image):
+        assert image.dtype == jnp.float32
+        return image
+
+    step(classifier(augmentations=[check]), batch=((255 * IMAGES).astype(np.uint8), LABELS))
+
+
+def test_several_seeds_start_and_train_at_once_as_each_alone():
+    task = classifier(layers.BatchNormalization(), layers.Dropout(0.3), augmentations=[Flip()])
+
+    def run(seed):
+        train_state = task.init(jax.random.key(seed))
+        train_state, metrics = task.step(train_state, (IMAGES, LABELS))
+        return train_state.params, train_state.state, metrics
+
+    together = jax.jit(jax.vmap(run))(jnp.arange(3))
+    alone = jax.jit(run)
+    for seed in range(3):
+        each = jax.tree.map(lambda values, n=seed: values[n], together)
+        assert_trees_close(each, alone(seed))
+
+
+def test_a_model_in_bfloat16_keeps_float32_and_trains_nearly_alike():
+    exact = classifier()
+    task = Classifier(InBfloat16(exact.model), exact.optimizer)
+    assert task.image_shape == SHAPE and task.classes == CLASSES
+    train_state, metrics = step(task)
+    expected, expected_metrics = step(exact)
+    assert {leaf.dtype for leaf in jax.tree.leaves((train_state.params, metrics))} == {
+        jnp.dtype("float32")
+    }
+    # bfloat16 has eight bits, and images, kernel and gradient are rounded to these.
+    assert_trees_close(train_state.params, expected.params, rtol=2e-2, atol=2e-3)
+    np.testing.assert_allclose(metrics["loss"], expected_metrics["loss"], rtol=2e-2)
+    probabilities = task.predict(train_state, IMAGES)
+    np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-5)
+
+
+def test_a_convolutional_net_learns_four_images_by_heart():
+    images = np.eye(64, dtype=np.float32)[[3, 17, 40, 62]].reshape(4, 8, 8, 1)
+    task = Classifier(cnn.lenet((8, 8, 1), 4, width=2, hidden=8, dropout=0), optax.adam(1e-2))
+    take = jax.jit(task.step)
+    train_state = task.init(KEY)
+    for _ in range(100):
+        train_state, metrics = take(train_state, (images, np.arange(4)))
+    assert metrics["accuracy"] == 1 and metrics["loss"] < 0.1
+    assert task.predict(train_state, images).argmax(-1).tolist() == [0, 1, 2, 3]
+
+
+def test_rows_are_images_and_labels_of_a_data_set_or_a_tuple():
+    images = (255 * IMAGES).astype(np.uint8)
+    task = classifier()
+    rows = task.rows(Dataset(images, LABELS.astype(np.int32), None, "noise"))
+    assert rows[0] is images
+    np.testing.assert_array_equal(rows[1], LABELS)
+    assert task.rows((IMAGES, LABELS)) == (IMAGES, LABELS)
+    assert task.rows((IMAGES, ONE_HOT)) == (IMAGES, ONE_HOT)
+
+
+def test_a_data_set_without_labels_is_refused():
+    dataset = Dataset(np.zeros((3, *SHAPE), np.uint8), None, None, "unnamed")
+    with pytest.raises(ValueError, match="Classifier: unnamed has no labels; a folder with"):
+        classifier().rows(dataset)
+
+
+def test_images_that_stream_have_no_labels(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(TypeError, match=r"must be a Dataset or a tuple .*, got Streamed; a folder"):
+        classifier().rows(Streamed(tmp_path))
+
+
+@pytest.mark.parametrize("data", [IMAGES, [IMAGES, LABELS], (IMAGES,), (IMAGES, LABELS, LABELS)])
+def test_what_is_no_pair_of_images_and_labels_is_refused(data):
+    with pytest.raises(TypeError, match="must be a Dataset or a tuple"):
+        classifier().rows(data)
+
+
+@pytest.mark.parametrize("wrong", [-1, CLASSES, 250])
+def test_labels_of_classes_that_there_are_not_are_refused(wrong):
+    labels = LABELS.copy()
+    labels[3] = wrong
+    message = f"labels must be from 0 to 3, because the model has 4 classes, got {wrong}"
+    with pytest.raises(ValueError, match=message):
+        classifier().rows((IMAGES, labels))
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((IMAGES, LABELS[:-1]), r"labels of 6 images .*got int\d+ of shape \(5,\)"),
+        ((IMAGES, ONE_HOT[:, :3]), r"one-hot, \(6, 4\); got float32 of shape \(6, 3\)"),
+        ((IMAGES, LABELS.astype(np.float32)), r"integers of shape \(6,\).*got float32"),
+        ((IMAGES, LABELS[:, None]), r"got int\d+ of shape \(6, 1\)"),
+        ((IMAGES[..., 0], LABELS), r"images must be \[batch, 4, 4, 1\].*\(6, 4, 4\)"),
+        ((IMAGES[:, :3], LABELS), r"images must be .*\(6, 3, 4, 1\)"),
+    ],
+)
+def test_images_and_labels_of_other_shapes_are_refused(batch, message):
+    task = classifier()
+    train_state = task.init(KEY)
+    for refuse in (
+        lambda: task.rows(batch),
+        lambda: task.step(train_state, batch),
+        lambda: task.evaluate(train_state, batch),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refuse()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": Sequential([layers.Flatten(), dense()])}, "constructed with input_shape"),
+        ({"model": layers.Dense(3)}, "constructed with input_shape"),
+        ({"model": Sequential([layers.ReLU()], SHAPE)}, r"it gives \(4, 4, 1\)"),
+        ({"model": model(last=dense(1))}, r"at least two classes.*it gives \(1,\)"),
+        ({"loss": "mse"}, "loss must be one of 'cross_entropy', 'squared_error' or a .*'mse'"),
+        ({"loss": None}, "loss must be one of .* got None"),
+        *(
+            ({"label_smoothing": value}, f"label_smoothing must be .*, got {value}")
+            for value in (-0.1, 1, 1.5, float("nan"))
+        ),
+        ({"class_weights": (1, 2, 3)}, r"class_weights must be 4 .* got \(1.0, 2.0, 3.0\)"),
+        ({"class_weights": (1, 2, 3, -1)}, "none of them negative"),
+        ({"class_weights": (1, 2, 3, float("inf"))}, "4 finite numbers"),
+        ({"class_weights": (1, 2, 3, float("nan"))}, "4 finite numbers"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=f"Classifier: .*{message}"):
+        Classifier(**({"model": model(), "optimizer": optax.sgd(0.1)} | arguments))
+
+
+def test_it_is_hashable_and_equal_by_value():
+    weighted = classifier(class_weights=[1, 2, 3, 4], augmentations=[Flip()])
+    same = dataclasses.replace(weighted, class_weights=np.arange(1, 5), augmentations=(Flip(),))
+    assert weighted == same and hash(weighted) == hash(same)
