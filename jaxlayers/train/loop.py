@@ -219,7 +219,7 @@ class _Run:
         self._pace.finished(call.last - call.first)
         means = call.means or (self._due_means(self.good, step, last) if last else {})
         numbers = {name: value.item() for name, value in (metrics | jax.device_get(means)).items()}
-        self._check_best(numbers)
+        self._check_best(numbers, evaluated=bool(means))
         if last or means or step % config.log_every == 0:
             self._record.metrics(step, numbers)
         samples = call.samples
@@ -230,13 +230,13 @@ class _Run:
         if self._checkpoints is not None and (last or step % config.checkpoint_every == 0):
             self._checkpoints.save(self.good, numbers)
 
-    def _check_best(self, numbers: Mapping[str, float]) -> None:
-        """Checks at the first step, not at the first checkpoint, that there is such a metric."""
+    def _check_best(self, numbers: Mapping[str, float], evaluated: bool) -> None:
+        """Checks at the first step, or evaluation, not at a checkpoint, that there is it."""
         best = self._config.best
         if best is None or best in numbers:
             return
-        evaluated = self._evaluation is not None and best.startswith(HELD_OUT)
-        if not evaluated:
+        comes = self._evaluation is not None and best.startswith(HELD_OUT)
+        if evaluated or not comes:
             raise ValueError(
                 f"fit: best must be a metric of the task, {', '.join(numbers)}, got {best!r}"
             )

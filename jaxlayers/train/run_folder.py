@@ -92,9 +92,13 @@ class RunFolder:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Returns the metrics logged so far, a column each; all of one length."""
+        """Returns the metrics logged so far, a column each; all of one length.
+
+        NaN stands where a step has none, such as those between two evaluations.
+        """
         rows = self._lines()
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
     def samples(self) -> dict[int, Path]:
         """Returns the pictures of samples by the number of the step, the first step first."""
