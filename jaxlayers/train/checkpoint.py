@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -49,11 +50,18 @@ class Checkpoints:
         self._identity = json.loads(json.dumps(identity))
         self._orbax = _orbax()
         policies = self._orbax.checkpoint_managers
+
+        def metric(metrics: Mapping[str, float]) -> float:
+            return metrics.get(best, math.inf) if best is not None else 0.0
+
         kept = [policies.LatestN(keep)]
         if best is not None:
-            kept.append(policies.BestN(get_metric_fn=lambda m: m[best], reverse=True, n=1))
+            kept.append(policies.BestN(get_metric_fn=metric, reverse=True, n=1))
         options = self._orbax.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy(kept),
+            # Without this orbax does not write the metrics, and a run that goes on lacks them.
+            best_fn=None if best is None else metric,
+            best_mode="min",
             cleanup_tmp_directories=True,
         )
         # What fails there fails here as well, with a message; theirs would bury it.

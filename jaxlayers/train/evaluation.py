@@ -24,6 +24,8 @@ class Evaluation:
 
     def __init__(self, task: Any, data: Any, batch_size: int, devices: Devices) -> None:
         count = len(jax.tree.leaves(data)[0])
+        if not count:
+            raise ValueError("fit: held_out data has no examples")
         batches = -(-count // batch_size)
         # All batches have one length; what fills up the last one counts nothing.
         rows = np.arange(batches * batch_size)

@@ -1,33 +1,27 @@
-"""The loop: everything about training that is not pure."""
+"""Training a task: everything about it that is not pure."""
 
-import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
-from jax import Array
 from jax.experimental import multihost_utils
 
 from jaxlayers.data import Dataset, batches
 from jaxlayers.train.checkpoint import Checkpoints
 from jaxlayers.train.devices import Devices
 from jaxlayers.train.evaluation import Evaluation
-from jaxlayers.train.finite import first_not_finite
 from jaxlayers.train.fit_config import FitConfig
 from jaxlayers.train.interruption import interruptible
-from jaxlayers.train.names import HELD_OUT
 from jaxlayers.train.progress import show_progress
 from jaxlayers.train.record import Record
 from jaxlayers.train.run_folder import RunFolder
-from jaxlayers.train.steps import OnDevice, Steps, Streaming, Taken
-from jaxlayers.train.task import Metrics, Task, TrainState
-
-# A call takes about so long where steps are slow: a person who stops a run waits for it.
-_SECONDS_A_CALL = 2.0
+from jaxlayers.train.running import Run
+from jaxlayers.train.steps import OnDevice, Steps, Streaming
+from jaxlayers.train.task import Task, TrainState
 
 
 @dataclass(frozen=True)
@@ -118,7 +112,7 @@ def fit(
         )
         writes = folder if leads else None
         record = Record(progress, writes, int(train_state.step))
-        run = _Run(task, steps, evaluation, config, picture_key, record, checkpoints)
+        run = Run(task, steps, evaluation, config, picture_key, record, checkpoints)
         try:
             train_state = run.go(train_state, lambda: _agreed(interruption.asked))
         except BaseException:
@@ -138,142 +132,6 @@ def _write_last(
         kept = task.to_keep(train_state) if hasattr(task, "to_keep") else train_state.params
         folder.save_parameters(kept, train_state.state)
     record.close()
-
-
-class _Call(NamedTuple):
-    """A call that runs, or has run, and what is to be done when it is over."""
-
-    before: TrainState
-    first: int  # steps taken before
-    last: int  # and after
-    taken: Taken
-    samples: Array | None
-    means: Metrics  # over held-out data
-
-
-class _Run:
-    """The loop itself: one call runs while Python looks at the one before."""
-
-    def __init__(
-        self,
-        task: Any,
-        steps: Steps,
-        evaluation: Evaluation | None,
-        config: FitConfig,
-        picture_key: Array,
-        record: Record,
-        checkpoints: Checkpoints | None,
-    ) -> None:
-        self._steps, self._config, self._record = steps, config, record
-        self._evaluation, self._checkpoints = evaluation, checkpoints
-        self._pace = _Pace()
-        self._picture_key = picture_key
-        self._draw = jax.jit(task.sample, static_argnums=2) if hasattr(task, "sample") else None
-
-    def go(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
-        """Takes all steps that are left, or as many as there are before somebody asks to stop."""
-        self.good = train_state
-        step, running = int(train_state.step), None
-        while step < self._config.steps and not asked():
-            count = min(self._next(step) - step, self._pace.steps())
-            taken = self._steps.take(train_state, step, count)
-            samples = self._due_samples(taken.train_state, step + count)
-            means = self._due_means(taken.train_state, step + count)
-            call = _Call(train_state, step, step + count, taken, samples, means)
-            if running is not None:
-                self._finish(running)
-            train_state, step, running = taken.train_state, step + count, call
-        if running is not None:
-            self._finish(running, last=True)
-        return train_state
-
-    def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
-        """Returns samples, always of the same latents, where they are due and a task can."""
-        due = last or step % self._config.sample_every == 0
-        if not due or self._draw is None:
-            return None
-        return self._draw(train_state, self._picture_key, self._config.samples)
-
-    def _due_means(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
-        """Returns the means over held-out data, where they are due and there are such."""
-        config = self._config
-        due = last or step % config.evaluate_every == 0
-        # The best checkpoint is chosen by what is known of each.
-        due |= config.best is not None and step % config.checkpoint_every == 0
-        return self._evaluation.means(train_state) if due and self._evaluation else {}
-
-    def _next(self, step: int) -> int:
-        """Returns the next step at which there is something to do."""
-        config = self._config
-        every = [config.log_every, config.sample_every, config.checkpoint_every]
-        if self._evaluation is not None:
-            every.append(config.evaluate_every)
-        return min(config.steps, *(step - step % n + n for n in every))
-
-    def _finish(self, call: _Call, last: bool = False) -> None:
-        """Waits for a call, and does what is due after it."""
-        config, step = self._config, call.last
-        finite, metrics = jax.device_get((call.taken.finite, call.taken.metrics))
-        if not finite.all():
-            raise self._not_finite(call)
-        self.good = call.taken.train_state
-        self._pace.finished(call.last - call.first)
-        means = call.means or (self._due_means(self.good, step, last) if last else {})
-        numbers = {name: value.item() for name, value in (metrics | jax.device_get(means)).items()}
-        self._check_best(numbers)
-        if last or means or step % config.log_every == 0:
-            self._record.metrics(step, numbers)
-        samples = call.samples
-        if samples is None and last:
-            samples = self._due_samples(self.good, step, last)
-        if samples is not None:
-            self._record.samples(step, np.asarray(samples))
-        if self._checkpoints is not None and (last or step % config.checkpoint_every == 0):
-            self._checkpoints.save(self.good, numbers)
-
-    def _check_best(self, numbers: Mapping[str, float]) -> None:
-        """Checks at the first step, not at the first checkpoint, that there is such a metric."""
-        best = self._config.best
-        if best is None or best in numbers:
-            return
-        evaluated = self._evaluation is not None and best.startswith(HELD_OUT)
-        if not evaluated:
-            raise ValueError(
-                f"fit: best must be a metric of the task, {', '.join(numbers)}, got {best!r}"
-            )
-
-    def _not_finite(self, call: _Call) -> Exception:
-        error = first_not_finite(
-            lambda train_state, step: self._steps.take(train_state, step, 1),
-            call.before,
-            call.first,
-            call.last - call.first,
-        )
-        self.good = error.train_state
-        if self._checkpoints is not None and int(self.good.step) not in self._checkpoints.steps():
-            self._checkpoints.save(self.good, {})
-        return error
-
-
-class _Pace:
-    """How many steps a call may take, from how long the calls before took."""
-
-    def __init__(self) -> None:
-        self._ended: float | None = None
-        self._seconds_a_step: float | None = None
-
-    def finished(self, steps: int) -> None:
-        now = time.monotonic()
-        if self._ended is not None:
-            self._seconds_a_step = (now - self._ended) / steps
-        self._ended = now
-
-    def steps(self) -> int:
-        if jax.process_count() > 1:
-            return 2**31 - 1  # all processes must take the same
-        if self._seconds_a_step is None:
-            return 1
-        return max(1, int(_SECONDS_A_CALL / self._seconds_a_step))
 
 
 def _rows(task: Any, data: Any) -> Any:

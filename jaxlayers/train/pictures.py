@@ -67,7 +67,8 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     Losses come first. Behind each line of more than a few points stand the values that it smooths.
 
     Args:
-        metrics: `step` and columns of its length; `seconds` is left out.
+        metrics: `step` and columns of its length; `seconds` is left out. Lines go from one
+            finite value to the next.
         path: where to.
 
     Raises:
@@ -80,16 +81,17 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     if not panels:
         return
     drawing = figure(8, 3.2 * len(panels))
-    marker = "o" if len(metrics["step"]) == 1 else None  # one point makes no line
     axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (label, columns) in zip(axes, panels.items(), strict=True):
         for name in columns:
-            (line,) = axis.plot(metrics["step"], metrics[name], alpha=0.25, linewidth=0.8)
-            # What is known of a few steps is not blurred.
-            held_out = name.startswith(HELD_OUT)
-            smooth = metrics[name] if held_out else _smoothed(metrics[name])
+            finite = np.isfinite(metrics[name])
+            steps, values = metrics["step"][finite], metrics[name][finite]
+            (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
+            marker = "o" if len(steps) == 1 else None  # one point makes no line
             style = {"color": line.get_color(), "marker": marker, "label": _spaced(name)}
-            axis.plot(metrics["step"], smooth, **style)
+            # What is known of a few steps is not blurred.
+            sparse = name.startswith(HELD_OUT) or not len(values)
+            axis.plot(steps, values if sparse else _smoothed(values), **style)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))

@@ -131,13 +131,15 @@ def _curves(metrics: Mapping[str, np.ndarray]) -> dict[str, Any]:
     charts: dict[str, list[dict[str, Any]]] = {"Losses": [], "Other metrics": []}
     for name, column in metrics.items():
         if name not in ("step", "seconds") and shown:
-            values = np.asarray(column, float)[shown]
+            values = np.asarray(column, float)
+            # Known of a few steps: the same until the next of them, and not for smoothing.
+            held = name.startswith(HELD_OUT)
+            values = (_held(values) if held else values)[shown]
             charts["Losses" if name.endswith("loss") else "Other metrics"].append(
                 {
                     "name": name.replace("_", " "),
                     "values": [_number(value) for value in values],
-                    # Known of a few steps, and the same until the next: not for smoothing.
-                    "held": name.startswith(HELD_OUT),
+                    "held": held,
                 }
             )
     return {
@@ -147,6 +149,12 @@ def _curves(metrics: Mapping[str, np.ndarray]) -> dict[str, Any]:
             {"label": label, "series": series} for label, series in charts.items() if series
         ],
     }
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """Returns values with the last finite one before each in the place of those that are not."""
+    known = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
+    return np.where(known >= 0, values[known], np.nan)
 
 
 def _pictures(samples: Mapping[int, Path]) -> dict[str, Any]:

@@ -97,15 +97,11 @@ class RunFolder:
     def metrics(self) -> dict[str, np.ndarray]:
         """Returns the metrics logged so far, a column each; all of one length.
 
-        Where a line does not have a metric, it is what it was before; NaN before it came first.
+        NaN stands where a step has none, such as those between two evaluations.
         """
-        columns: dict[str, list[float]] = {}
-        for number, row in enumerate(self._lines()):
-            for name in row:
-                columns.setdefault(name, [np.nan] * number)
-            for name, column in columns.items():
-                column.append(row.get(name, column[-1] if column else np.nan))
-        return {name: np.array(column) for name, column in columns.items()}
+        rows = self._lines()
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
     def samples(self) -> dict[int, Path]:
         """Returns the pictures of samples by the number of the step, the first step first."""

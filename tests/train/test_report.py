@@ -462,7 +462,16 @@ def test_without_pictures_there_is_no_place_for_them(write):
     assert "hidden" not in samples
 
 
-def test_what_is_held_out_is_told_apart_in_the_curves(write):
-    metrics = {"step": [1], "loss": [2.0], "held_out_loss": [3.0]}
+def test_what_is_held_out_is_told_apart_and_stays_until_the_next(write):
+    nan = float("nan")
+    metrics = {
+        "step": [1, 2, 3, 4],
+        "loss": [2.0, 2.0, nan, 1.0],
+        "held_out_loss": [nan, 3.0, nan, 2.5],
+    }
     (chart,) = Page(write(metrics=metrics)).data["charts"]
     assert [series["held"] for series in chart["series"]] == [False, True]
+    assert [series["values"] for series in chart["series"]] == [
+        [2.0, 2.0, None, 1.0],
+        [None, 3.0, 3.0, 2.5],
+    ]

@@ -1,0 +1,218 @@
+"""Held-out data: its means, when they are logged, and what they decide."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxlayers import Sequential, layers
+from jaxlayers.data import Dataset
+from jaxlayers.train import CheckpointError, Classifier, FitConfig, RunFolder, fit
+from jaxlayers.train.checkpoint import Checkpoints
+from jaxlayers.train.devices import Devices
+from jaxlayers.train.evaluation import Evaluation
+from tests.train import toys
+
+SHAPE = (2, 2, 1)
+RNG = np.random.default_rng(0)
+DATA = (
+    RNG.integers(256, size=(12, *SHAPE), dtype=np.uint8),
+    RNG.integers(3, size=12).astype(np.int32),
+)
+HELD_OUT = (
+    RNG.integers(256, size=(7, *SHAPE), dtype=np.uint8),
+    RNG.integers(3, size=7).astype(np.int32),
+)
+CONFIG = FitConfig(
+    steps=7, batch_size=4, log_every=100, evaluate_every=3, checkpoint_every=100, keep=1
+)
+
+
+def classifier():
+    model = Sequential(
+        [
+            layers.Flatten(),
+            layers.BatchNormalization(momentum=0.5),
+            layers.Dropout(0.2),
+            layers.Dense(3, activation="softmax"),
+        ],
+        input_shape=SHAPE,
+    )
+    return Classifier(model, optax.sgd(0.5))
+
+
+def new_folder(path):
+    folder = RunFolder(path)
+    folder.create({}, {})
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return new_folder(tmp_path / "run")
+
+
+class Settable(toys.Metered):
+    """Its loss on held-out data is what `LOSSES` has for the step."""
+
+    LOSSES = jnp.array([9.0, 5.0, 4.0, 2.0, 3.0, 6.0, 7.0, 8.0])
+
+    def evaluate(self, train_state, batch):
+        return {"loss": jnp.full(len(batch), self.LOSSES[train_state.step])}
+
+
+NUMBERS = np.arange(6, dtype=np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 7, 8])
+def test_means_are_those_of_numpy_over_all_examples_for_any_number_of_them(count):
+    class Task:
+        def evaluate(self, train_state, batch):
+            values, factors = batch
+            return {"product": train_state * values * factors, "square": values**2}
+
+    values, factors = np.random.default_rng(count).uniform(1, 2, (2, count)).astype(np.float32)
+    evaluation = Evaluation(Task(), (values, factors), 4, Devices(1, 4))
+    for scale in (1.0, 3.0):
+        means = evaluation.means(jnp.float32(scale))
+        assert means.keys() == {"held_out_product", "held_out_square"}
+        expected = scale * (values.astype(np.float64) * factors).mean()
+        # Sums of a few float32 numbers.
+        np.testing.assert_allclose(means["held_out_product"], expected, rtol=1e-6)
+        np.testing.assert_allclose(means["held_out_square"], (values**2).mean(), rtol=1e-6)
+
+
+def test_the_means_of_a_classifier_are_those_of_all_its_examples_at_once():
+    task = classifier()
+    train_state = task.init(jax.random.key(0))
+    evaluation = Evaluation(task, HELD_OUT, 4, Devices(1, 4))
+    expected = task.evaluate(train_state, HELD_OUT)
+    means = evaluation.means(train_state)
+    assert means.keys() == {"held_out_loss", "held_out_accuracy"}
+    for name, values in expected.items():
+        np.testing.assert_allclose(means[f"held_out_{name}"], np.mean(values), rtol=1e-5)
+
+
+def test_fit_logs_them_at_every_so_many_steps_and_at_the_end(folder):
+    task = classifier()
+    fitted = fit(task, DATA, CONFIG, folder, held_out=HELD_OUT)
+    metrics = folder.metrics()
+    assert metrics["step"].tolist() == [3, 6, 7]
+    assert {"loss", "accuracy", "held_out_loss", "held_out_accuracy"} <= metrics.keys()
+    assert np.isfinite(metrics["held_out_loss"]).all()
+    expected = np.mean(task.evaluate(fitted.train_state, HELD_OUT)["loss"])
+    np.testing.assert_allclose(metrics["held_out_loss"][-1], expected, rtol=1e-5)
+
+
+def test_they_are_those_of_the_step_they_are_logged_under(folder):
+    fit(Settable(), NUMBERS, dataclasses.replace(CONFIG, log_every=2), folder, held_out=NUMBERS)
+    metrics = folder.metrics()
+    assert metrics["step"].tolist() == [2, 3, 4, 6, 7]
+    assert metrics["number"].tolist() == [1, 2, 3, 5, 6]
+    # At the steps between there is none.
+    expected = [np.nan, 2, np.nan, 7, 8]
+    np.testing.assert_allclose(metrics["held_out_loss"], expected, rtol=1e-6)
+
+
+def test_evaluating_more_often_than_logging_leaves_gaps_between(folder):
+    config = dataclasses.replace(CONFIG, log_every=3, evaluate_every=2)
+    fit(Settable(), NUMBERS, config, folder, held_out=NUMBERS)
+    metrics = folder.metrics()
+    assert metrics["step"].tolist() == [2, 3, 4, 6, 7]
+    assert np.isfinite(metrics["some_loss"]).all()
+    assert np.isnan(metrics["held_out_loss"]).tolist() == [False, True, False, False, False]
+    assert (folder.path / "curves.png").exists()
+
+
+def test_held_out_data_changes_nothing_of_the_training(folder):
+    with_it = fit(classifier(), DATA, CONFIG, folder, held_out=HELD_OUT)
+    without = fit(classifier(), DATA, CONFIG)
+    jax.tree.map(
+        np.testing.assert_array_equal, with_it.train_state.params, without.train_state.params
+    )
+
+
+def test_a_data_set_is_held_out_like_its_arrays(tmp_path):
+    a, b = new_folder(tmp_path / "a"), new_folder(tmp_path / "b")
+    config = dataclasses.replace(CONFIG, steps=1)
+    fit(classifier(), DATA, config, a, held_out=HELD_OUT)
+    datasets = (Dataset(*arrays, None, "noise") for arrays in (DATA, HELD_OUT))
+    fit(classifier(), next(datasets), config, b, held_out=next(datasets))
+    np.testing.assert_array_equal(a.metrics()["held_out_loss"], b.metrics()["held_out_loss"])
+
+
+def checkpoints_of(folder):
+    checkpoints = Checkpoints(folder.path / "checkpoints", {})
+    steps = checkpoints.steps()
+    checkpoints.close()
+    return steps
+
+
+def test_the_checkpoint_with_the_smallest_held_out_loss_stays(folder):
+    config = dataclasses.replace(CONFIG, checkpoint_every=1, best="held_out_loss")
+    fit(Settable(), NUMBERS, config, folder, held_out=NUMBERS)
+    assert checkpoints_of(folder) == [3, 7]
+    # Evaluated at each checkpoint, so that the best is known.
+    np.testing.assert_allclose(folder.metrics()["held_out_loss"], Settable.LOSSES[1:], rtol=1e-6)
+
+
+def test_without_best_only_the_last_ones_stay(folder):
+    config = dataclasses.replace(CONFIG, checkpoint_every=1)
+    fit(Settable(), NUMBERS, config, folder, held_out=NUMBERS)
+    assert checkpoints_of(folder) == [7]
+
+
+@pytest.mark.parametrize("best", ["held_out_loss", "held_out_lose"])
+def test_a_best_that_is_no_metric_is_refused_when_that_is_known(folder, best):
+    config = dataclasses.replace(CONFIG, best=best)
+    held_out = None if best == "held_out_loss" else NUMBERS
+    with pytest.raises(ValueError, match=f"best must be a metric of the task, .*got '{best}'"):
+        fit(Settable(), NUMBERS, config, folder, held_out=held_out)
+    assert not folder.metrics() and not checkpoints_of(folder)
+
+
+def test_a_task_that_cannot_evaluate_is_refused():
+    with pytest.raises(ValueError, match="fit: Metered has no evaluate to use held_out data"):
+        fit(toys.Metered(), NUMBERS, CONFIG, held_out=NUMBERS)
+
+
+def test_held_out_data_that_the_task_does_not_take_is_refused():
+    with pytest.raises(ValueError, match="labels must be from 0 to 2"):
+        fit(classifier(), DATA, CONFIG, held_out=(HELD_OUT[0], HELD_OUT[1] + 1))
+    with pytest.raises(ValueError, match="images must be"):
+        fit(classifier(), DATA, CONFIG, held_out=(HELD_OUT[0][:, :1], HELD_OUT[1]))
+
+
+def test_held_out_data_of_no_examples_is_refused():
+    with pytest.raises(ValueError, match="held_out data has no examples"):
+        fit(classifier(), DATA, CONFIG, held_out=(HELD_OUT[0][:0], HELD_OUT[1][:0]))
+
+
+def test_a_run_in_two_parts_is_the_run_in_one_bit_for_bit(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, steps=10, log_every=5, checkpoint_every=5, evaluate_every=2, best="held_out_loss"
+    )
+    whole, parts = new_folder(tmp_path / "whole"), new_folder(tmp_path / "parts")
+    expected = fit(classifier(), DATA, config, whole, held_out=HELD_OUT)
+    fit(classifier(), DATA, dataclasses.replace(config, steps=5), parts, held_out=HELD_OUT)
+    resumed = fit(classifier(), DATA, config, parts, held_out=HELD_OUT, resume=True)
+    for ours, theirs in zip(
+        *(jax.tree.leaves(each.train_state._replace(key=0)) for each in (resumed, expected)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert checkpoints_of(parts) == checkpoints_of(whole)
+    ours, theirs = parts.metrics(), whole.metrics()
+    assert ours.keys() == theirs.keys()
+    for name in ours.keys() - {"seconds"}:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_a_run_does_not_go_on_with_other_labels(folder):
+    config = dataclasses.replace(CONFIG, steps=1)
+    fit(classifier(), DATA, config, folder)
+    with pytest.raises(CheckpointError, match="data was"):
+        fit(classifier(), (DATA[0], 2 - DATA[1]), config, folder, resume=True)
