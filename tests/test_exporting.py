@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxlayers.train.precision import InBfloat16
 
 import jaxlayers
 from jaxlayers import layers
 from jaxlayers.layers import Conv2D, Conv2DTranspose, UpSampling2D
 from jaxlayers.models import dcgan
+from jaxlayers.precision import InBfloat16
 from tests.layers.test_contract import every_layer
 
 NCHW = "channels_first"
