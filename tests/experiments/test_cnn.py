@@ -10,6 +10,7 @@ from PIL import Image
 from experiments import classify, cnn, command_line
 from experiments.cnn import Config
 from jaxlayers import data, train
+from jaxlayers.interop import keras
 from jaxlayers.models import cnn as models
 from jaxlayers.train import RunFolder
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
@@ -115,6 +116,17 @@ def test_classify_prints_what_the_model_computes(run, shapes, capsys):
     name, probability = row.split()
     assert name == ("lying", "upright")[expected.argmax()]
     assert float(probability) == pytest.approx(expected.max(), abs=1e-4)
+
+
+def test_classify_takes_a_converted_keras_file(shapes, tmp_path, capsys):
+    model = models.lenet((8, 8, 1), classes=3, width=2, hidden=4)
+    keras.save(tmp_path / "model.keras", model, *model.init(jax.random.key(0)))
+    keras.convert(tmp_path / "model.keras", tmp_path / "run")
+    path = shapes / "lying" / "03.png"
+    assert classify.main(classify.Config(tmp_path / "run", (path,))) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    # The file does not say what the classes are called.
+    assert sorted(row.split()[0] for row in rows) == ["0", "1", "2"]
 
 
 @pytest.fixture
