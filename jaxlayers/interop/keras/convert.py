@@ -21,7 +21,8 @@ def convert(file: str | Path, out: str | Path) -> None:
         file: what `load` reads.
         out: a name that ends in `.safetensors`, for one file with params and state under names
             such as `conv2d.kernel` and the config in its metadata; or a folder that is empty or
-            not there, for what a run of this library leaves, which `experiments.sample` and `classify` open.
+            not there, for what a run of this library leaves, which `experiments.sample` and
+            `experiments.classify` open.
 
     Raises:
         FileExistsError: the folder holds something, or there is a file of this name.
