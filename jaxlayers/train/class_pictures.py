@@ -8,6 +8,8 @@ import numpy as np
 
 from jaxlayers.train.pictures import figure, tile
 
+# Of more classes there is neither room for every name nor for numbers.
+_LEGIBLE = 30
 # Maps of one layer that a picture shows.
 _MOST_MAPS = 32
 
@@ -21,19 +23,19 @@ def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
         path: where to.
     """
     count = len(names)
-    side = 2.2 + 0.42 * count
+    side = 2.2 + 0.42 * min(count, _LEGIBLE)
     drawing = figure(side, side)
     axis = drawing.subplots()
     parts = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     axis.imshow(parts, cmap="Blues", vmin=0, vmax=1)
-    # With more classes the numbers would not be legible.
-    if count <= 30:
+    if count <= _LEGIBLE:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             color = "white" if parts[row, column] > 0.5 else "black"
             text = str(matrix[row, column])
             axis.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
-    axis.set_xticks(range(count), names, rotation=90, fontsize=8)
-    axis.set_yticks(range(count), names, fontsize=8)
+    named = range(0, count, -(-count // _LEGIBLE))
+    axis.set_xticks(named, [names[label] for label in named], rotation=90, fontsize=8)
+    axis.set_yticks(named, [names[label] for label in named], fontsize=8)
     axis.set_xlabel("taken for")
     axis.set_ylabel("is")
     drawing.savefig(path, dpi=120)
