@@ -79,6 +79,8 @@ def step_table(arguments: argparse.Namespace) -> str:
     lines = [
         f"## A training step of the DCGAN, batch {arguments.batch_size}, {arguments.precision}",
         "",
+        _MEDIANS,
+        "",
         "| | ms | a single step of ours is faster by | one in train.fit by | compiling, s |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
@@ -106,7 +108,8 @@ def convolution_table(arguments: argparse.Namespace) -> str:
         [
             f"## Convolutions, {arguments.precision}",
             "",
-            f"{len(all_shapes())} shapes, {len(rows)} functions. Time of ours as a ratio:",
+            f"{len(all_shapes())} shapes, {len(rows)} functions. {_MEDIANS} "
+            "Time of ours as a ratio:",
             "",
             "| to | median | worst | above the limit |",
             "| --- | ---: | ---: | ---: |",
@@ -160,6 +163,8 @@ def epoch_table(arguments: argparse.Namespace) -> str:
         [
             "## An epoch of the classifier lenet, 60,000 images of 28 x 28, batch 64, float32",
             "",
+            _MEDIANS,
+            "",
             "| | s | ours is faster by |",
             "| --- | ---: | ---: |",
             *(
@@ -207,6 +212,10 @@ def memory_table(arguments: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
+# How `medians` measures, for the tables that come of it.
+_MEDIANS = "Medians of calls interleaved in one process."
+
+
 def _summary(name: str, ratios: list[float], limit: float) -> str:
     above = sum(ratio > limit for ratio in ratios)
     median = statistics.median(ratios)
@@ -231,10 +240,7 @@ def _versions() -> str:
         for name in ("jax", "jaxlib", "torch", "keras", "flax")
         if _installed(name)
     )
-    return (
-        f"{date.today():%Y-%m-%d}, Python {platform.python_version()}, {versions}. "
-        "Medians of calls interleaved in one process."
-    )
+    return f"{date.today():%Y-%m-%d}, Python {platform.python_version()}, {versions}."
 
 
 def _installed(name: str) -> bool:

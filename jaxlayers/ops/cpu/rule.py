@@ -44,7 +44,8 @@ FEW_TAPS = 9
 # The convolution form of the gradient by the kernel has as many positions an image as the window
 # has taps: with few of them it is as badly off as above. Without strides row by row is better then
 # (28 x 28 x 128, window of 3: 223 against 298; 14 x 14 x 64: 85 against 186), and with few
-# channels also with more taps (14 x 14 x 32 -> 64, window of 5: 158 against 199); with strides a
+# channels also with more taps (14 x 14 x 32 -> 64, window of 5: 158 against 199), but not with so
+# few in few images (batch 1, 26 x 26 x 32 -> 64, window of 3: 131 against 96); with strides a
 # matrix product for each tap, where the images are small (4 x 4 x 512 -> 256, window of 4: 245
 # against 178 row by row).
 FEW_TAPS_TO_SLIDE = 16
@@ -159,8 +160,9 @@ def kernel_gradient(
         return "patches"
     few_taps = math.prod(window) <= FEW_TAPS_TO_SLIDE
     slides_badly = few_taps or channels <= FEW_CHANNELS_TO_SLIDE
-    plain = geometry.rank == 2 and max(geometry.strides) == 1
-    if plain and slides_badly and channels >= CHANNELS_TOGETHER and not of_groups:
+    plain = geometry.rank == 2 and max(geometry.strides) == 1 and not of_groups
+    wide = channels > CHANNELS_TOGETHER or (channels == CHANNELS_TOGETHER and _many(x))
+    if plain and slides_badly and wide:
         return "row_by_row"
     if few_taps and positions <= SMALL_IMAGE and channels > 1:
         return "tap_by_tap"
