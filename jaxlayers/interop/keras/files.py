@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.interop.keras import archive, hdf5, reading, weights, writing
+from jaxlayers.interop.keras import archive, hdf5, named, numbered, reading, weights, writing
 from jaxlayers.interop.keras.bare import sequential_of
 from jaxlayers.interop.keras.problems import Problems, about
 from jaxlayers.interop.keras.weights import Weight
@@ -58,7 +58,7 @@ def load(path: str | Path) -> tuple[Layer, Params, State]:
             metadata = reading.parse(members.get(archive.METADATA, b"{}"))
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             read = reading.read(reading.parse(members[archive.CONFIG]), version)
-            root, named = hdf5.File(members[archive.WEIGHTS]).root, False
+            root, by_name = hdf5.File(members[archive.WEIGHTS]).root, False
         else:
             file = hdf5.File(path.read_bytes())
             texts = file.root.strings("model_config")
@@ -72,8 +72,8 @@ def load(path: str | Path) -> tuple[Layer, Params, State]:
             weights_group = file.root.children.get("model_weights")
             if weights_group is None:
                 raise ValueError("holds no model_weights")
-            root, named = weights_group, True
-        params, state = _weights(root, named, read)
+            root, by_name = weights_group, True
+        params, state = _weights(root, by_name, read)
     if read.frozen:
         names = ", ".join("/".join(layer) for layer in read.frozen[:20])
         warnings.warn(
@@ -119,9 +119,9 @@ def load_weights(
             data = path.read_bytes()
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
-        named = whole is not None or weights.has_names(root)
+        by_name = whole is not None or named.has_names(root)
         read = reading.Read(model, tuple(shape), None, [], None)
-        return _weights(whole or root, named, read)
+        return _weights(whole or root, by_name, read)
 
 
 def save(
@@ -183,17 +183,17 @@ def _is_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _weights(root: hdf5.Node, named: bool, read: reading.Read) -> tuple[Params, State]:
+def _weights(root: hdf5.Node, by_name: bool, read: reading.Read) -> tuple[Params, State]:
     """Returns params and state of the model, with the numbers of a file."""
     if read.input_shape is None:
         raise ValueError("holds a model that has never been built: it has no shape of an input")
     model, dtypes = read.model, read.dtypes
     wanted = _wanted(model, read.input_shape)
     problems = Problems()
-    if named:
-        found = weights.read_named(root, wanted, problems)
+    if by_name:
+        found = named.read_named(root, wanted, problems)
     else:
-        found = weights.read_numbered(root, model, wanted, problems, read.functional)
+        found = numbered.read_numbered(root, model, wanted, problems, read.functional)
     arrays, wrong = weights.numbers(wanted, found, dtypes)
     problems.found += wrong
     problems.refuse("holds other weights than the model has:")
@@ -283,7 +283,7 @@ def _hdf5_bytes(model: Any, arrays: Mapping[Weight, np.ndarray]) -> bytes:
         ) from error
     content = io.BytesIO()
     with h5py.File(content, "w", libver="earliest") as file:
-        for path, place in weights.numbered(model):
+        for path, place in numbered.numbered(model):
             group = file.create_group(f"{place}/vars")
             group.attrs["name"] = path[-1]
             own = [array for weight, array in arrays.items() if weight.layer == path]
