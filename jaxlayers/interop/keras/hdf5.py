@@ -25,6 +25,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.interop.keras import hdf5_messages as messages
+
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _UNDEFINED = 2**64 - 1
 
@@ -32,16 +34,6 @@ _UNDEFINED = 2**64 - 1
 _DATASPACE, _DATATYPE, _EXTERNAL_FILES, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
 _LINK, _LINK_INFO, _ATTRIBUTE, _CONTINUATION, _SYMBOL_TABLE = 0x06, 0x02, 0x0C, 0x10, 0x11
 _ATTRIBUTE_INFO = 0x15
-
-# Bits, place and width of exponent and mantissa, and bias of the exponent.
-_FLOATS = {
-    (2, 10, 5, 0, 10, 15): np.dtype("<f2"),
-    (2, 7, 8, 0, 7, 127): jnp.dtype(jnp.bfloat16),
-    (4, 23, 8, 0, 23, 127): np.dtype("<f4"),
-    (8, 52, 11, 0, 52, 1023): np.dtype("<f8"),
-}
-# Keras writes bfloat16 as two bytes without a meaning, and an attribute that says what they are.
-_OPAQUE_PAIR = np.dtype("V2")
 
 
 class File:
@@ -102,7 +94,7 @@ class File:
             if index == 0:  # the free space, which comes last
                 return
             yield index, (offset + 16, length)
-            offset += 16 + _padded(length)
+            offset += 16 + messages.padded(length)
 
     def _root_address(self) -> int:
         (version,) = self.unpack("B", 8)
@@ -134,7 +126,7 @@ class Node:
         tables = self._messages(_SYMBOL_TABLE)
         if not tables:
             return {}
-        tree, heap = struct.unpack("<QQ", _exactly(tables[0], 16))
+        tree, heap = struct.unpack("<QQ", messages.exactly(tables[0], 16))
         self._file.expect(b"HEAP", heap)
         size, names = self._file.unpack("Q8xQ", heap + 8)
         if names + size > len(self._file._data):
@@ -158,10 +150,10 @@ class Node:
         for kind, what in {_FILTERS: "compressed", _EXTERNAL_FILES: "in other files"}.items():
             if self._messages(kind):
                 raise ValueError(f"{self.path}: arrays that lie {what} are not read")
-        dtype = _dtype(self._one(_DATATYPE))
-        if dtype == _OPAQUE_PAIR and self.strings("dtype") == ["bfloat16"]:
+        dtype = messages.dtype_of(self._one(_DATATYPE))
+        if dtype == messages.OPAQUE_PAIR and self.strings("dtype") == ["bfloat16"]:
             dtype = jnp.dtype(jnp.bfloat16)
-        shape = _shape(self._one(_DATASPACE))
+        shape = messages.shape_of(self._one(_DATASPACE))
         return Stored(self._file, self.path, shape, dtype, self._one(_LAYOUT))
 
     def strings(self, name: str) -> list[str] | None:
@@ -170,12 +162,12 @@ class Node:
         An empty list is stored as one of numbers; it comes as it is.
         """
         found = self._attributes.get(name)
-        return None if found is None else _strings(self._file, *found)
+        return None if found is None else messages.strings(self._file.heap_object, *found)
 
     @cached_property
     def _attributes(self) -> dict[str, tuple[bytes, bytes, bytes]]:
         """The type, the shape and the content of each attribute by its name."""
-        return dict(map(_attribute, self._messages(_ATTRIBUTE)))
+        return dict(map(messages.attribute, self._messages(_ATTRIBUTE)))
 
     @cached_property
     def _header(self) -> list[tuple[int, bytes]]:
@@ -184,11 +176,11 @@ class Node:
         if version != 1:
             raise ValueError(f"{self.path}: is damaged, or of a version that Keras does not write")
         blocks, seen = [(self.address + 16, size)], {self.address}
-        messages: list[tuple[int, bytes]] = []
-        while blocks and len(messages) < count:
+        found: list[tuple[int, bytes]] = []
+        while blocks and len(found) < count:
             offset, size = blocks.pop(0)
             end = offset + size
-            while offset + 8 <= end and len(messages) < count:
+            while offset + 8 <= end and len(found) < count:
                 kind, length, flags = self._file.unpack("HHB", offset)
                 content = self._file.take(offset + 8, length)
                 if kind in (_LINK, _LINK_INFO, _ATTRIBUTE_INFO):
@@ -196,14 +188,14 @@ class Node:
                 if flags & 2 and kind in (_DATASPACE, _DATATYPE, _LAYOUT, _ATTRIBUTE):
                     raise ValueError(f"{self.path}: has a shared type, which Keras does not write")
                 if kind == _CONTINUATION:
-                    address, more = struct.unpack("<QQ", _exactly(content, 16))
+                    address, more = struct.unpack("<QQ", messages.exactly(content, 16))
                     if address in seen:
                         raise ValueError(f"{self.path}: is damaged: its header has no end")
                     seen.add(address)
                     blocks.append((address, more))
-                messages.append((kind, content))
+                found.append((kind, content))
                 offset += 8 + length
-        return messages
+        return found
 
     def _messages(self, kind: int) -> list[bytes]:
         return [content for found, content in self._header if found == kind]
@@ -241,7 +233,7 @@ class Node:
             if at >= size:
                 raise ValueError(f"{self.path}: is damaged: a name is missing")
             text = self._file.take(start + at, min(size - at, 1024)).partition(b"\0")[0]
-            name = _text(text)
+            name = messages.text(text)
             if kind == 2 or header == _UNDEFINED:
                 raise ValueError(f"{self.path}: {name!r} is a link to elsewhere, which is not read")
             yield name, header
@@ -269,17 +261,17 @@ class Stored:
             ValueError: the bytes are not in the file, or lie in chunks.
         """
         size = math.prod(self.shape) * self.dtype.itemsize
-        version, kind = struct.unpack_from("<BB", _exactly(self.layout[:2], 2))
+        version, kind = struct.unpack_from("<BB", messages.exactly(self.layout[:2], 2))
         if version not in (3, 4) or kind not in (0, 1):
             raise ValueError(
                 f"{self.path}: arrays in chunks, compressed or not, are not read; Keras writes "
                 "none. Copy it with h5py without chunks and compression"
             )
         if kind == 0:
-            (stored,) = struct.unpack("<H", _exactly(self.layout[2:4], 2))
+            (stored,) = struct.unpack("<H", messages.exactly(self.layout[2:4], 2))
             data = memoryview(self.layout)[4 : 4 + stored]
         else:
-            address, stored = struct.unpack("<QQ", _exactly(self.layout[2:18], 16))
+            address, stored = struct.unpack("<QQ", messages.exactly(self.layout[2:18], 16))
             if stored != size:
                 raise ValueError(
                     f"{self.path}: is damaged: {stored:,} bytes for an array of {size:,}"
@@ -288,82 +280,3 @@ class Stored:
         if len(data) != size:
             raise ValueError(f"{self.path}: is damaged: {len(data)} bytes for an array of {size}")
         return np.frombuffer(data, self.dtype).reshape(self.shape)
-
-
-def _padded(size: int) -> int:
-    return (size + 7) // 8 * 8
-
-
-def _exactly(content: bytes, size: int) -> bytes:
-    """Returns the first `size` bytes, all of which must be there."""
-    if len(content) < size:
-        raise ValueError("is truncated or damaged: a header ends early")
-    return content[:size]
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise ValueError(f"is damaged: {content[:40]!r} is no text") from None
-
-
-def _shape(message: bytes) -> tuple[int, ...]:
-    version, rank, _, kind = struct.unpack("<BBBB", _exactly(message, 4))
-    if version not in (1, 2) or rank > 32 or (version == 2 and kind == 2):
-        raise ValueError("is damaged: an array has no shape")
-    start = 8 if version == 1 else 4
-    return struct.unpack(f"<{rank}Q", _exactly(message[start:], 8 * rank))
-
-
-def _dtype(message: bytes) -> np.dtype:
-    """Returns the type of numbers or strings of one length; others are refused."""
-    head, bits, _, _, size = struct.unpack("<BBBBI", _exactly(message, 8))
-    kind, properties = head & 15, message[8:]
-    if kind == 0 and size in (1, 2, 4, 8) and not bits & 1:
-        return np.dtype(f"<{'i' if bits & 8 else 'u'}{size}")
-    if kind == 1 and not bits & 0x41:  # little-endian
-        place = struct.unpack("<HHBBBBI", _exactly(properties, 12))
-        dtype = _FLOATS.get((size, *place[2:]))
-        if dtype is not None and place[:2] == (0, 8 * size):
-            return dtype
-    if kind == 3 and 0 < size < 2**16:
-        return np.dtype(f"S{size}")
-    if kind == 5 and size == 2:
-        return _OPAQUE_PAIR
-    raise ValueError(
-        f"has a type of numbers that Keras does not write (class {kind}, {size} bytes)"
-    )
-
-
-def _attribute(message: bytes) -> tuple[str, tuple[bytes, bytes, bytes]]:
-    """Returns the name of an attribute, and its type, shape and content."""
-    version, flags, *sizes = struct.unpack("<BBHHH", _exactly(message, 8))
-    if version not in (1, 2, 3) or (version > 1 and flags):
-        raise ValueError("is damaged, or has an attribute of a kind that Keras does not write")
-    offset, parts = 9 if version == 3 else 8, []
-    for size in sizes:
-        parts.append(_exactly(message[offset:], size))
-        offset += _padded(size) if version == 1 else size
-    return _text(parts[0].partition(b"\0")[0]), (parts[1], parts[2], message[offset:])
-
-
-def _strings(file: File, kind: bytes, shape: bytes, data: bytes) -> list[str]:
-    """Returns the strings of an attribute."""
-    count = math.prod(_shape(shape))
-    if kind[:1] and kind[0] & 15 == 9:  # strings of any length, in the heap
-        records = _exactly(data, 16 * count)
-        found = [struct.unpack_from("<IQI", records, 16 * at) for at in range(count)]
-        # A string of length 0 has no place in the heap.
-        return [
-            _text(file.heap_object(address, index)[:length]) if length else ""
-            for length, address, index in found
-        ]
-    dtype = _dtype(kind)
-    if count == 0:
-        return []
-    if dtype.kind != "S" or count > len(data):
-        raise ValueError("is damaged: an attribute holds no strings")
-    size = dtype.itemsize
-    texts = _exactly(data, size * count)
-    return [_text(texts[at * size : (at + 1) * size].rstrip(b"\0")) for at in range(count)]
