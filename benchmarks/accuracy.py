@@ -57,7 +57,7 @@ _BATCH = 64
 
 def measure(training: Training, source: str) -> Iterator[tuple[float, float]]:
     """Yields the accuracy after the last step and the seconds it took, compiling included."""
-    images, held_out = _load(source)
+    images, validation = _load(source)
     steps = len(images) // _BATCH * training.epochs
     make = getattr(optax, training.optimizer)
     task = train.Classifier(
@@ -74,7 +74,7 @@ def measure(training: Training, source: str) -> Iterator[tuple[float, float]]:
         fitted = train.fit(task, images, config)
         jax.block_until_ready(fitted.train_state)
         seconds = time.perf_counter() - start
-        yield _accuracy(task, fitted.train_state, held_out), seconds
+        yield _accuracy(task, fitted.train_state, validation), seconds
 
 
 @lru_cache(maxsize=1)
@@ -82,11 +82,11 @@ def _load(source: str) -> tuple[data.Dataset, data.Dataset]:
     return data.load_and_hold_out(source)
 
 
-def _accuracy(task: train.Classifier, train_state: train.TrainState, held_out: data.Dataset):
+def _accuracy(task: train.Classifier, train_state: train.TrainState, validation: data.Dataset):
     evaluate, size = jax.jit(task.evaluate), 500
     hits = 0.0
-    for start in range(0, len(held_out), size):
+    for start in range(0, len(validation), size):
         rows = slice(start, start + size)
-        batch = held_out.images[rows], held_out.labels[rows]
+        batch = validation.images[rows], validation.labels[rows]
         hits += float(evaluate(train_state, batch)["accuracy"].sum())
-    return hits / len(held_out)
+    return hits / len(validation)

@@ -17,7 +17,7 @@ import optax
 from benchmarks.loop import images as random_images
 from jaxlayers import train
 from jaxlayers.models import cnn
-from jaxlayers.train.devices import Devices
+from jaxlayers.train.sharding import Devices
 from jaxlayers.train.steps import OnDevice
 
 _BATCH = 64

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from benchmarks.training_step import dcgan_task, jax_step
-from jaxlayers import train
+from jaxlayers import runs, train
 from jaxlayers.models import dcgan
 
 
@@ -57,7 +57,7 @@ def resident_memory(steps: int = 5000) -> list[tuple[float, float]]:
 
         def watch(over: Callable[[], bool]) -> None:
             while not over():
-                done = len(train.RunFolder(folder).metrics().get("step", ())) / 100
+                done = len(runs.RunFolder(folder).metrics().get("step", ())) / 100
                 if 0 < done < 1 and round(done, 1) > (seen[-1][0] if seen else 0):
                     seen.append((round(done, 1), _resident()))
                 time.sleep(0.05)
@@ -80,7 +80,7 @@ def _fitted(
     data: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as temporary:
-        folder = train.RunFolder(path or Path(temporary) / "run")
+        folder = runs.RunFolder(path or Path(temporary) / "run")
         folder.create({}, {})
         fitted = train.fit(task, images() if data is None else data, config, folder)
         jax.block_until_ready(fitted.train_state)

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxlayers import Layer, train
 from jaxlayers.models import dcgan
-from jaxlayers.train.devices import Devices
+from jaxlayers.train.sharding import Devices
 from jaxlayers.train.steps import OnDevice
 
 

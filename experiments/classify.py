@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import saved_model
 from experiments.command_line import run
 from experiments.examine import predict
-from jaxlayers import data, train
+from jaxlayers import data, runs
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def main(config: Config) -> int:
         raise ValueError(f"top must be a positive integer, got {config.top}")
     if not config.images:
         raise ValueError("images: give at least one image file")
-    model, params, state = saved_model.load(config.folder)
+    model, params, state = runs.load(config.folder)
     shape = getattr(model, "input_shape", None)
     output = None if shape is None else model.output_shape(shape)
     if shape is None or output is None or len(shape) != 3 or len(output) != 1:
@@ -39,7 +38,7 @@ def main(config: Config) -> int:
             f"{config.folder}: holds no classifier: that goes from (height, width, channels) to "
             f"(classes,), this from {shape} to {output}"
         )
-    description = train.RunFolder(config.folder).model()
+    description = runs.RunFolder(config.folder).model()
     names = description.get("class_names") or [str(label) for label in range(output[0])]
     # All are read before the first line, so that a file that cannot be says so at once.
     read = [data.read_image(path, shape, description.get("background")) for path in config.images]

@@ -102,7 +102,7 @@ def main(config: Config) -> int:
     config.machines.join()
     if config.compilation_cache:
         use_compilation_cache()
-    training, held_out = data.load_and_hold_out(config.data, size=config.size)
+    training, validation = data.load_and_hold_out(config.data, size=config.size)
     assert training.labels is not None
     names = training.class_names or tuple(map(str, range(training.labels.max() + 1)))
     arguments: dict[str, Any] = {
@@ -130,7 +130,7 @@ def main(config: Config) -> int:
         log_every=config.log_every,
         evaluate_every=steps_an_epoch,
         checkpoint_every=config.checkpoint_every,
-        best="held_out_loss",
+        best="val_loss",
         devices=config.devices,
     )
     out = config.out or Path("runs") / f"cnn-{config.model}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -147,12 +147,14 @@ def main(config: Config) -> int:
             "summaries": {model.name: str(model.summary())},
         },
     )
-    run_folders.tell(f"{training}\n{len(held_out)} more to test with\n{steps} steps, into {out}")
+    run_folders.tell(f"{training}\n{len(validation)} more to test with\n{steps} steps, into {out}")
     from_step = resume if config.resume_step is None else config.resume_step
-    fitted = train.fit(task, training, fit_config, folder, held_out=held_out, resume=from_step)
+    fitted = train.fit(
+        task, training, fit_config, folder, validation_data=validation, resume=from_step
+    )
     if jax.process_index() == 0:
         params, state = jax.device_get((fitted.train_state.params, fitted.train_state.state))
-        print(examine(folder, model, params, state, held_out, names))
+        print(examine(folder, model, params, state, validation, names))
     run_folders.tell(f"report.html, pictures, evaluation.json and parameters are in {out}")
     return 0 if fitted.signal is None else 128 + fitted.signal
 

@@ -7,22 +7,22 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers import Layer, Sequential, data, train
+from jaxlayers import Layer, Sequential, data, runs
+from jaxlayers.metrics import confusion_matrix, precision, recall
 from jaxlayers.models import features
-from jaxlayers.train import class_pictures
-from jaxlayers.train.confusion import confusion_matrix, precision, recall
-from jaxlayers.train.report import report
+from jaxlayers.runs import classifier_plots
+from jaxlayers.runs.report import report
 
 _MISTAKES = 24
 _SALIENCIES = 8
 
 
 def examine(
-    folder: train.RunFolder,
+    folder: runs.RunFolder,
     model: Sequential,
     params: Any,
     state: Any,
-    held_out: data.Dataset,
+    validation: data.Dataset,
     names: tuple[str, ...],
 ) -> str:
     """Writes `evaluation.json` and the pictures, puts these into the report, and returns a table.
@@ -32,21 +32,21 @@ def examine(
         model: from images to probabilities.
         params: of the model.
         state: of the model.
-        held_out: images with labels.
+        validation: images with labels.
         names: of the classes.
 
     Returns:
         Lines of text: precision and recall of each class.
     """
-    labels = held_out.labels
+    labels = validation.labels
     assert labels is not None
-    images = held_out.images / np.float32(255)
+    images = validation.images / np.float32(255)
     probabilities = predict(model, params, state, images)
     matrix = confusion_matrix(labels, probabilities.argmax(-1), len(names))
     _write(folder, matrix, names)
     pictures = folder.path / "pictures"
     pictures.mkdir(exist_ok=True)
-    class_pictures.save_confusion(matrix, names, pictures / "confusion.png")
+    classifier_plots.save_confusion(matrix, names, pictures / "confusion.png")
     _draw_mistakes(images, labels, probabilities, names, pictures / "most_confident_mistakes.png")
     # What it looks at is best seen where it is right.
     right = np.flatnonzero(probabilities.argmax(-1) == labels)
@@ -72,7 +72,7 @@ def _draw_mistakes(
         for row in worst
     ]
     if titles:
-        class_pictures.save_labelled(images[worst], titles, path)
+        classifier_plots.save_labelled(images[worst], titles, path)
 
 
 def _draw_inside(
@@ -86,13 +86,13 @@ def _draw_inside(
 ) -> None:
     """Draws the first kernels, feature maps of the first image, saliency of one a class."""
     kernels = features.first_kernels(model, params)
-    class_pictures.save_kernels(kernels, folder / "first_kernels.png")
+    classifier_plots.save_kernels(kernels, folder / "first_kernels.png")
     maps = dict(features.feature_maps(model, params, state, images[0]))
-    class_pictures.save_feature_maps(images[0], maps, folder / "feature_maps.png")
+    classifier_plots.save_feature_maps(images[0], maps, folder / "feature_maps.png")
     rows = [np.flatnonzero(labels == label)[0] for label in np.unique(labels)][:_SALIENCIES]
     saliencies = [features.saliency(model, params, state, images[row], labels[row]) for row in rows]
     titles = [names[labels[row]] for row in rows]
-    class_pictures.save_saliency(
+    classifier_plots.save_saliency(
         images[rows], np.stack(saliencies), titles, folder / "saliency.png"
     )
 
@@ -107,7 +107,7 @@ def predict(model: Layer, params: Any, state: Any, images: np.ndarray) -> np.nda
     return np.concatenate([apply(batch) for batch in batches])[: len(images)]
 
 
-def _write(folder: train.RunFolder, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+def _write(folder: runs.RunFolder, matrix: np.ndarray, names: tuple[str, ...]) -> None:
     rows = zip(names, precision(matrix), recall(matrix), matrix.sum(1), strict=True)
     evaluation = {
         "accuracy": np.trace(matrix) / matrix.sum(),

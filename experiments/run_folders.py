@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers import train
+from jaxlayers import runs
 
 
 def check(out: Path | None, resume: bool) -> None:
@@ -26,7 +26,7 @@ def prepare(
     config: Mapping[str, Any],
     free: Collection[str],
     model: Mapping[str, Any],
-) -> train.RunFolder:
+) -> runs.RunFolder:
     """Makes the folder, or opens it again; one process of several does.
 
     Args:
@@ -41,7 +41,7 @@ def prepare(
         FileNotFoundError: there is no run to go on with.
         ValueError: it is of another configuration.
     """
-    folder = train.RunFolder(out)
+    folder = runs.RunFolder(out)
     description = json.loads(json.dumps({**config, "out": str(out)}, default=str))
     if jax.process_index() > 0:
         pass

@@ -8,10 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import saved_model
 from experiments.command_line import run
-from jaxlayers import Layer
-from jaxlayers.train import pictures
+from jaxlayers import Layer, runs
+from jaxlayers.runs import plots
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ def main(config: Config) -> int:
         raise ValueError(f"seed must be from 0 to 2**63 - 1, got {config.seed}")
     if config.out.suffix not in (".png", ".npy"):
         raise ValueError(f"out must end in .png or .npy, got {config.out}")
-    generator, params, state = saved_model.load(config.folder)
+    generator, params, state = runs.load(config.folder)
     _check_generator(generator, config)
     images = _sample(generator, params, state, config)
     if config.out.suffix == ".png":
-        pictures.save_grid(images, config.out)
+        plots.save_grid(images, config.out)
     else:
         np.save(config.out, images)
     print(f"{config.n} samples are in {config.out}")

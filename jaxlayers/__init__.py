@@ -9,8 +9,10 @@ from jaxlayers import (
     interop,
     layers,
     losses,
+    metrics,
     models,
     regularizers,
+    runs,
     train,
 )
 from jaxlayers.exporting import export, load_exported
@@ -32,7 +34,9 @@ __all__ = [
     "layers",
     "load_exported",
     "losses",
+    "metrics",
     "models",
     "regularizers",
+    "runs",
     "train",
 ]

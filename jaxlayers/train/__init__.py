@@ -1,15 +1,14 @@
 """Training: tasks, which are pure, and the loop that runs them."""
 
 from jaxlayers.precision import InBfloat16
+from jaxlayers.runs.checkpoint import CheckpointError
 from jaxlayers.train import augmentation
-from jaxlayers.train.checkpoint import CheckpointError
 from jaxlayers.train.classifier import Classifier
-from jaxlayers.train.finite import NotFiniteError
-from jaxlayers.train.fit_config import FitConfig
+from jaxlayers.train.config import FitConfig
+from jaxlayers.train.fit import FitResult, fit
 from jaxlayers.train.gan import GAN
-from jaxlayers.train.loop import Fitted, fit
+from jaxlayers.train.nonfinite import NotFiniteError
 from jaxlayers.train.optimizers import constrained, inverse_time_decay, rmsprop
-from jaxlayers.train.run_folder import RunFolder
 from jaxlayers.train.task import Task, TrainState
 
 __all__ = [
@@ -17,10 +16,9 @@ __all__ = [
     "CheckpointError",
     "Classifier",
     "FitConfig",
-    "Fitted",
+    "FitResult",
     "InBfloat16",
     "NotFiniteError",
-    "RunFolder",
     "Task",
     "TrainState",
     "augmentation",

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxlayers.train.devices import Devices
-from jaxlayers.train.names import HELD_OUT
+from jaxlayers.runs.names import VALIDATION
+from jaxlayers.train.sharding import Devices
 from jaxlayers.train.task import Metrics, TrainState
 
 
@@ -25,7 +25,7 @@ class Evaluation:
     def __init__(self, task: Any, data: Any, batch_size: int, devices: Devices) -> None:
         count = len(jax.tree.leaves(data)[0])
         if not count:
-            raise ValueError("fit: held_out data has no examples")
+            raise ValueError("fit: validation_data has no examples")
         batches = -(-count // batch_size)
         # All batches have one length; what fills up the last one counts nothing.
         rows = np.arange(batches * batch_size)
@@ -45,8 +45,8 @@ class Evaluation:
         self._add = jax.jit(add)
 
     def means(self, train_state: TrainState) -> Metrics:
-        """Returns the means by name, with `HELD_OUT` before each; nothing is waited for."""
+        """Returns the means by name, with `VALIDATION` before each; nothing is waited for."""
         sums = None
         for batch, counted in zip(self._batches, self._counted, strict=True):
             sums = self._add(sums, train_state, *self._devices.place((batch, counted)))
-        return {HELD_OUT + name: value for name, value in (sums or {}).items()}
+        return {VALIDATION + name: value for name, value in (sums or {}).items()}

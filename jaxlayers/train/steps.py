@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxlayers.train.devices import Devices
-from jaxlayers.train.finite import are_finite
+from jaxlayers.train.nonfinite import are_finite
+from jaxlayers.train.sharding import Devices
 from jaxlayers.train.task import Metrics, Task, TrainState
 
 # Folded into the key of the run for the order of the data: no step has this number.

@@ -12,7 +12,7 @@ from experiments.cnn import Config
 from jaxlayers import data, train
 from jaxlayers.interop import keras
 from jaxlayers.models import cnn as models
-from jaxlayers.train import RunFolder
+from jaxlayers.runs import RunFolder
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
 from tests.experiments import commands
 
@@ -75,7 +75,7 @@ def test_the_command_leaves_what_a_person_wants_to_see(run):
     always = {"confusion", "feature_maps", "first_kernels", "saliency"}
     assert always <= pictures <= always | {"most_confident_mistakes"}
     page = (out / "report.html").read_text()
-    assert "feature maps" in page and "held out accuracy" in page
+    assert "feature maps" in page and "val accuracy" in page
 
 
 def test_it_learns_what_is_upright(run):
@@ -87,7 +87,7 @@ def test_it_learns_what_is_upright(run):
     assert evaluation["classes"]["upright"]["images"] == 4
     assert evaluation["classes"]["lying"]["recall"] == matrix[0, 0] / 4
     metrics = RunFolder(out).metrics()
-    assert metrics["held_out_accuracy"][-1] == pytest.approx(evaluation["accuracy"])
+    assert metrics["val_accuracy"][-1] == pytest.approx(evaluation["accuracy"])
 
 
 def test_classify_tells_the_class_of_any_image_also_dark_on_light(run, tmp_path, capsys):
@@ -173,9 +173,9 @@ def fitted(monkeypatch):
     """What `main` hands to `fit`, without training."""
     calls = []
 
-    def fit(task, dataset, config, folder, *, held_out, resume):
-        calls.append((task, dataset, config, held_out))
-        return train.Fitted(task.init(jax.random.key(0)))
+    def fit(task, dataset, config, folder, *, validation_data, resume):
+        calls.append((task, dataset, config, validation_data))
+        return train.FitResult(task.init(jax.random.key(0)))
 
     monkeypatch.setattr(train, "fit", fit)
     monkeypatch.setattr(cnn, "examine", lambda *_: "")
@@ -202,12 +202,12 @@ def test_options_reach_the_task(tmp_path, shapes, fitted):
             out=tmp_path / "run",
         )
     )
-    ((task, dataset, config, held_out),) = fitted
+    ((task, dataset, config, validation),) = fitted
     assert task.model == train.InBfloat16(models.vgg((12, 12, 1), 2, width=8, dropout=0.25))
     assert (task.loss, task.label_smoothing, task.class_weights) == ("squared_error", 0.1, (1, 1))
     assert task.augmentations == (Shift(1), Flip(), Cutout(3))
     assert (config.steps, config.evaluate_every, config.seed) == (12, 4, 4)
-    assert (len(dataset), len(held_out)) == (32, 8)
+    assert (len(dataset), len(validation)) == (32, 8)
     # Plain gradient descent with the default rate.
     updates, _ = task.optimizer.update({"w": np.float32(2)}, task.optimizer.init({"w": 0.0}))
     assert updates["w"] == pytest.approx(-0.2)

@@ -15,7 +15,7 @@ from experiments import command_line, dcgan
 from experiments.dcgan import Config
 from jaxlayers import data, train
 from jaxlayers.models import dcgan as models
-from jaxlayers.train import RunFolder
+from jaxlayers.runs import RunFolder
 from tests.experiments import commands
 
 
@@ -158,7 +158,7 @@ def fitted(monkeypatch):
 
     def fit(task, dataset, config, folder, *, resume):
         calls.append((task, dataset, config, folder))
-        return train.Fitted(None)
+        return train.FitResult(None)
 
     monkeypatch.setattr(train, "fit", fit)
     return calls

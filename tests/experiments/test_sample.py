@@ -8,12 +8,12 @@ import optax
 import pytest
 from PIL import Image
 
-from experiments import command_line, sample, saved_model
+from experiments import command_line, sample
 from experiments.sample import Config
-from jaxlayers import Sequential, data, layers, train
+from jaxlayers import Sequential, data, layers, runs, train
 from jaxlayers.interop import keras
 from jaxlayers.models import dcgan
-from jaxlayers.train import RunFolder
+from jaxlayers.runs import RunFolder
 from tests.experiments import commands
 
 ARGUMENTS = {"image_shape": (4, 4, 3), "latent_size": 5, "width": 8}
@@ -144,7 +144,7 @@ def test_a_generator_that_was_trained_here_samples_the_same_in_keras(tmp_path, i
     train.fit(task, data.load(images), train.FitConfig(steps=2, batch_size=4), folder)
     ours = draw((folder.path,), tmp_path / "samples.npy", n=6, seed=3)
 
-    keras.save(tmp_path / "generator.keras", *saved_model.load(folder.path))
+    keras.save(tmp_path / "generator.keras", *runs.load(folder.path))
     theirs = keras_itself.models.load_model(tmp_path / "generator.keras")
     latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
     np.testing.assert_allclose(ours, theirs(latents, training=False), rtol=1e-5, atol=1e-5)

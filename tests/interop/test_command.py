@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from experiments import saved_model
-from jaxlayers import Sequential, layers
+from jaxlayers import Sequential, layers, runs
 from jaxlayers.interop.keras import from_config, save
 from jaxlayers.interop.keras.__main__ import main
 from jaxlayers.precision import InBfloat16
@@ -51,7 +50,7 @@ def test_convert_writes_the_folder_of_a_run(saved, tmp_path, capsys):
     path, params, state = saved
     assert main(["convert", str(path), str(tmp_path / "run")]) == 0
     assert capsys.readouterr().out == f"{path} is in {tmp_path / 'run'}\n"
-    model, *trees = saved_model.load(tmp_path / "run")
+    model, *trees = runs.load(tmp_path / "run")
     assert model.layers[1:] == MODEL.layers[1:]
     x = np.random.default_rng(0).standard_normal((2, 5, 5, 1)).astype("float32")
     np.testing.assert_array_equal(model.apply(*trees, x)[0], MODEL.apply(params, state, x)[0])
@@ -79,7 +78,7 @@ def test_bfloat16_stays_so(tmp_path):
     params, state = inside.init(jax.random.key(0))
     save(tmp_path / "model.keras", model, params, state)
     assert main(["convert", str(tmp_path / "model.keras"), str(tmp_path / "run")]) == 0
-    assert saved_model.load(tmp_path / "run")[0] == model
+    assert runs.load(tmp_path / "run")[0] == model
     narrow = jax.tree.map(lambda array: array.astype("bfloat16"), params)
     save(tmp_path / "narrow.keras", inside, narrow, state)
     out = tmp_path / "narrow.safetensors"

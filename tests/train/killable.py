@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxlayers.train import FitConfig, RunFolder, fit
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import FitConfig, fit
 from tests.train import toys
 
 IMAGES = np.random.default_rng(0).integers(256, size=(40, *toys.IMAGE_SHAPE), dtype=np.uint8)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import jax
 
-from jaxlayers.train import FitConfig, RunFolder, fit
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import FitConfig, fit
 from tests.train import toys
 from tests.train.killable import IMAGES
 

@@ -10,10 +10,11 @@ import pytest
 
 from jaxlayers import Sequential, layers
 from jaxlayers.data import Dataset
-from jaxlayers.train import CheckpointError, Classifier, FitConfig, RunFolder, fit
-from jaxlayers.train.checkpoint import Checkpoints
-from jaxlayers.train.devices import Devices
+from jaxlayers.runs import RunFolder
+from jaxlayers.runs.checkpoint import Checkpoints
+from jaxlayers.train import CheckpointError, Classifier, FitConfig, fit
 from jaxlayers.train.evaluation import Evaluation
+from jaxlayers.train.sharding import Devices
 from tests.train import toys
 
 SHAPE = (2, 2, 1)
@@ -22,7 +23,7 @@ DATA = (
     RNG.integers(256, size=(12, *SHAPE), dtype=np.uint8),
     RNG.integers(3, size=12).astype(np.int32),
 )
-HELD_OUT = (
+VALIDATION = (
     RNG.integers(256, size=(7, *SHAPE), dtype=np.uint8),
     RNG.integers(3, size=7).astype(np.int32),
 )
@@ -78,70 +79,76 @@ def test_means_are_those_of_numpy_over_all_examples_for_any_number_of_them(count
     evaluation = Evaluation(Task(), (values, factors), 4, Devices(1, 4))
     for scale in (1.0, 3.0):
         means = evaluation.means(jnp.float32(scale))
-        assert means.keys() == {"held_out_product", "held_out_square"}
+        assert means.keys() == {"val_product", "val_square"}
         expected = scale * (values.astype(np.float64) * factors).mean()
         # Sums of a few float32 numbers.
-        np.testing.assert_allclose(means["held_out_product"], expected, rtol=1e-6)
-        np.testing.assert_allclose(means["held_out_square"], (values**2).mean(), rtol=1e-6)
+        np.testing.assert_allclose(means["val_product"], expected, rtol=1e-6)
+        np.testing.assert_allclose(means["val_square"], (values**2).mean(), rtol=1e-6)
 
 
 def test_the_means_of_a_classifier_are_those_of_all_its_examples_at_once():
     task = classifier()
     train_state = task.init(jax.random.key(0))
-    evaluation = Evaluation(task, HELD_OUT, 4, Devices(1, 4))
-    expected = task.evaluate(train_state, HELD_OUT)
+    evaluation = Evaluation(task, VALIDATION, 4, Devices(1, 4))
+    expected = task.evaluate(train_state, VALIDATION)
     means = evaluation.means(train_state)
-    assert means.keys() == {"held_out_loss", "held_out_accuracy"}
+    assert means.keys() == {"val_loss", "val_accuracy"}
     for name, values in expected.items():
-        np.testing.assert_allclose(means[f"held_out_{name}"], np.mean(values), rtol=1e-5)
+        np.testing.assert_allclose(means[f"val_{name}"], np.mean(values), rtol=1e-5)
 
 
 def test_fit_logs_them_at_every_so_many_steps_and_at_the_end(folder):
     task = classifier()
-    fitted = fit(task, DATA, CONFIG, folder, held_out=HELD_OUT)
+    fitted = fit(task, DATA, CONFIG, folder, validation_data=VALIDATION)
     metrics = folder.metrics()
     assert metrics["step"].tolist() == [3, 6, 7]
-    assert {"loss", "accuracy", "held_out_loss", "held_out_accuracy"} <= metrics.keys()
-    assert np.isfinite(metrics["held_out_loss"]).all()
-    expected = np.mean(task.evaluate(fitted.train_state, HELD_OUT)["loss"])
-    np.testing.assert_allclose(metrics["held_out_loss"][-1], expected, rtol=1e-5)
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= metrics.keys()
+    assert np.isfinite(metrics["val_loss"]).all()
+    expected = np.mean(task.evaluate(fitted.train_state, VALIDATION)["loss"])
+    np.testing.assert_allclose(metrics["val_loss"][-1], expected, rtol=1e-5)
 
 
 def test_they_are_those_of_the_step_they_are_logged_under(folder):
-    fit(Settable(), NUMBERS, dataclasses.replace(CONFIG, log_every=2), folder, held_out=NUMBERS)
+    fit(
+        Settable(),
+        NUMBERS,
+        dataclasses.replace(CONFIG, log_every=2),
+        folder,
+        validation_data=NUMBERS,
+    )
     metrics = folder.metrics()
     assert metrics["step"].tolist() == [2, 3, 4, 6, 7]
     assert metrics["number"].tolist() == [1, 2, 3, 5, 6]
     # At the steps between there is none.
     expected = [np.nan, 2, np.nan, 7, 8]
-    np.testing.assert_allclose(metrics["held_out_loss"], expected, rtol=1e-6)
+    np.testing.assert_allclose(metrics["val_loss"], expected, rtol=1e-6)
 
 
 def test_evaluating_more_often_than_logging_leaves_gaps_between(folder):
     config = dataclasses.replace(CONFIG, log_every=3, evaluate_every=2)
-    fit(Settable(), NUMBERS, config, folder, held_out=NUMBERS)
+    fit(Settable(), NUMBERS, config, folder, validation_data=NUMBERS)
     metrics = folder.metrics()
     assert metrics["step"].tolist() == [2, 3, 4, 6, 7]
     assert np.isfinite(metrics["some_loss"]).all()
-    assert np.isnan(metrics["held_out_loss"]).tolist() == [False, True, False, False, False]
+    assert np.isnan(metrics["val_loss"]).tolist() == [False, True, False, False, False]
     assert (folder.path / "curves.png").exists()
 
 
-def test_held_out_data_changes_nothing_of_the_training(folder):
-    with_it = fit(classifier(), DATA, CONFIG, folder, held_out=HELD_OUT)
+def test_validation_data_changes_nothing_of_the_training(folder):
+    with_it = fit(classifier(), DATA, CONFIG, folder, validation_data=VALIDATION)
     without = fit(classifier(), DATA, CONFIG)
     jax.tree.map(
         np.testing.assert_array_equal, with_it.train_state.params, without.train_state.params
     )
 
 
-def test_a_data_set_is_held_out_like_its_arrays(tmp_path):
+def test_a_data_set_is_validation_like_its_arrays(tmp_path):
     a, b = new_folder(tmp_path / "a"), new_folder(tmp_path / "b")
     config = dataclasses.replace(CONFIG, steps=1)
-    fit(classifier(), DATA, config, a, held_out=HELD_OUT)
-    datasets = (Dataset(*arrays, None, "noise") for arrays in (DATA, HELD_OUT))
-    fit(classifier(), next(datasets), config, b, held_out=next(datasets))
-    np.testing.assert_array_equal(a.metrics()["held_out_loss"], b.metrics()["held_out_loss"])
+    fit(classifier(), DATA, config, a, validation_data=VALIDATION)
+    datasets = (Dataset(*arrays, None, "noise") for arrays in (DATA, VALIDATION))
+    fit(classifier(), next(datasets), config, b, validation_data=next(datasets))
+    np.testing.assert_array_equal(a.metrics()["val_loss"], b.metrics()["val_loss"])
 
 
 def checkpoints_of(folder):
@@ -151,54 +158,54 @@ def checkpoints_of(folder):
     return steps
 
 
-def test_the_checkpoint_with_the_smallest_held_out_loss_stays(folder):
-    config = dataclasses.replace(CONFIG, checkpoint_every=1, best="held_out_loss")
-    fit(Settable(), NUMBERS, config, folder, held_out=NUMBERS)
+def test_the_checkpoint_with_the_smallest_val_loss_stays(folder):
+    config = dataclasses.replace(CONFIG, checkpoint_every=1, best="val_loss")
+    fit(Settable(), NUMBERS, config, folder, validation_data=NUMBERS)
     assert checkpoints_of(folder) == [3, 7]
     # Evaluated at each checkpoint, so that the best is known.
-    np.testing.assert_allclose(folder.metrics()["held_out_loss"], Settable.LOSSES[1:], rtol=1e-6)
+    np.testing.assert_allclose(folder.metrics()["val_loss"], Settable.LOSSES[1:], rtol=1e-6)
 
 
 def test_without_best_only_the_last_ones_stay(folder):
     config = dataclasses.replace(CONFIG, checkpoint_every=1)
-    fit(Settable(), NUMBERS, config, folder, held_out=NUMBERS)
+    fit(Settable(), NUMBERS, config, folder, validation_data=NUMBERS)
     assert checkpoints_of(folder) == [7]
 
 
-@pytest.mark.parametrize("best", ["held_out_loss", "held_out_lose"])
+@pytest.mark.parametrize("best", ["val_loss", "val_lose"])
 def test_a_best_that_is_no_metric_is_refused_when_that_is_known(folder, best):
     config = dataclasses.replace(CONFIG, best=best)
-    held_out = None if best == "held_out_loss" else NUMBERS
+    validation = None if best == "val_loss" else NUMBERS
     with pytest.raises(ValueError, match=f"best must be a metric of the task, .*got '{best}'"):
-        fit(Settable(), NUMBERS, config, folder, held_out=held_out)
+        fit(Settable(), NUMBERS, config, folder, validation_data=validation)
     assert not folder.metrics() and not checkpoints_of(folder)
 
 
 def test_a_task_that_cannot_evaluate_is_refused():
-    with pytest.raises(ValueError, match="fit: Metered has no evaluate to use held_out data"):
-        fit(toys.Metered(), NUMBERS, CONFIG, held_out=NUMBERS)
+    with pytest.raises(ValueError, match="fit: Metered has no evaluate to use validation_data"):
+        fit(toys.Metered(), NUMBERS, CONFIG, validation_data=NUMBERS)
 
 
-def test_held_out_data_that_the_task_does_not_take_is_refused():
+def test_validation_data_that_the_task_does_not_take_is_refused():
     with pytest.raises(ValueError, match="labels must be from 0 to 2"):
-        fit(classifier(), DATA, CONFIG, held_out=(HELD_OUT[0], HELD_OUT[1] + 1))
+        fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0], VALIDATION[1] + 1))
     with pytest.raises(ValueError, match="images must be"):
-        fit(classifier(), DATA, CONFIG, held_out=(HELD_OUT[0][:, :1], HELD_OUT[1]))
+        fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:, :1], VALIDATION[1]))
 
 
-def test_held_out_data_of_no_examples_is_refused():
-    with pytest.raises(ValueError, match="held_out data has no examples"):
-        fit(classifier(), DATA, CONFIG, held_out=(HELD_OUT[0][:0], HELD_OUT[1][:0]))
+def test_validation_data_of_no_examples_is_refused():
+    with pytest.raises(ValueError, match="validation_data has no examples"):
+        fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:0], VALIDATION[1][:0]))
 
 
 def test_a_run_in_two_parts_is_the_run_in_one_bit_for_bit(tmp_path):
     config = dataclasses.replace(
-        CONFIG, steps=10, log_every=5, checkpoint_every=5, evaluate_every=2, best="held_out_loss"
+        CONFIG, steps=10, log_every=5, checkpoint_every=5, evaluate_every=2, best="val_loss"
     )
     whole, parts = new_folder(tmp_path / "whole"), new_folder(tmp_path / "parts")
-    expected = fit(classifier(), DATA, config, whole, held_out=HELD_OUT)
-    fit(classifier(), DATA, dataclasses.replace(config, steps=5), parts, held_out=HELD_OUT)
-    resumed = fit(classifier(), DATA, config, parts, held_out=HELD_OUT, resume=True)
+    expected = fit(classifier(), DATA, config, whole, validation_data=VALIDATION)
+    fit(classifier(), DATA, dataclasses.replace(config, steps=5), parts, validation_data=VALIDATION)
+    resumed = fit(classifier(), DATA, config, parts, validation_data=VALIDATION, resume=True)
     for ours, theirs in zip(
         *(jax.tree.leaves(each.train_state._replace(key=0)) for each in (resumed, expected)),
         strict=True,

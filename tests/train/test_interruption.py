@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxlayers.train import FitConfig, RunFolder, fit
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import FitConfig, fit
 from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.steps import OnDevice
 from tests.train import toys

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxlayers.train import CheckpointError, RunFolder, fit
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import CheckpointError, fit
 from tests.train import toys
 from tests.train.killable import IMAGES, config
 

@@ -44,7 +44,7 @@ def convert(file: str | Path, out: str | Path) -> None:
 def _write_run_folder(
     out: Path, file: Path, model: Any, config: Any, params: Params, state: State
 ) -> None:
-    from jaxlayers.train import RunFolder
+    from jaxlayers.runs import RunFolder
 
     folder = RunFolder(out)
     sequential = sequential_of(model, "convert")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxlayers.train.names import named
+from jaxlayers.runs.names import named
 from jaxlayers.train.task import TrainState
 
 

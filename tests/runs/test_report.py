@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxlayers.train import pictures, report
+from jaxlayers.runs import plots, report
 
 HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=\"taken()\">&lt;'"
 
@@ -57,7 +57,7 @@ def write(tmp_path):
 def grids(folder, steps):
     """Writes a picture for each step, each of its own grey."""
     for step in steps:
-        pictures.save_grid(np.full((4, 3, 3, 1), step % 256 / 255), folder / f"{step}.png", scale=2)
+        plots.save_grid(np.full((4, 3, 3, 1), step % 256 / 255), folder / f"{step}.png", scale=2)
     return {step: folder / f"{step}.png" for step in steps}
 
 
@@ -467,7 +467,7 @@ def test_what_is_held_out_is_told_apart_and_stays_until_the_next(write):
     metrics = {
         "step": [1, 2, 3, 4],
         "loss": [2.0, 2.0, nan, 1.0],
-        "held_out_loss": [nan, 3.0, nan, 2.5],
+        "val_loss": [nan, 3.0, nan, 2.5],
     }
     (chart,) = Page(write(metrics=metrics)).data["charts"]
     assert [series["held"] for series in chart["series"]] == [False, True]

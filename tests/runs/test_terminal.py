@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from jaxlayers.train import progress
-from jaxlayers.train.progress import show_progress
+from jaxlayers.runs import terminal as progress
+from jaxlayers.runs.terminal import show_progress
 
 METRICS = {"discriminator_loss": 0.69314, "generator_loss": 1.25, "real_accuracy": 0.5}
 
@@ -102,7 +102,7 @@ def test_of_a_classifier_the_accuracy_is_told_and_what_is_held_out_beside_it(cap
     with show_progress(steps=100, batch_size=64) as shown:
         shown.update(10, {"accuracy": 0.5, "loss": 1.25, "top_5_accuracy": 1.0})
         clock[0] += 1  # a line each five seconds, but what is held out always
-        shown.update(20, {"accuracy": 0.5, "loss": 1.0, "held_out_accuracy": 0.75})
+        shown.update(20, {"accuracy": 0.5, "loss": 1.0, "val_accuracy": 0.75})
     assert capsys.readouterr().out.splitlines() == [
         "step 10/100  loss 1.250  accuracy 0.500",
         "step 20/100  loss 1.000  accuracy 0.500 (held out 0.7500)  "
@@ -114,7 +114,7 @@ def test_a_terminal_keeps_what_was_held_out_last(monkeypatch, clock):
     terminal = open_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", "120")
     with show_progress(steps=30, batch_size=64) as shown:
-        shown.update(10, {"loss": 1.5, "held_out_loss": 2.5})
+        shown.update(10, {"loss": 1.5, "val_loss": 2.5})
         shown.update(30, {"loss": 1.25})
     assert "loss 1.250 (held out 2.5000)" in terminal.getvalue().splitlines()[-2]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from jaxlayers.train.names import HELD_OUT
+from jaxlayers.runs.names import VALIDATION
 
 if TYPE_CHECKING:
     import rich.progress
@@ -111,7 +111,7 @@ class _Lines:
 
 
 def _held_out(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith(HELD_OUT)}
+    return {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
 
 
 def _losses(metrics: Mapping[str, float]) -> str:
@@ -119,11 +119,11 @@ def _losses(metrics: Mapping[str, float]) -> str:
     shown = {
         name: f"{value:.3f}"
         for name, value in sorted(metrics.items(), key=lambda item: item[0] == "accuracy")
-        if not name.startswith(HELD_OUT) and (name.endswith("loss") or name == "accuracy")
+        if not name.startswith(VALIDATION) and (name.endswith("loss") or name == "accuracy")
     }
     for name in shown:
-        if HELD_OUT + name in metrics:
-            shown[name] += f" (held out {metrics[HELD_OUT + name]:.4f})"
+        if VALIDATION + name in metrics:
+            shown[name] += f" (held out {metrics[VALIDATION + name]:.4f})"
     return "  ".join(f"{name.removesuffix('_loss')} {text}" for name, text in shown.items())
 
 

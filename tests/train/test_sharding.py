@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxlayers.train import RunFolder
-from jaxlayers.train.devices import Devices
+from jaxlayers.runs import RunFolder
+from jaxlayers.train.sharding import Devices
 
 ROOT = Path(__file__).parents[2]
 METRICS = ("generator_loss", "discriminator_loss", "real_accuracy")
@@ -101,7 +101,7 @@ def test_more_devices_than_there_are_are_refused():
 
 def test_a_batch_that_devices_cannot_share_is_refused():
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "3"}
-    code = "from jaxlayers.train.devices import Devices; Devices(None, 8)"
+    code = "from jaxlayers.train.sharding import Devices; Devices(None, 8)"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )

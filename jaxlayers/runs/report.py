@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.train.names import HELD_OUT
-from jaxlayers.train.run_folder import RunFolder
+from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.folder import RunFolder
 
 _MOST_POINTS = 2000
 _MOST_PICTURES = 200
@@ -62,7 +62,7 @@ def write_report(
         OSError: a picture cannot be read, or the page not written.
         ValueError: columns of different lengths, or some without `step`.
     """
-    template = resources.files("jaxlayers.train").joinpath("report_page.html").read_text("utf-8")
+    template = resources.files("jaxlayers.runs").joinpath("report_page.html").read_text("utf-8")
     parts = {
         "title": html.escape(title),
         "config": "\n".join(_config_row(*row) for row in _flatten(config)),
@@ -133,7 +133,7 @@ def _curves(metrics: Mapping[str, np.ndarray]) -> dict[str, Any]:
         if name not in ("step", "seconds") and shown:
             values = np.asarray(column, float)
             # Known of a few steps: the same until the next of them, and not for smoothing.
-            held = name.startswith(HELD_OUT)
+            held = name.startswith(VALIDATION)
             values = (_held(values) if held else values)[shown]
             charts["Losses" if name.endswith("loss") else "Other metrics"].append(
                 {

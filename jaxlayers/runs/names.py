@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-HELD_OUT = "held_out_"
+VALIDATION = "val_"
 """What the names of means over held-out data begin with."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxlayers.train import CheckpointError, TrainState
-from jaxlayers.train.checkpoint import Checkpoints
+from jaxlayers.runs.checkpoint import Checkpoints
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def assert_same(ours, theirs):
 
 
 def test_what_comes_back_is_what_was_saved(checkpoints):
-    checkpoints.save(state(7), {"loss": 1.0})
+    checkpoints.save(7, state(7), {"loss": 1.0})
     checkpoints.wait()
     assert_same(checkpoints.restore(state(0, 0.0)), state(7))
 
@@ -52,7 +52,7 @@ def test_what_comes_back_is_what_was_saved(checkpoints):
 def test_the_last_ones_and_the_best_stay(tmp_path):
     checkpoints = Checkpoints(tmp_path / "c", {}, keep=2, best="loss")
     for step, loss in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 4.0), (5, 5.0)):
-        checkpoints.save(state(step), {"loss": loss})
+        checkpoints.save(step, state(step), {"loss": loss})
         checkpoints.wait()
     assert checkpoints.steps() == [2, 4, 5]
     checkpoints.close()
@@ -64,7 +64,7 @@ def test_the_last_ones_and_the_best_stay(tmp_path):
 
 def test_a_step_without_a_checkpoint_is_refused_with_those_there_are(checkpoints):
     for step in (5, 10):
-        checkpoints.save(state(step), {})
+        checkpoints.save(step, state(step), {})
     checkpoints.wait()
     with pytest.raises(CheckpointError, match="no checkpoint after 7 steps, only after 5, 10"):
         checkpoints.restore(state(), 7)
@@ -87,7 +87,7 @@ DAMAGES = {
 # In a process of its own: a read that fails leaves others behind, which complain in later tests.
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_to_any_file_is_an_error_that_offers_the_older_one_or_does_no_harm(tmp_path, name):
-    code = f"from tests.train.test_checkpoint import *; check_damage({name!r}, {str(tmp_path)!r})"
+    code = f"from tests.runs.test_checkpoint import *; check_damage({name!r}, {str(tmp_path)!r})"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
@@ -98,7 +98,7 @@ def check_damage(name, path):
     path = Path(path)
     made = Checkpoints(path / "good", {"seed": 1})
     for step in (5, 10):
-        made.save(state(step, step), {"loss": 1.0})
+        made.save(step, state(step, step), {"loss": 1.0})
     made.close()
     files = [file.relative_to(path / "good") for file in files_of(made, 10)]
     assert len(files) > 3
@@ -123,7 +123,7 @@ def check_damage(name, path):
 
 def test_an_array_that_comes_back_changed_is_damage(checkpoints, monkeypatch):
     for step in (5, 10):
-        checkpoints.save(state(step), {})
+        checkpoints.save(step, state(step), {})
     checkpoints.wait()
     restore = checkpoints._manager.restore
 
@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 
 
 def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatch):
-    checkpoints.save(state(5), {})
+    checkpoints.save(5, state(5), {})
     checkpoints.wait()
 
     def full(*args, **kwargs):
@@ -154,16 +154,16 @@ def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatc
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
     with pytest.raises(CheckpointError, match=r"No space left.*last good one is that after 5"):
-        checkpoints.save(state(10), {})
+        checkpoints.save(10, state(10), {})
     assert_same(checkpoints.restore(state()), state(5))
 
 
 def test_a_disk_without_room_for_a_checkpoint_is_not_begun_on(checkpoints, monkeypatch):
-    checkpoints.save(state(5), {})
+    checkpoints.save(5, state(5), {})
     checkpoints.wait()
     nearly_full = shutil._ntuple_diskusage(2**30, 2**30 - 2**20, 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
     said = r"1\.0 MiB needed, 1\.0 free\); the last good one is that after 5"
     with pytest.raises(CheckpointError, match=said):
-        checkpoints.save(state(10), {})
+        checkpoints.save(10, state(10), {})
     assert checkpoints.steps() == [5]

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.train import RunFolder
+from jaxlayers.runs import RunFolder
 
 
 @pytest.fixture
@@ -135,11 +135,11 @@ def test_what_is_missing_is_named(tmp_path):
 
 def test_a_metric_that_comes_now_and_then_is_nan_in_between(folder):
     folder.log(1, {"loss": 3.0})
-    folder.log(2, {"loss": 2.0, "held_out_loss": 5.0})
+    folder.log(2, {"loss": 2.0, "val_loss": 5.0})
     folder.log(3, {"loss": 1.0})
     metrics = folder.metrics()
     assert metrics["loss"].tolist() == [3, 2, 1]
-    np.testing.assert_array_equal(metrics["held_out_loss"], [np.nan, 5, np.nan])
+    np.testing.assert_array_equal(metrics["val_loss"], [np.nan, 5, np.nan])
 
 
 def test_pictures_are_named_by_what_they_show_and_go_where_a_run_goes_on(folder):

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxlayers.train import pictures
-from jaxlayers.train.progress import Progress
-from jaxlayers.train.report import report
-from jaxlayers.train.run_folder import RunFolder
-from jaxlayers.train.tensorboard import TensorBoard
+from jaxlayers.runs import plots
+from jaxlayers.runs.terminal import Progress
+from jaxlayers.runs.report import report
+from jaxlayers.runs.folder import RunFolder
+from jaxlayers.runs.tensorboard import TensorBoard
 
 
 class Record:
@@ -50,14 +50,14 @@ class Record:
     def samples(self, step: int, images: np.ndarray) -> None:
         """Adds a grid of samples, of images [N, height, width, channels], from 0 to 1."""
         if self._folder is not None:
-            pictures.save_grid(images, self._folder.sample_path(step))
+            plots.save_grid(images, self._folder.sample_path(step))
         if self._events is not None:
-            self._events.image(step, pictures.tile(images))
+            self._events.image(step, plots.tile(images))
 
     def close(self) -> None:
         """Draws the curves and writes the page."""
         if self._events is not None:
             self._events.close()
         if self._folder is not None:
-            pictures.save_curves(self._folder.metrics(), self._folder.path / "curves.png")
+            plots.save_curves(self._folder.metrics(), self._folder.path / "curves.png")
             report(self._folder)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.train.names import HELD_OUT
+from jaxlayers.runs.names import VALIDATION
 
 
 def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
@@ -90,7 +90,7 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
             marker = "o" if len(steps) == 1 else None  # one point makes no line
             style = {"color": line.get_color(), "marker": marker, "label": _spaced(name)}
             # What is known of a few steps is not blurred.
-            sparse = name.startswith(HELD_OUT) or not len(values)
+            sparse = name.startswith(VALIDATION) or not len(values)
             axis.plot(steps, values if sparse else _smoothed(values), **style)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)

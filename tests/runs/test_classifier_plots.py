@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxlayers.train import class_pictures
+from jaxlayers.runs import classifier_plots
 
 RNG = np.random.default_rng(0)
 
@@ -17,9 +17,9 @@ def colours(path):
 def test_a_confusion_matrix_is_darker_where_more_is(tmp_path, classes):
     path = tmp_path / "confusion.png"
     names = [f"class {n}" for n in range(classes)]
-    class_pictures.save_confusion(np.eye(classes, dtype=int) * 7, names, path)
+    classifier_plots.save_confusion(np.eye(classes, dtype=int) * 7, names, path)
     diagonal = colours(path)
-    class_pictures.save_confusion(np.zeros((classes, classes), int), names, path)
+    classifier_plots.save_confusion(np.zeros((classes, classes), int), names, path)
     assert diagonal > colours(path)
 
 
@@ -29,7 +29,7 @@ def test_every_labelled_image_is_in_the_picture(tmp_path, count, channels):
     # Each of a grey of its own, which nothing else in the picture has in such a number.
     values = np.linspace(0.2, 0.8, count)
     images = np.ones((count, 8, 8, channels)) * values[:, None, None, None]
-    class_pictures.save_labelled(images, ["a\nb"] * count, tmp_path / "a.png")
+    classifier_plots.save_labelled(images, ["a\nb"] * count, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         grey = np.asarray(picture.convert("L")).ravel()
     often = np.bincount(grey, minlength=256)
@@ -40,15 +40,15 @@ def test_every_labelled_image_is_in_the_picture(tmp_path, count, channels):
 
 @pytest.mark.parametrize("channels", [1, 3, 16])
 def test_kernels_are_drawn_of_any_number_of_channels(tmp_path, channels):
-    class_pictures.save_kernels(RNG.normal(size=(7, 5, 5, channels)), tmp_path / "a.png")
+    classifier_plots.save_kernels(RNG.normal(size=(7, 5, 5, channels)), tmp_path / "a.png")
     assert colours(tmp_path / "a.png") > 50
 
 
 def test_feature_maps_of_every_layer_are_drawn(tmp_path):
     image = RNG.random((8, 8, 1))
     maps = {"conv2d": RNG.normal(size=(8, 8, 40)), "max_pooling2d": RNG.normal(size=(4, 4, 3))}
-    class_pictures.save_feature_maps(image, {}, tmp_path / "none.png")
-    class_pictures.save_feature_maps(image, maps, tmp_path / "all.png")
+    classifier_plots.save_feature_maps(image, {}, tmp_path / "none.png")
+    classifier_plots.save_feature_maps(image, maps, tmp_path / "all.png")
     heights = []
     for name in ("none", "all"):
         with Image.open(tmp_path / f"{name}.png") as picture:
@@ -59,11 +59,11 @@ def test_feature_maps_of_every_layer_are_drawn(tmp_path):
 
 def test_a_map_that_is_the_same_everywhere_is_no_error(tmp_path):
     maps = {"conv2d": np.ones((4, 4, 2))}
-    class_pictures.save_feature_maps(RNG.random((4, 4, 3)), maps, tmp_path / "a.png")
+    classifier_plots.save_feature_maps(RNG.random((4, 4, 3)), maps, tmp_path / "a.png")
     assert (tmp_path / "a.png").exists()
 
 
 def test_saliency_is_drawn_below_each_image(tmp_path):
     images, maps = RNG.random((3, 8, 8, 1)), RNG.random((3, 8, 8))
-    class_pictures.save_saliency(images, maps, ["a", "b", "c"], tmp_path / "a.png")
+    classifier_plots.save_saliency(images, maps, ["a", "b", "c"], tmp_path / "a.png")
     assert colours(tmp_path / "a.png") > 200

@@ -28,7 +28,7 @@ class FitConfig:
         evaluate_every: steps between two evaluations of held-out data, where there are such.
         checkpoint_every: steps between two checkpoints.
         keep: how many of the last checkpoints stay.
-        best: name of a metric, such as `held_out_loss`; the checkpoint at which it was smallest
+        best: name of a metric, such as `val_loss`; the checkpoint at which it was smallest
             stays as well.
         devices: how many devices share each batch; all where `None`.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.train.pictures import figure, tile
+from jaxlayers.runs.plots import figure, tile
 
 # Of more classes there is neither room for every name nor for numbers.
 _LEGIBLE = 30

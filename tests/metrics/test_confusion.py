@@ -1,6 +1,6 @@
 import numpy as np
 
-from jaxlayers.train.confusion import confusion_matrix, precision, recall
+from jaxlayers.metrics import confusion_matrix, precision, recall
 
 LABELS = np.random.default_rng(0).integers(4, size=200)
 TAKEN = np.where(np.random.default_rng(1).random(200) < 0.7, LABELS, (LABELS + 1) % 4)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxlayers.train import FitConfig, RunFolder, fit
-from jaxlayers.train.tensorboard import TensorBoard
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import FitConfig, fit
+from jaxlayers.runs.tensorboard import TensorBoard
 from tests.train import toys
 
 IMAGES = np.random.default_rng(0).integers(256, size=(8, *toys.IMAGE_SHAPE), dtype=np.uint8)

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.train import FitConfig, NotFiniteError, RunFolder, TrainState, fit
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import FitConfig, NotFiniteError, TrainState, fit
 
 IMAGES = np.ones((8, 1, 1, 1), np.uint8)
 

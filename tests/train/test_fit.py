@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from jaxlayers.data import Dataset, batch_at
-from jaxlayers.train import FitConfig, RunFolder, fit
-from jaxlayers.train.devices import Devices
+from jaxlayers.runs import RunFolder
+from jaxlayers.train import FitConfig, fit
+from jaxlayers.train.sharding import Devices
 from tests.train import toys
 
 IMAGES = np.random.default_rng(0).integers(256, size=(11, 2, 2, 1), dtype=np.uint8)

@@ -14,8 +14,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from jaxlayers.train.names import named
-from jaxlayers.train.task import TrainState
+from jaxlayers.runs.names import named
 
 # A checkpoint takes that much more than its arrays, and so do metrics and pictures beside it.
 _MORE_BYTES = 2**20
@@ -75,14 +74,18 @@ class Checkpoints:
         """Returns after how many steps there are checkpoints, the oldest first."""
         return sorted(self._manager.all_steps())
 
-    def save(self, train_state: TrainState, metrics: Mapping[str, float]) -> None:
+    def save(self, step: int, tree: Any, metrics: Mapping[str, float]) -> None:
         """Begins to write a checkpoint; returns when the arrays have been copied.
+
+        Args:
+            step: the number of steps that led to it.
+            tree: a pytree of arrays.
+            metrics: of that step, by name.
 
         Raises:
             CheckpointError: this one or the one before could not be written.
         """
-        arrays = _arrays(train_state)
-        step = int(train_state.step)
+        arrays = _arrays(tree)
         # A write that fails half-way leaves less room for everything else.
         needed = sum(array.nbytes for array in arrays.values()) + _MORE_BYTES
         free = shutil.disk_usage(self._path).free
@@ -125,11 +128,11 @@ class Checkpoints:
             self._manager.close()
             logging.getLogger("absl").removeFilter(_not_of_orbax)
 
-    def restore(self, like: TrainState, step: int | None = None) -> TrainState:
-        """Returns the train state of a checkpoint.
+    def restore(self, like: Any, step: int | None = None) -> Any:
+        """Returns the pytree of a checkpoint.
 
         Args:
-            like: a state of the same structure, whose arrays lie where the restored ones shall.
+            like: a pytree of the same structure, whose arrays lie where the restored ones shall.
             step: of which checkpoint; of the last where `None`.
 
         Raises:
@@ -237,15 +240,15 @@ def _is_key(leaf: Any) -> bool:
     return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _arrays(train_state: TrainState) -> dict[str, Array]:
-    """Returns all arrays of a state by name, random keys as the numbers they are made of."""
+def _arrays(tree: Any) -> dict[str, Array]:
+    """Returns all arrays of a pytree by name, random keys as the numbers they are made of."""
     return {
         name: jax.random.key_data(leaf) if _is_key(leaf) else leaf
-        for name, leaf in named(train_state).items()
+        for name, leaf in named(tree).items()
     }
 
 
-def _like(like: TrainState, arrays: Mapping[str, Array]) -> TrainState:
+def _like(like: Any, arrays: Mapping[str, Array]) -> Any:
     leaves = [
         jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf))
         if _is_key(leaf)

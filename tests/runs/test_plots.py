@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from jaxlayers.train import pictures
+from jaxlayers.runs import plots
 
 
 def read(path):
@@ -19,7 +19,7 @@ DIGITS = np.random.default_rng(0).uniform(size=(7, 4, 5, 1))
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 4), st.sampled_from([1, 3]))
 def test_a_grid_holds_every_image_in_its_place_and_zeros_elsewhere(count, height, width, channels):
     images = np.arange(1, count + 1.0).reshape(-1, 1, 1, 1) * np.ones((height, width, channels))
-    grid = pictures.tile(images, gap=2)
+    grid = plots.tile(images, gap=2)
     columns = (grid.shape[1] - 2) // (width + 2)
     rows = (grid.shape[0] - 2) // (height + 2)
     assert grid.shape == (rows * (height + 2) + 2, columns * (width + 2) + 2, channels)
@@ -34,13 +34,13 @@ def test_a_grid_holds_every_image_in_its_place_and_zeros_elsewhere(count, height
 
 
 def test_the_gap_can_be_left_out():
-    np.testing.assert_array_equal(pictures.tile(DIGITS[:1], gap=0), DIGITS[0])
+    np.testing.assert_array_equal(plots.tile(DIGITS[:1], gap=0), DIGITS[0])
 
 
 @pytest.mark.parametrize("channels, mode", [(1, "L"), (3, "RGB")])
 def test_a_grid_is_written_with_the_colours_of_the_images(tmp_path, channels, mode):
     images = np.linspace(0, 1, 2 * 3 * 3 * channels).reshape(2, 3, 3, channels)
-    pictures.save_grid(images, tmp_path / "grid.png", scale=1)
+    plots.save_grid(images, tmp_path / "grid.png", scale=1)
     with Image.open(tmp_path / "grid.png") as picture:
         assert (picture.mode, picture.size) == (mode, (2 + 2 * 5, 2 + 5))
         pixels = np.asarray(picture).reshape(7, 12, channels)
@@ -51,20 +51,20 @@ def test_a_grid_is_written_with_the_colours_of_the_images(tmp_path, channels, mo
 
 def test_values_beyond_zero_and_one_are_clipped(tmp_path):
     images = np.array([-0.5, 2.0]).reshape(2, 1, 1, 1)
-    pictures.save_grid(images, tmp_path / "grid.png", scale=1)
+    plots.save_grid(images, tmp_path / "grid.png", scale=1)
     assert read(tmp_path / "grid.png")[2, [2, 5]].tolist() == [0, 255]
 
 
 def test_a_pixel_of_an_image_becomes_a_square_of_scale(tmp_path):
-    pictures.save_grid(DIGITS, tmp_path / "one.png", scale=1)
-    pictures.save_grid(DIGITS, tmp_path / "three.png", scale=3)
+    plots.save_grid(DIGITS, tmp_path / "one.png", scale=1)
+    plots.save_grid(DIGITS, tmp_path / "three.png", scale=3)
     one, three = (read(tmp_path / f"{n}.png") for n in ("one", "three"))
     np.testing.assert_array_equal(three, np.kron(one, np.ones((3, 3), np.uint8)))
 
 
 def test_without_a_scale_the_picture_is_some_600_wide(tmp_path):
     for count, side in ((64, 28), (1, 28), (4, 512)):
-        pictures.save_grid(np.zeros((count, side, side, 1)), tmp_path / "grid.png")
+        plots.save_grid(np.zeros((count, side, side, 1)), tmp_path / "grid.png")
         width = read(tmp_path / "grid.png").shape[1]
         assert 400 <= width <= 600 or (side == 512 and width == 2 * 514 + 2)
 
@@ -72,7 +72,7 @@ def test_without_a_scale_the_picture_is_some_600_wide(tmp_path):
 @pytest.mark.parametrize("shape", [(4, 5, 1), (2, 4, 5), (2, 4, 5, 2), (0, 4, 5, 1)])
 def test_arrays_that_are_no_images_are_refused(tmp_path, shape):
     with pytest.raises(ValueError, match=r"1 or 3 channels\], got shape \(" + str(shape[0])):
-        pictures.save_grid(np.zeros(shape), tmp_path / "grid.png")
+        plots.save_grid(np.zeros(shape), tmp_path / "grid.png")
     assert not (tmp_path / "grid.png").exists()
 
 
@@ -90,7 +90,7 @@ def curves(count):
 
 @pytest.mark.parametrize("count", [1, 2, 300])
 def test_curves_are_written_as_a_png(tmp_path, count):
-    pictures.save_curves(curves(count), tmp_path / "curves.png")
+    plots.save_curves(curves(count), tmp_path / "curves.png")
     pixels = read(tmp_path / "curves.png")[..., :3]
     assert pixels.shape[1] == 960
     # Each panel has a line of either colour of matplotlib's; the legends have too few pixels.
@@ -102,7 +102,7 @@ def test_curves_are_written_as_a_png(tmp_path, count):
 def test_each_kind_of_metric_has_a_panel_of_its_own(tmp_path):
     heights = []
     for names in (["some_loss"], ["a_accuracy", "some_loss"], ["a_accuracy", "fid", "some_loss"]):
-        pictures.save_curves(
+        plots.save_curves(
             {"step": np.arange(3)} | dict.fromkeys(names, np.ones(3)), tmp_path / "curves.png"
         )
         heights.append(read(tmp_path / "curves.png").shape[0])
@@ -110,6 +110,6 @@ def test_each_kind_of_metric_has_a_panel_of_its_own(tmp_path):
 
 
 def test_without_metrics_no_curves_are_written(tmp_path):
-    pictures.save_curves({}, tmp_path / "curves.png")
-    pictures.save_curves({"step": np.ones(1), "seconds": np.ones(1)}, tmp_path / "curves.png")
+    plots.save_curves({}, tmp_path / "curves.png")
+    plots.save_curves({"step": np.ones(1), "seconds": np.ones(1)}, tmp_path / "curves.png")
     assert not list(tmp_path.iterdir())
