@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +11,13 @@ import jax
 import numpy as np
 import optax
 
-from experiments import run_folders
 from experiments.command_line import run
 from experiments.examine import examine
 from experiments.machines import Machines, use_compilation_cache
+from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import cnn
+from jaxlayers.runs.terminal import say
 from jaxlayers.train import augmentation
 
 
@@ -78,25 +79,18 @@ class Config:
     compilation_cache: bool = True
     """Whether compiled programs are kept in the user's cache, so that they compile once."""
 
+    def free(self, started: "Config") -> tuple[str, ...]:
+        """Returns what may differ from a run that is resumed, besides what always may."""
+        # A cosine schedule ends with the last epoch.
+        return ("epochs",) if self.schedule == "constant" else ()
 
-# What may change when a run is resumed: its numbers do not depend on it.
-_FREE = (
-    "devices",
-    "log_every",
-    "checkpoint_every",
-    "out",
-    "resume",
-    "resume_step",
-    "machines",
-    "compilation_cache",
-)
+
 _LEARNING_RATES = {"adam": 1e-3, "sgd": 0.1}
 
 
 def main(config: Config) -> int:
     """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
-    resume = config.resume or config.resume_step is not None
-    run_folders.check(config.out, resume)
+    resume = config.resume if config.resume_step is None else config.resume_step
     if config.epochs < 1:
         raise ValueError(f"epochs must be a positive integer, got {config.epochs}")
     config.machines.join()
@@ -134,29 +128,16 @@ def main(config: Config) -> int:
         devices=config.devices,
     )
     out = config.out or Path("runs") / f"cnn-{config.model}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = run_folders.prepare(
-        out,
-        resume,
-        asdict(config),
-        _FREE,
-        {
-            "model": f"cnn.{config.model}",
-            "arguments": arguments,
-            "class_names": names,
-            "background": data.border(training.images),
-            "summaries": {model.name: str(model.summary())},
-        },
-    )
-    run_folders.tell(f"{training}\n{len(validation)} more to test with\n{steps} steps, into {out}")
-    from_step = resume if config.resume_step is None else config.resume_step
-    fitted = train.fit(
-        task, training, fit_config, folder, validation_data=validation, resume=from_step
+    folder = open_folder(config, out)
+    if jax.process_index() == 0:
+        say(f"{training}\n{len(validation)} images for validation\n{steps} steps, into {out}")
+    result = train.fit(
+        task, training, fit_config, folder, validation_data=validation, resume=resume
     )
     if jax.process_index() == 0:
-        params, state = jax.device_get((fitted.train_state.params, fitted.train_state.state))
-        print(examine(folder, model, params, state, validation, names))
-    run_folders.tell(f"report.html, pictures, evaluation.json and parameters are in {out}")
-    return 0 if fitted.signal is None else 128 + fitted.signal
+        params, state = jax.device_get((result.train_state.params, result.train_state.state))
+        say(examine(folder, model, params, state, validation, names))
+    return finish(config, out, fit_config, result)
 
 
 def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:

@@ -2,18 +2,20 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import optax
 
-from experiments import run_folders
 from experiments.command_line import run
 from experiments.machines import Machines, use_compilation_cache
+from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import dcgan
+from jaxlayers.runs.terminal import say
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,11 @@ class Config:
     compilation_cache: bool = True
     """Whether compiled programs are kept in the user's cache, so that they compile once."""
 
-
-# What may change when a run is resumed: its numbers do not depend on it.
-_FREE = (
-    "steps",
-    "devices",
-    "log_every",
-    "sample_every",
-    "checkpoint_every",
-    "best",
-    "out",
-    "resume",
-    "resume_step",
-    "machines",
-    "compilation_cache",
-)
+    def free(self, started: "Config") -> tuple[str, ...]:
+        """Returns what may differ from a run that is resumed, besides what always may."""
+        # In memory and streamed, images come in different orders.
+        streamed = (self.workers is None) == (started.workers is None)
+        return ("steps", "workers") if streamed else ("steps",)
 
 
 @dataclass(frozen=True)
@@ -120,8 +112,7 @@ PRESETS = {
 
 def main(config: Config) -> int:
     """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
-    resume = config.resume or config.resume_step is not None
-    run_folders.check(config.out, resume)
+    resume = config.resume if config.resume_step is None else config.resume_step
     if config.accumulate < 1:
         raise ValueError(f"accumulate must be a positive integer, got {config.accumulate}")
     config.machines.join()
@@ -163,29 +154,12 @@ def main(config: Config) -> int:
         best=config.best,
         devices=config.devices,
     )
-    # Too few images for a batch should fail before there is a folder.
-    if isinstance(dataset, data.Dataset):
-        data.batch_at(dataset, fit_config.batch_size, seed=fit_config.seed, step=0)
-    else:
-        dataset.batches(fit_config.batch_size, seed=fit_config.seed).close()
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = run_folders.prepare(
-        out,
-        resume,
-        asdict(config) | asdict(fit_config),
-        _FREE,
-        {
-            "model": "dcgan.generator",
-            "arguments": generator,
-            "params": "generator",
-            "summaries": {model.name: str(model.summary()) for model in models},
-        },
-    )
-    run_folders.tell(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
-    from_step = resume if config.resume_step is None else config.resume_step
-    fitted = train.fit(task, dataset, fit_config, folder, resume=from_step)
-    run_folders.tell(f"samples, curves, report.html and parameters are in {out}")
-    return 0 if fitted.signal is None else 128 + fitted.signal
+    folder = open_folder(config, out)
+    if jax.process_index() == 0:
+        say(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
+    result = train.fit(task, dataset, fit_config, folder, resume=resume)
+    return finish(config, out, fit_config, result)
 
 
 def _accumulating(

@@ -33,6 +33,9 @@ class Layer:
         (3,)
     """
 
+    input_shape: Sequence[int] | None = None
+    """Shape of one example that the layer was constructed for; `None` if for no one shape."""
+
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         """Makes the params and the state.
 

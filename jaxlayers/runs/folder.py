@@ -1,14 +1,21 @@
-"""The folder of a run: what was asked for, what happened, and what came out."""
+"""The folder of a run: its configuration, its metrics and its results."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 import numpy as np
 
-_SEPARATOR = "/"
+from jaxlayers._files import as_path, write_atomically
+from jaxlayers._text import printable, short_repr
+from jaxlayers.runs.arrays import read_arrays, write_arrays
+from jaxlayers.runs.lock import is_lock, locked
+
+# Bytes that config.json and model.json may have: more is not from this package.
+_LARGEST_JSON = 2**25
 
 
 class RunFolder:
@@ -17,65 +24,91 @@ class RunFolder:
     | file | what it holds |
     | --- | --- |
     | `config.json` | all that is needed to run it again |
-    | `model.json` | all that is needed to make the model again, for sampling |
-    | `metrics.jsonl` | a line a log step: its number and its metrics |
-    | `samples/step_0000100.png` | grids of samples, from the same latent vectors |
-    | `pictures/` | what a classifier confuses and looks at |
+    | `model.json` | the models as Keras configs, and what their inputs were |
+    | `metrics.jsonl` | one line per logged step: its number and its metrics |
+    | `samples/step_0000100.png` | grids of samples, always of the same latent vectors |
+    | `pictures/` | plots of a classifier |
     | `curves.png` | the metrics as curves |
     | `events.*` | metrics and samples for TensorBoard |
-    | `report.html` | all of that on one page |
-    | `checkpoints/` | what a run goes on from, a folder each |
+    | `report.html` | the report: all of that in one file |
+    | `checkpoints/` | what a run is resumed from |
     | `parameters.npz` | the last params and state |
 
     Args:
         path: the folder; it need not exist.
+        config: what belongs into `config.json` besides what `train.fit` writes there, such as
+            the arguments of a command line.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, config: Mapping[str, Any] | None = None) -> None:
+        self.path = as_path(path, "RunFolder")
+        self.extra_config = dict(config or {})
 
-    def create(self, config: Mapping[str, Any], model: Mapping[str, Any]) -> None:
-        """Makes the folder for a new run.
-
-        Args:
-            config: what `config.json` will hold.
-            model: what `model.json` will hold.
+    def check_unused(self) -> None:
+        """Checks that a new run may have the folder, and changes nothing.
 
         Raises:
-            FileExistsError: there is something in the folder already.
+            FileExistsError: there is something in the folder already, or it is a file.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        used = self.path.exists() and (
+            not self.path.is_dir() or any(not is_lock(entry) for entry in self.path.iterdir())
+        )
+        if used:
             raise FileExistsError(
-                f"{self.path}: is not an empty folder; nothing in it has been touched. Give the "
-                "run another folder, or remove this one"
+                f"{self.path}: is not an empty folder; nothing in it has been touched. Go on "
+                "with the run in it by resume=True, give this run another folder, or remove "
+                "this one"
             )
-        (self.path / "samples").mkdir(parents=True)
-        self._write("config.json", _json(config))
+
+    def check_resumable(self) -> None:
+        """Checks that there is a run in the folder.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if not (self.path / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{self.path}: is not the folder of a run (it has no config.json), so that there "
+                "is nothing to resume"
+            )
+
+    @contextmanager
+    def open(self, *, resume: bool = False) -> Iterator[None]:
+        """Makes the folder of a new run, or opens that of a run to resume, for one writer.
+
+        Args:
+            resume: whether a run is resumed.
+
+        Raises:
+            FileExistsError: there is something in the folder of a new run.
+            FileNotFoundError: there is no run to resume.
+            FolderInUseError: another run writes into the folder.
+        """
+        if resume:
+            self.check_resumable()
+        else:
+            self.check_unused()
+            self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path):
+            if resume:
+                for temporary in self.path.glob(".*.tmp"):
+                    temporary.unlink()  # of a run that was killed while it wrote
+            else:
+                self.check_unused()
+                (self.path / "samples").mkdir()
+            yield
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Writes `config.json`: `extra_config`, and `config` before that where both have a key."""
+        self._write("config.json", _json({**self.extra_config, **config}))
+
+    def write_model(self, model: Mapping[str, Any]) -> None:
+        """Writes `model.json`."""
         self._write("model.json", _json(model))
 
-    def reopen(self, config: Mapping[str, Any], free: Collection[str] = ()) -> None:
-        """Goes on with the folder of a run.
-
-        Args:
-            config: what the run is to go on with; it becomes `config.json`.
-            free: what may differ from the run so far.
-
-        Raises:
-            FileNotFoundError: this is no folder of a run.
-            ValueError: something else differs.
-        """
-        was, now = self.config(), json.loads(_json(config))
-        different = [
-            f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
-            for name in {**was, **now}
-            if name not in free and was.get(name) != now.get(name)
-        ]
-        if different:
-            raise ValueError(
-                f"{self.path}: is the folder of a run of another configuration: "
-                f"{'; '.join(different)}. Resume with the same, or give the run another folder"
-            )
-        self._write("config.json", _json(config))
+    def remove(self) -> None:
+        """Removes the folder and everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def forget_after(self, step: int) -> None:
         """Removes what is of later steps, which will come again."""
@@ -86,7 +119,7 @@ class RunFolder:
             path.unlink()
         path = self.path / "metrics.jsonl"
         if path.exists():
-            lines = [line for line in self._lines() if line["step"] <= step]
+            lines = [line for line in self.rows() if line["step"] <= step]
             self._write(path.name, "".join(json.dumps(line) + "\n" for line in lines))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -99,9 +132,7 @@ class RunFolder:
 
         NaN stands where a step has none, such as those between two evaluations.
         """
-        rows = self._lines()
-        names = dict.fromkeys(name for row in rows for name in row)
-        return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+        return columns(self.rows())
 
     def samples(self) -> dict[int, Path]:
         """Returns the pictures of samples by the number of the step, the first step first."""
@@ -118,35 +149,22 @@ class RunFolder:
         return self.path / "samples" / f"step_{step:07d}.png"
 
     def save_parameters(self, params: Any, state: Any) -> None:
-        """Writes params and state, nested dictionaries of arrays.
-
-        The file appears under its name only when it is whole.
-        """
-        arrays: dict[str, Any] = dict(_flatten({"params": params, "state": state}))
-        temporary = self.path / "parameters.tmp.npz"
-        try:
-            np.savez(temporary, **arrays)
-            temporary.replace(self.path / "parameters.npz")
-        finally:
-            temporary.unlink(missing_ok=True)
+        """Writes params and state, nested dictionaries of arrays."""
+        write_arrays(self.path / "parameters.npz", {"params": params, "state": state})
 
     def load_parameters(self) -> tuple[Any, Any]:
-        """Returns params and state as they were saved, with NumPy's arrays.
+        """Returns params and state as they were saved, with NumPy arrays.
 
-        Those of bfloat16, which the file format does not know, come as float32.
+        Those of bfloat16 come as float32.
 
         Raises:
             FileNotFoundError: the run has saved none.
+            ValueError: the file is damaged.
         """
-        with np.load(self._existing("parameters.npz"), allow_pickle=False) as file:
-            tree: dict[str, Any] = {}
-            for path, array in file.items():
-                *parents, name = map(unquote, path.split(_SEPARATOR))
-                node = tree
-                for parent in parents:
-                    node = node.setdefault(parent, {})
-                if name:
-                    node[name] = array
+        path = self._existing("parameters.npz")
+        tree = read_arrays(path)
+        if tree.keys() != {"params", "state"}:
+            raise ValueError(f"{path}: must hold params and state, got {sorted(tree)}")
         return tree["params"], tree["state"]
 
     def config(self) -> dict[str, Any]:
@@ -154,16 +172,18 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: this is no folder of a run.
+            ValueError: the file is damaged.
         """
-        return dict(json.loads(self._existing("config.json").read_text()))
+        return self._read("config.json")
 
     def model(self) -> dict[str, Any]:
         """Returns what `model.json` holds.
 
         Raises:
             FileNotFoundError: this is no folder of a run.
+            ValueError: the file is damaged.
         """
-        return dict(json.loads(self._existing("model.json").read_text()))
+        return self._read("model.json")
 
     def _existing(self, name: str) -> Path:
         if not (self.path / name).exists():
@@ -172,33 +192,54 @@ class RunFolder:
             )
         return self.path / name
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the metrics logged so far, one dictionary per logged step.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
         try:
             text = (self.path / "metrics.jsonl").read_text()
         except FileNotFoundError:
             return []
         # A run that was killed may have left the beginning of a line.
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line[-1] == "\n"]
+        lines = [line for line in text.splitlines(keepends=True) if line[-1] == "\n"]
+        return [self._row(number, line) for number, line in enumerate(lines, 1)]
+
+    def _row(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            raise ValueError(
+                f"{self.path / 'metrics.jsonl'}: line {number} must be a JSON object with a step, "
+                f"got {short_repr(line.strip())}"
+            )
+        return row
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self._existing(name)
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ValueError(f"{path}: has {path.stat().st_size} bytes, more than {_LARGEST_JSON}")
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: is not readable JSON ({printable(str(error))})") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: must hold a JSON object, got {short_repr(content)}")
+        return content
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / f"{name}.tmp"
-        temporary.write_text(text)
-        temporary.replace(self.path / name)
+        with write_atomically(self.path / name) as file:
+            file.write(text.encode("utf-8"))
+
+
+def columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    """Returns rows of metrics as one column per name; NaN where a row lacks the name."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2, default=str) + "\n"
-
-
-def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """Yields each array with its path; an empty dictionary's path ends in the separator."""
-    if not tree:
-        yield above, np.empty(0)
-    for name, node in tree.items():
-        path = above + quote(name, safe="")
-        if isinstance(node, Mapping):
-            yield from _flatten(node, path + _SEPARATOR)
-        else:
-            array = np.asarray(node)
-            # NumPy would write the dtypes of other packages (kind V), but not read them.
-            yield path, array.astype(np.float32) if array.dtype.kind == "V" else array

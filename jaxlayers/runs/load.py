@@ -1,49 +1,149 @@
-"""A trained model in the folder of a run: written, and read back."""
+"""Trained models in the folder of a run: written, and read back in any process."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
+from jaxlayers._text import short_repr
 from jaxlayers.interop import keras
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.runs.folder import RunFolder
+from jaxlayers.runs.names import named
 
-def load(path: str | Path) -> tuple[Layer, Any, Any]:
-    """Returns the model of a run, its params and its state.
+Models = Mapping[str, tuple[Layer, Params, State]]
+"""Models by name, each with its params and state; the main one first."""
+
+
+def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, State]:
+    """Returns a trained model from the folder of a run, or from one that `save` wrote.
 
     Args:
-        path: the folder of a run that has ended, or of a converted Keras file.
+        path: the folder.
+        name: which model, where there are several: a GAN's run holds `"generator"` and
+            `"discriminator"`. The main one, such as the generator, where `None`.
+
+    Returns:
+        The model, its params and its state, with NumPy arrays. The params are those after the
+        last step, or the averaged ones where the task averages.
 
     Raises:
-        FileNotFoundError: this is no such folder.
-        ValueError: it holds another kind of model.
+        FileNotFoundError: this is no such folder, or the run has not ended yet.
+        ValueError: a file is damaged, the arrays are not those of the model or not finite, or the
+            model holds layers of your own, which a file cannot say.
+
+    Example:
+        >>> from jaxlayers import layers
+        >>> model = layers.Dense(2)
+        >>> save("dense", model, *model.init(jax.random.key(0), (3,)))
+        >>> load("dense")[0]
+        Dense(units=2)
     """
     folder = RunFolder(path)
-    description = folder.model()
-    model = _model(folder.path, description)
+    where = folder.path / "model.json"
+    configs = folder.model().get("models")
+    if not isinstance(configs, dict) or not configs:
+        raise ValueError(f"{where}: names no models; it is not from this version of jaxlayers")
+    if name is None:
+        name = next(iter(configs))
+    if name not in configs:
+        raise ValueError(f"{where}: has no model {name!r}, only {', '.join(map(repr, configs))}")
+    model = _model(where, name, configs[name])
     params, state = folder.load_parameters()
-    part = description.get("params")
-    if part is None:
-        return model, params, state
-    return model, params[part], state[part]
+    if len(configs) > 1:
+        params, state = params.get(name), state.get(name)
+    _check(folder.path / "parameters.npz", model, params, state)
+    return model, params, state
 
 
 def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
-    """Writes a model."""
+    """Writes a model into a folder, from which `load` reads it back.
+
+    Args:
+        path: the folder; it must be empty or not exist.
+        model: any layer of this package, such as a `Sequential`.
+        params: of the model.
+        state: of the model.
+
+    Raises:
+        FileExistsError: there is something in the folder.
+        ValueError: a model with layers or functions of your own, which a file cannot say.
+    """
+    models = {"model": (model, params, state)}
+    config = keras.to_config(model)
+    folder = RunFolder(path)
+    with folder.open():
+        folder.write_config({})
+        folder.write_model(describe(models) | {"models": {"model": config}})
+        save_models(folder, models)
 
 
-def _model(path: Path, description: Mapping[str, Any]) -> Layer:
-    from jaxlayers.models import cnn, dcgan
-
-    models: dict[str, Any] = {
-        "dcgan.generator": dcgan.generator,
-        "cnn.lenet": cnn.lenet,
-        "cnn.vgg": cnn.vgg,
+def describe(models: Models) -> dict[str, Any]:
+    """Returns what `model.json` says of models: their configs and their tables."""
+    return {
+        "models": {name: _config(model) for name, (model, *_) in models.items()},
+        "summaries": {
+            name: str(model.summary())
+            for name, (model, *_) in models.items()
+            if hasattr(model, "summary") and model.input_shape is not None
+        },
     }
-    name = description.get("model")
-    if name == "keras":
-        return keras.from_config(description["config"])
-    if name not in models:
-        known = ["keras", *models]
-        raise ValueError(f"{path}: model.json names {name!r}, known are {known}")
-    return models[str(name)](**description["arguments"])
+
+
+def save_models(folder: RunFolder, models: Models) -> None:
+    """Writes the params and the state of models into the folder of a run."""
+    trees = {name: (params, state) for name, (_, params, state) in models.items()}
+    if len(trees) == 1:
+        ((params, state),) = trees.values()
+    else:
+        params = {name: params for name, (params, _) in trees.items()}
+        state = {name: state for name, (_, state) in trees.items()}
+    folder.save_parameters(params, state)
+
+
+def _config(model: Layer) -> dict[str, Any]:
+    """Returns the config of a model, or why it has none."""
+    try:
+        return keras.to_config(model)
+    except (ValueError, TypeError) as error:
+        return {"unsupported": str(error)}
+
+
+def _model(where: Path, name: str, config: Any) -> Layer:
+    if not isinstance(config, dict):
+        raise ValueError(f"{where}: the config of {name!r} must be an object, got {config!r:.60}")
+    if "unsupported" in config:
+        raise ValueError(
+            f"{where}: {name!r} was not written as a config: {config['unsupported']}. Make the "
+            "model in Python, and read its arrays with RunFolder(path).load_parameters()"
+        )
+    try:
+        return keras.from_config(config)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where}: {name!r}: {error}") from error
+
+
+def _check(where: Path, model: Layer, params: Any, state: Any) -> None:
+    """Refuses arrays that are not finite, or not those of the model."""
+    if not isinstance(params, dict) or not isinstance(state, dict):
+        raise ValueError(f"{where}: does not hold the params and the state of the model")
+    found = {"params": params, "state": state}
+    for array, value in named(found).items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{where}: {array} holds NaN or infinity")
+    if model.input_shape is None:
+        return  # of which shapes its weights are is known when the first input comes
+    made = jax.eval_shape(lambda key: model.init(key, model.input_shape), jax.random.key(0))
+    wanted = {name: a.shape for name, a in named(dict(zip(found, made, strict=True))).items()}
+    shapes = {name: value.shape for name, value in named(found).items()}
+    different = [
+        f"{short_repr(name)} is {shapes.get(name, 'missing')}, the model has "
+        f"{wanted.get(name, 'no such array')}"
+        for name in sorted({*wanted, *shapes})
+        if wanted.get(name) != shapes.get(name)
+    ]
+    if different:
+        more = f" and {len(different) - 8} more" if len(different) > 8 else ""
+        raise ValueError(f"{where}: {'; '.join(different[:8])}{more}")

@@ -8,42 +8,44 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxlayers.runs import plots
-from jaxlayers.runs.terminal import Progress
+from jaxlayers.runs.terminal import Progress, say
 from jaxlayers.runs.report import report
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.tensorboard import TensorBoard
 
 
-class Record:
-    """Writes metrics and samples into a folder, and tells the terminal.
+class Recorder:
+    """Records metrics and samples: in memory, in a folder and on the terminal.
 
     Args:
         progress: what the terminal shows.
         folder: where files go; nowhere where `None`.
-        after: steps taken so far, by a run that this one goes on from.
+        after: steps taken so far, by a run that is resumed.
     """
 
     def __init__(self, progress: Progress, folder: RunFolder | None, after: int = 0) -> None:
         self._progress, self._folder = progress, folder
+        self.rows: list[dict[str, float]] = []
         self._start = time.monotonic()
         self._seconds = 0.0
         self._events: TensorBoard | None = None
         if folder is None:
             return
         folder.forget_after(after)
-        logged = folder.metrics().get("seconds", np.zeros(1))
-        self._seconds = float(logged[-1])
+        self.rows = folder.rows()
+        self._seconds = self.rows[-1].get("seconds", 0.0) if self.rows else 0.0
         if importlib.util.find_spec("tensorboardX"):
             self._events = TensorBoard(folder.path, after)
         else:
-            print('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
+            say('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
 
     def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""
         self._progress.update(step, metrics)
+        seconds = round(self._seconds + time.monotonic() - self._start, 3)
+        self.rows.append({"step": step, **metrics, "seconds": seconds})
         if self._folder is not None:
-            seconds = self._seconds + time.monotonic() - self._start
-            self._folder.log(step, {**metrics, "seconds": round(seconds, 3)})
+            self._folder.log(step, {**metrics, "seconds": seconds})
         if self._events is not None:
             self._events.scalars(step, metrics)
 

@@ -3,8 +3,8 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from jaxlayers.runs.names import VALIDATION
 
@@ -18,6 +18,12 @@ class Progress(Protocol):
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Shows the step and its metrics."""
         ...
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Prints lines; a pipe or a terminal that is closed ends the printing, never the run."""
+    with suppress(OSError, ValueError):
+        print(text, file=file or sys.stdout, flush=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from jaxlayers.precision import InBfloat16
 from jaxlayers.runs.checkpoint import CheckpointError
 from jaxlayers.train import augmentation
+from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.classifier import Classifier
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.fit import FitResult, fit
@@ -13,8 +14,10 @@ from jaxlayers.train.task import Task, TrainState
 
 __all__ = [
     "GAN",
+    "Callback",
     "CheckpointError",
     "Classifier",
+    "EarlyStopping",
     "FitConfig",
     "FitResult",
     "InBfloat16",

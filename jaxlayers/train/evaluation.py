@@ -38,7 +38,7 @@ class Evaluation:
         self._devices = devices
 
         def add(sums: Any, train_state: TrainState, batch: Any, counted: Array) -> Metrics:
-            values = task.evaluate(train_state, devices.share(batch))
+            values = task.evaluate(train_state, devices.shard_batch(batch))
             new = jax.tree.map(lambda value: (value * counted).sum() / count, values)
             return new if sums is None else jax.tree.map(jnp.add, sums, new)
 

@@ -1,44 +1,57 @@
 """Training a task: everything about it that is not pure."""
 
-import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+import platform
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxlayers.data import Dataset, batches
+from jaxlayers.data import Dataset, border
 from jaxlayers.runs.checkpoint import Checkpoints
-from jaxlayers.runs.folder import RunFolder
-from jaxlayers.runs.recorder import Record
-from jaxlayers.runs.terminal import show_progress
+from jaxlayers.runs.folder import RunFolder, columns
+from jaxlayers.runs.load import describe, save_models
+from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.recorder import Recorder
+from jaxlayers.runs.terminal import say, show_progress
+from jaxlayers.train import inputs
+from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.interruption import interruptible
-from jaxlayers.train.loop import Run
+from jaxlayers.train.loop import Best, Loop, is_better
 from jaxlayers.train.sharding import Devices
-from jaxlayers.train.steps import OnDevice, Steps, Streaming
 from jaxlayers.train.task import Task, TrainState
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What `fit` returns.
+    """The result of `fit`.
 
     Args:
-        train_state: the state after the last step taken.
-        signal: the number of the signal by which somebody stopped it before the last of `steps`.
+        train_state: the state after the last step taken, or that of `best` where a callback
+            restores it.
+        history: the logged metrics by name, one column each, with the columns `step` and
+            `seconds`; NaN where a step has none, such as `val_loss` between two evaluations.
+            A resumed run begins with the metrics of the run before.
+        best: the step at which `config.best` was best, its value and the state there; `None`
+            where `config.best` is.
+        signal: the number of the signal that ended the run before the last of `config.steps`.
     """
 
     train_state: TrainState
+    history: Mapping[str, np.ndarray] = field(default_factory=dict)
+    best: Best | None = None
     signal: int | None = None
 
     @property
     def interrupted(self) -> bool:
-        """Whether somebody stopped it before the last of `steps`."""
+        """Whether a signal ended the run before the last of `config.steps`."""
         return self.signal is not None
 
 
@@ -46,141 +59,308 @@ def fit(
     task: Task,
     data: Any,
     config: FitConfig,
-    folder: RunFolder | None = None,
+    folder: str | Path | RunFolder | None = None,
     *,
     validation_data: Any = None,
+    initial: Any = None,
     resume: bool | int = False,
+    callbacks: Sequence[Callback] = (),
+    verbose: bool = True,
 ) -> FitResult:
     """Trains a task.
 
-    Many steps go in one compiled call, on data that lies on the devices and is shuffled there,
-    each epoch anew and without replacement, by the key of the run. Data that does not fit comes
-    from the host. Python looks at what a call came to while the next one runs.
+    Many steps run in one compiled call, on data that lies on the devices and is shuffled there,
+    each epoch anew and without replacement, by the key of the run. Data that does not fit is
+    streamed from the host. Python handles the results of a call while the next one runs.
 
     Args:
         task: what to train, such as `GAN`.
         data: a `Dataset`, of which a `GAN` takes the images and a `Classifier` the labels as well;
-            images, uint8 [N, height, width, channels]; a tuple of arrays of one length; or what
-            streams, such as `data.Streamed`.
+            images, uint8 [N, height, width, channels]; a tuple of arrays of one length; or data
+            that streams, such as `data.Streamed`.
         config: how long and how.
-        folder: where metrics, pictures, checkpoints and the last parameters go; nowhere where
+        folder: the folder of the run, which `fit` makes: metrics, samples, checkpoints, the report
+            and the trained models (`runs.load` reads them) go there; nothing is written where
             `None`.
         validation_data: data of the same kind to evaluate the task on, every
-            `config.evaluate_every` steps and at the end; the means are logged as `val_loss` etc.
-        resume: whether to go on from the last checkpoint in `folder`, or after how many steps the
-            checkpoint was taken to go on from. What comes is bit for bit what would have come.
+            `config.evaluate_every` steps and at the end; the metrics are logged as `val_loss` and
+            so on.
+        initial: what to begin with instead of fresh params: a tuple `(params, state)` as
+            `runs.load` and `interop.keras.load` return them (of a GAN dictionaries by
+            `"generator"` and `"discriminator"`), or a `TrainState`, whose step counts as taken.
+        resume: whether to go on from the last checkpoint in `folder`; or the step of the
+            checkpoint to go on from. The run continues bit for bit as it would have without the
+            interruption.
+        callbacks: functions called with the step, the metrics and the train state whenever metrics
+            are logged; one that returns True ends the training. `EarlyStopping` is one.
+        verbose: whether progress is printed.
 
     Returns:
-        The last state. Ctrl-C and SIGTERM end training after the call at hand, with all of it
-        written; a second one ends the process at once.
+        The last state, the history of the metrics, and the best state where `config.best` says by
+        which metric. Ctrl-C, SIGTERM and SIGHUP end the training after the current call, with
+        everything written; a second signal ends the process at once.
 
     Raises:
-        ValueError: fewer images than a batch takes, images that the task does not take, or
-            devices that cannot share a batch.
+        FileExistsError: `folder` is in use; nothing in it has been touched.
+        FileNotFoundError: there is no run to resume in `folder`.
+        TypeError: an argument of another type.
+        ValueError: fewer images than a batch takes, images that the task does not take, devices
+            that cannot share a batch, or a `best` that is no metric.
         CheckpointError: there is no checkpoint to resume from, it is damaged or of another
             configuration, or one could not be written.
         NotFiniteError: a metric or a parameter became NaN or infinite. The state before that is
             in the error, and saved in the folder.
+
+    Example:
+        >>> import optax
+        >>> from jaxlayers.models import cnn
+        >>> from jaxlayers.train import Classifier
+        >>> images, labels = np.zeros((8, 28, 28, 1), np.uint8), np.arange(8)
+        >>> task = Classifier(cnn.lenet(width=2, hidden=4), optax.adam(1e-3))
+        >>> result = fit(task, (images, labels), FitConfig(steps=2, batch_size=4), verbose=False)
+        >>> int(result.train_state.step), sorted(result.history)[:3]
+        (2, ['accuracy', 'loss', 'seconds'])
     """
+    config, callbacks = _checked(config, callbacks)
+    leads = jax.process_index() == 0
+    folder = _folder(folder, resume, leads)
     devices = Devices(config.devices, config.batch_size)
-    data = _rows(task, data)
-    steps = _steps(task, data, config, devices)
+    rows = inputs.rows_of(task, data)
+    steps = inputs.steps_on(task, rows, config, devices)
+    validation_rows = None if validation_data is None else inputs.rows_of(task, validation_data)
     evaluation = None
     if validation_data is not None:
         if not hasattr(task, "evaluate"):
-            raise ValueError(f"fit: {type(task).__name__} has no evaluate to use validation_data")
-        evaluation = Evaluation(task, _rows(task, validation_data), config.batch_size, devices)
-    init_key, picture_key = jax.random.split(jax.random.key(config.seed))
-    train_state = devices.place(task.init(init_key))
+            raise ValueError(
+                f"fit: {type(task).__name__} has no evaluate to use validation_data with"
+            )
+        evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
+    init_key, sample_key = jax.random.split(jax.random.key(config.seed))
+    train_state = devices.place(_initial(task, init_key, initial, config))
+    _check_best(task, config, train_state, rows, validation_rows)
     with ExitStack() as stack:
         stack.callback(steps.close)
-        checkpoints = None
+        checkpoints, best = None, None
         if folder is not None:
+            if leads:
+                stack.enter_context(folder.open(resume=resume is not False))
+                stack.enter_context(_removed_unless_begun(folder, new=resume is False))
             checkpoints = Checkpoints(
-                folder.path / "checkpoints", _identity(config, data), config.keep, config.best
+                folder.path / "checkpoints",
+                inputs.identity(config, rows),
+                config.keep,
+                config.best,
             )
             stack.callback(checkpoints.close)
         if resume is not False:
-            if checkpoints is None:
-                raise ValueError("fit: resume needs the folder of the run to resume")
-            train_state = checkpoints.restore(train_state, None if resume is True else resume)
+            assert checkpoints is not None
+            like = train_state
+            train_state = checkpoints.restore(like, None if resume is True else resume)
             checkpoints.forget_after(int(train_state.step))
+        if folder is not None and leads:
+            # Not before: a resume that is refused changes nothing.
+            folder.write_config(asdict(config) | _description(task, rows))
+            if resume is False:
+                folder.write_model(_models(task, train_state, data, rows))
         interruption = stack.enter_context(interruptible())
-        leads = jax.process_index() == 0
         progress = stack.enter_context(
-            show_progress(config.steps, config.batch_size, quiet=not leads)
+            show_progress(config.steps, config.batch_size, quiet=not (leads and verbose))
         )
         writes = folder if leads else None
-        record = Record(progress, writes, int(train_state.step))
-        run = Run(task, steps, evaluation, config, picture_key, record, checkpoints)
+        recorder = Recorder(progress, writes, int(train_state.step))
+        over = _reset(callbacks, recorder.rows)
+        if resume is not False and config.best is not None and checkpoints is not None:
+            best = _best_so_far(config.best, recorder.rows, checkpoints, like)
+        loop = Loop(
+            task, steps, evaluation, config, sample_key, recorder, checkpoints, callbacks, best
+        )
         try:
-            train_state = run.go(train_state, lambda: _agreed(interruption.asked))
+            train_state = loop.run(train_state, lambda: over or _agreed(interruption.asked))
         except BaseException:
-            # What made it end is what there is to say, even if this fails as well.
+            # What ended it is what there is to say, even if this fails as well.
             with suppress(Exception):
-                _write_last(task, run.good, writes, record)
+                _write_last(task, loop.good, writes, recorder)
             raise
-        _write_last(task, run.good, writes, record)
-    stopped = int(train_state.step) < config.steps
-    return FitResult(train_state, interruption.signal if stopped else None)
+        last_step = int(train_state.step)
+        if loop.best is not None and any(_restores(callback) for callback in callbacks):
+            train_state = loop.best.state
+        _write_last(task, train_state, writes, recorder)
+    number = interruption.signal if last_step < config.steps else None
+    if number is not None and leads and verbose:
+        name = signal.Signals(number).name
+        say(f"stopped by {name} at step {last_step} of {config.steps}")
+    return FitResult(train_state, columns(recorder.rows), loop.best, number)
 
 
-def _write_last(
-    task: Any, train_state: TrainState, folder: RunFolder | None, record: Record
-) -> None:
-    if folder is not None:
-        kept = task.to_keep(train_state) if hasattr(task, "to_keep") else train_state.params
-        folder.save_parameters(kept, train_state.state)
-    record.close()
-
-
-def _rows(task: Any, data: Any) -> Any:
-    """Returns the arrays that a task takes of some data, or what streams them."""
-    if hasattr(task, "rows"):
-        return task.rows(data)
-    return data.images if isinstance(data, Dataset) else data
-
-
-def _steps(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
-    """Returns what takes steps on data of this kind and size."""
-    batch_size, seed = config.batch_size, config.seed
-    index, count = jax.process_index(), jax.process_count()
-    if hasattr(data, "batches"):
-
-        def stream(start: int) -> Iterator[Any]:
-            return data.batches(
-                batch_size, seed=seed, start=start, process_index=index, process_count=count
+def _checked(
+    config: FitConfig, callbacks: Sequence[Callback]
+) -> tuple[FitConfig, tuple[Callback, ...]]:
+    """Returns the arguments, with the metric that an early stopping restores as the best."""
+    if not isinstance(config, FitConfig):
+        raise TypeError(f"fit: config must be a FitConfig, got {config!r}")
+    if callable(callbacks) or not all(map(callable, callbacks)):
+        raise TypeError(
+            f"fit: callbacks must be a list of functions (step, metrics, train_state), "
+            f"got {callbacks!r}"
+        )
+    for callback in filter(_restores, callbacks):
+        monitor = callback.monitor
+        if config.best not in (None, monitor):
+            raise ValueError(
+                f"fit: config.best must be {monitor!r} or None, because {callback} restores "
+                f"the state at its best, got {config.best!r}"
             )
-
-        return Streaming(task, stream, devices)
-    batches(data, batch_size, seed=seed)  # says what is wrong with arguments
-    if devices.hold(data):
-        return OnDevice(task, data, batch_size, devices)
-    size = batch_size // count
-    share = slice(index * size, (index + 1) * size)
-
-    def slices(start: int) -> Iterator[Any]:
-        for batch in batches(data, batch_size, seed=seed, start=start):
-            yield jax.tree.map(lambda rows: rows[share], batch)
-
-    return Streaming(task, slices, devices)
+        config = replace(config, best=monitor)
+    return config, tuple(callbacks)
 
 
-def _identity(config: FitConfig, data: Any) -> dict[str, Any]:
-    """Returns what makes the numbers of a run, beside the task."""
-    identity: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
-    if hasattr(data, "batches"):
-        return identity | {"data": f"{len(data)} images streamed"}
-    return identity | {
-        "data": [
-            f"{array.dtype}{list(array.shape)} {zlib.crc32(np.ascontiguousarray(array).data):08x}"
-            for array in jax.tree.leaves(data)
-        ]
+def _restores(callback: Any) -> bool:
+    return isinstance(callback, EarlyStopping) and callback.restore_best
+
+
+def _folder(folder: Any, resume: bool | int, leads: bool) -> RunFolder | None:
+    """Returns the folder of the run, having checked that it may have it."""
+    if not isinstance(resume, int) or resume < 0:
+        raise TypeError(f"fit: resume must be a bool or the step of a checkpoint, got {resume!r}")
+    if folder is None:
+        if resume is not False:
+            raise ValueError(
+                f"fit: resume needs folder, that of the run to resume, got resume={resume!r} and "
+                "folder=None"
+            )
+        return None
+    if not isinstance(folder, RunFolder):
+        folder = RunFolder(folder)
+    if leads and resume is False:
+        folder.check_unused()
+    elif leads:
+        folder.check_resumable()
+    return folder
+
+
+def _initial(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
+    if initial is None:
+        return task.init(key)
+    if isinstance(initial, TrainState):
+        if int(initial.step) >= config.steps:
+            raise ValueError(
+                f"fit: initial has taken {int(initial.step)} steps, config.steps must be more: it "
+                f"is the step after which the training ends, got {config.steps}. Begin at step 0 "
+                "with initial=(params, state)"
+            )
+        return initial
+    if not isinstance(initial, tuple) or len(initial) != 2:
+        raise TypeError(
+            "fit: initial must be a tuple (params, state) or a TrainState, "
+            f"got {type(initial).__name__}"
+        )
+    params, state = initial
+    return task.init(key, params=params, state=state)
+
+
+def _check_best(
+    task: Any, config: FitConfig, train_state: TrainState, rows: Any, validation_rows: Any
+) -> None:
+    """Refuses a best that is no metric, before anything is compiled or written."""
+    if config.best is None:
+        return
+    batch = inputs.first_batch(rows, config.batch_size)
+    if batch is None:
+        return
+    metrics = list(jax.eval_shape(task.step, train_state, batch)[1])
+    if validation_rows is not None:
+        batch = inputs.first_batch(validation_rows, 1)
+        metrics += [VALIDATION + name for name in jax.eval_shape(task.evaluate, train_state, batch)]
+    if config.best not in metrics:
+        hint = ""
+        if config.best.startswith(VALIDATION) and validation_rows is None:
+            hint = "; metrics that begin with val_ need validation_data"
+        raise ValueError(
+            f"fit: best must be a metric of the task, {', '.join(metrics)}, "
+            f"got {config.best!r}{hint}"
+        )
+
+
+def _description(task: Any, rows: Any) -> dict[str, Any]:
+    """Returns what config.json says besides the config."""
+    from jaxlayers import __version__
+
+    device = jax.devices()[0]
+    return {
+        "task": type(task).__name__,
+        "examples": inputs.count_of(rows),
+        "environment": {
+            "jaxlayers": __version__,
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+            "device": f"{device.platform}: {device.device_kind}",
+            "device_count": jax.device_count(),
+        },
     }
 
 
+def _models(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[str, Any]:
+    """Returns what model.json says: the models, and what their inputs were."""
+    described: dict[str, Any] = {}
+    if hasattr(task, "models"):
+        described |= describe(task.models(train_state))
+    if isinstance(data, Dataset) and data.labels is not None and isinstance(rows, tuple):
+        names = data.class_names or tuple(map(str, range(data.labels.max() + 1)))
+        described |= {"class_names": names, "background": border(data.images)}
+    return described
+
+
+@contextmanager
+def _removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
+    """Removes the folder of a new run that fails before it has taken a step."""
+    try:
+        yield
+    except BaseException:
+        begun = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
+        if new and not begun:
+            folder.remove()
+        raise
+
+
+def _reset(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
+    """Tells callbacks of the run so far, and returns whether one of them ended it."""
+    stopping = [callback for callback in callbacks if isinstance(callback, EarlyStopping)]
+    for callback in stopping:
+        callback.reset(rows)
+    return any(callback.stopped for callback in stopping)
+
+
+def _best_so_far(
+    name: str, rows: Sequence[Mapping[str, float]], checkpoints: Checkpoints, like: TrainState
+) -> Best | None:
+    """Returns the best step of a run that is resumed, of those that have a checkpoint."""
+    kept = checkpoints.steps()
+    best: tuple[int, float] | None = None
+    for row in rows:
+        step, value = int(row["step"]), row.get(name)
+        if value is None or step not in kept:
+            continue
+        if best is None or is_better(name, value, best[1]):
+            best = step, value
+    if best is None:
+        return None
+    step, value = best
+    return Best(step, value, checkpoints.restore(like, step))
+
+
+def _write_last(
+    task: Any, train_state: TrainState, folder: RunFolder | None, recorder: Recorder
+) -> None:
+    if folder is not None:
+        if hasattr(task, "models"):
+            save_models(folder, task.models(train_state))
+        else:
+            folder.save_parameters(train_state.params, train_state.state)
+    recorder.close()
+
+
 def _agreed(asked: bool) -> bool:
-    """Returns whether any process was asked."""
+    """Returns whether any process was asked to stop."""
     if jax.process_count() == 1:
         return asked
     return bool(multihost_utils.process_allgather(np.array(asked)).any())

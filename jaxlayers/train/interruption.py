@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM between two steps rather than in one."""
+"""Ctrl-C, SIGTERM and SIGHUP: they end a run between two steps rather than within one."""
 
 import os
 import signal
@@ -8,7 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from jaxlayers.runs.terminal import say
+
+# A terminal that is closed sends SIGHUP; Windows has none.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
 
 
 class Interruption:
@@ -24,7 +27,9 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Takes Ctrl-C and SIGTERM as a request that the loop asks for after each call.
+    """Takes Ctrl-C, SIGTERM and SIGHUP as a request that the loop asks for after each call.
+
+    SIGHUP stays ignored where it is, as under `nohup`.
 
     An exception in the middle of a step would lose what has not been written yet. The request is
     seen at once, also while XLA compiles, and said on stderr; a second one ends the process
@@ -40,7 +45,12 @@ def interruptible() -> Iterator[Interruption]:
     # numbers of signals go through a socket at once, to a thread that does not wait for XLA.
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
-    previous = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+    taken = [
+        number
+        for number in _SIGNALS
+        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) != signal.SIG_IGN
+    ]
+    previous = {number: signal.signal(number, lambda *_: None) for number in taken}
     previous_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     thread = threading.Thread(target=_listen, args=(receiver, interruption), daemon=True)
     thread.start()
@@ -63,4 +73,4 @@ def _listen(receiver: socket.socket, interruption: Interruption) -> None:
         if interruption.asked:
             os._exit(128 + number)
         interruption.signal = number
-        print("stopping after this step; once more to stop at once", file=sys.stderr, flush=True)
+        say("stopping after this step; once more to stop at once", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""The loop itself: calls of many steps, and what is due between them."""
+"""The training loop: calls of many steps, and what is due between them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,40 +9,51 @@ import numpy as np
 from jax import Array
 
 from jaxlayers.runs.checkpoint import Checkpoints
-from jaxlayers.runs.names import VALIDATION
-from jaxlayers.runs.recorder import Record
+from jaxlayers.runs.names import VALIDATION, larger_is_better
+from jaxlayers.runs.recorder import Recorder
+from jaxlayers.train.callbacks import Callback
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.nonfinite import first_not_finite
-from jaxlayers.train.steps import Steps, Taken
+from jaxlayers.train.steps import StepResult, Steps
 from jaxlayers.train.task import Metrics, TrainState
 
-# A call takes about so long where steps are slow: a person who stops a run waits for it.
-_SECONDS_A_CALL = 2.0
+# Where steps are slow a call takes about as long as this: whoever stops a run waits for its end.
+_SECONDS_PER_CALL = 2.0
+
+
+class Best(NamedTuple):
+    """The step at which a metric was best."""
+
+    step: int
+    metric: float
+    state: TrainState
 
 
 class _Call(NamedTuple):
-    """A call that runs, or has run, and what is to be done when it is over."""
+    """A call that is running or has run, and what is to be done when it has ended."""
 
     before: TrainState
     first: int  # steps taken before
     last: int  # and after
-    taken: Taken
+    result: StepResult
     samples: Array | None
-    means: Metrics  # over held-out data
+    evaluated: Metrics  # of validation data
 
 
-class Run:
-    """The loop itself: one call runs while Python looks at the one before.
+class Loop:
+    """Runs the steps: one call is computed while Python handles the results of the one before.
 
     Args:
         task: what to train.
-        steps: what takes steps of it.
-        evaluation: what is evaluated now and then; nothing where `None`.
+        steps: takes steps of it.
+        evaluation: evaluates validation data; `None` where there are none.
         config: when to do what.
-        picture_key: of the samples.
-        record: what is told of metrics and samples.
-        checkpoints: where checkpoints go; nowhere where `None`.
+        sample_key: of the samples.
+        recorder: writes metrics and samples.
+        checkpoints: writes checkpoints; `None` for none.
+        callbacks: called with the metrics of each logged step.
+        best: the best step so far, of a run that is resumed.
     """
 
     def __init__(
@@ -51,87 +62,106 @@ class Run:
         steps: Steps,
         evaluation: Evaluation | None,
         config: FitConfig,
-        picture_key: Array,
-        record: Record,
+        sample_key: Array,
+        recorder: Recorder,
         checkpoints: Checkpoints | None,
+        callbacks: Sequence[Callback] = (),
+        best: Best | None = None,
     ) -> None:
-        self._steps, self._config, self._record = steps, config, record
+        self._steps, self._config, self._recorder = steps, config, recorder
         self._evaluation, self._checkpoints = evaluation, checkpoints
-        self._pace = _Pace()
-        self._picture_key = picture_key
+        self._callbacks, self._pace = callbacks, _Pace()
+        self._sample_key = sample_key
         self._draw = jax.jit(task.sample, static_argnums=2) if hasattr(task, "sample") else None
+        self.best = best
 
-    def go(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
-        """Takes all steps that are left, or as many as there are before somebody asks to stop."""
+    def run(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
+        """Takes all steps that are left, or as many as there are before a request to stop.
+
+        Args:
+            train_state: the state to begin with.
+            asked: whether somebody has asked to stop.
+        """
         self.good = train_state
         step, running = int(train_state.step), None
         while step < self._config.steps and not asked():
             count = min(self._next(step) - step, self._pace.steps())
-            taken = self._steps.take(train_state, step, count)
-            samples = self._due_samples(taken.train_state, step + count)
-            means = self._due_means(taken.train_state, step + count)
-            call = _Call(train_state, step, step + count, taken, samples, means)
-            if running is not None:
-                self._finish(running)
-            train_state, step, running = taken.train_state, step + count, call
+            result = self._steps.take(train_state, step, count)
+            samples = self._due_samples(result.train_state, step + count)
+            evaluated = self._due_evaluation(result.train_state, step + count)
+            call = _Call(train_state, step, step + count, result, samples, evaluated)
+            if running is not None and self._finish(running):
+                return self.good  # without the call that has begun
+            train_state, step, running = result.train_state, step + count, call
         if running is not None:
             self._finish(running, last=True)
         return train_state
 
     def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
-        """Returns samples, always of the same latents, where they are due and a task can."""
+        """Returns samples, always of the same latent vectors, where they are due."""
         due = last or step % self._config.sample_every == 0
         if not due or self._draw is None:
             return None
-        return self._draw(train_state, self._picture_key, self._config.samples)
+        return self._draw(train_state, self._sample_key, self._config.samples)
 
-    def _due_means(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
-        """Returns the means over held-out data, where they are due and there are such."""
+    def _due_evaluation(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
+        """Returns the metrics of validation data, where they are due."""
         config = self._config
         due = last or step % config.evaluate_every == 0
-        # The best checkpoint is chosen by what is known of each.
+        # The best checkpoint is chosen by the metrics of each.
         due |= config.best is not None and step % config.checkpoint_every == 0
         return self._evaluation.means(train_state) if due and self._evaluation else {}
 
     def _next(self, step: int) -> int:
-        """Returns the next step at which there is something to do."""
+        """Returns the next step after which something is due."""
         config = self._config
         every = [config.log_every, config.sample_every, config.checkpoint_every]
         if self._evaluation is not None:
             every.append(config.evaluate_every)
         return min(config.steps, *(step - step % n + n for n in every))
 
-    def _finish(self, call: _Call, last: bool = False) -> None:
-        """Waits for a call, and does what is due after it."""
+    def _finish(self, call: _Call, last: bool = False) -> bool:
+        """Waits for a call, does what is due after it, and returns whether to stop there."""
         config, step = self._config, call.last
-        finite, metrics = jax.device_get((call.taken.finite, call.taken.metrics))
+        finite, metrics = jax.device_get((call.result.finite, call.result.metrics))
         if not finite.all():
             raise self._not_finite(call)
-        self.good = call.taken.train_state
+        self.good = call.result.train_state
         self._pace.finished(call.last - call.first)
-        means = call.means or (self._due_means(self.good, step, last) if last else {})
-        numbers = {name: value.item() for name, value in (metrics | jax.device_get(means)).items()}
-        self._check_best(numbers, evaluated=bool(means))
-        if last or means or step % config.log_every == 0:
-            self._record.metrics(step, numbers)
+        evaluated = call.evaluated or (self._due_evaluation(self.good, step, last) if last else {})
+        values = metrics | jax.device_get(evaluated)
+        numbers = {name: value.item() for name, value in values.items()}
+        improved = self._improves(step, numbers, last)
+        stop = False
+        if last or evaluated or step % config.log_every == 0:
+            self._recorder.metrics(step, numbers)
+            for callback in self._callbacks:
+                stop |= bool(callback(step, numbers, self.good))
+        last |= stop
         samples = call.samples
         if samples is None and last:
             samples = self._due_samples(self.good, step, last)
         if samples is not None:
-            self._record.samples(step, np.asarray(samples))
-        if self._checkpoints is not None and (last or step % config.checkpoint_every == 0):
-            self._checkpoints.save(int(self.good.step), self.good, numbers)
+            self._recorder.samples(step, np.asarray(samples))
+        if self._checkpoints is not None and (
+            last or improved or step % config.checkpoint_every == 0
+        ):
+            self._checkpoints.save(step, self.good, numbers)
+        return stop
 
-    def _check_best(self, numbers: Mapping[str, float], evaluated: bool) -> None:
-        """Checks at the first step, or evaluation, not at a checkpoint, that there is it."""
-        best = self._config.best
-        if best is None or best in numbers:
-            return
-        comes = self._evaluation is not None and best.startswith(VALIDATION)
-        if evaluated or not comes:
-            raise ValueError(
-                f"fit: best must be a metric of the task, {', '.join(numbers)}, got {best!r}"
-            )
+    def _improves(self, step: int, numbers: Mapping[str, float], last: bool) -> bool:
+        """Keeps the state if `config.best` is better than before, and returns whether it is.
+
+        Metrics of training batches, which come with every step, count at checkpoints only.
+        """
+        name = self._config.best
+        if name is None or name not in numbers:
+            return False
+        due = last or step % self._config.checkpoint_every == 0 or name.startswith(VALIDATION)
+        if not due or (self.best and not is_better(name, numbers[name], self.best.metric)):
+            return False
+        self.best = Best(step, numbers[name], self.good)
+        return True
 
     def _not_finite(self, call: _Call) -> Exception:
         error = first_not_finite(
@@ -146,22 +176,27 @@ class Run:
         return error
 
 
+def is_better(name: str, value: float, best: float) -> bool:
+    """Whether a value of a metric is better than the best so far."""
+    return value > best if larger_is_better(name) else value < best
+
+
 class _Pace:
     """How many steps a call may take, from how long the calls before took."""
 
     def __init__(self) -> None:
         self._ended: float | None = None
-        self._seconds_a_step: float | None = None
+        self._seconds_per_step: float | None = None
 
     def finished(self, steps: int) -> None:
         now = time.monotonic()
         if self._ended is not None:
-            self._seconds_a_step = (now - self._ended) / steps
+            self._seconds_per_step = (now - self._ended) / steps
         self._ended = now
 
     def steps(self) -> int:
         if jax.process_count() > 1:
             return 2**31 - 1  # all processes must take the same
-        if self._seconds_a_step is None:
+        if self._seconds_per_step is None:
             return 1
-        return max(1, int(_SECONDS_A_CALL / self._seconds_a_step))
+        return max(1, int(_SECONDS_PER_CALL / self._seconds_per_step))

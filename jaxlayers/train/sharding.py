@@ -47,33 +47,35 @@ class Devices:
         self._mesh = Mesh(np.array(devices[:count]), (_AXIS,))
 
     @property
-    def everywhere(self) -> NamedSharding:
+    def replicated(self) -> NamedSharding:
         """How arrays lie that every device has whole."""
         return NamedSharding(self._mesh, PartitionSpec())
 
     @property
-    def shared(self) -> NamedSharding:
+    def batch_sharded(self) -> NamedSharding:
         """How arrays lie whose first axis the devices share."""
         return NamedSharding(self._mesh, PartitionSpec(_AXIS))
 
     def place(self, tree: Any) -> Any:
         """Puts arrays that every process has onto every device."""
         # Compiled, because device_put takes no random keys to devices of other processes.
-        return jax.jit(lambda tree: tree, out_shardings=self.everywhere)(tree)
+        return jax.jit(lambda tree: tree, out_shardings=self.replicated)(tree)
 
     def place_batch(self, batch: Any) -> Any:
         """Puts a batch onto the devices, of which each process has its share."""
         return jax.tree.map(
-            lambda rows: jax.make_array_from_process_local_data(self.shared, rows), batch
+            lambda rows: jax.make_array_from_process_local_data(self.batch_sharded, rows), batch
         )
 
-    def share(self, batch: Any) -> Any:
+    def shard_batch(self, batch: Any) -> Any:
         """Has the devices share a batch; inside of a compiled function."""
         if self.count == 1:
             return batch
-        return jax.tree.map(lambda rows: lax.with_sharding_constraint(rows, self.shared), batch)
+        return jax.tree.map(
+            lambda rows: lax.with_sharding_constraint(rows, self.batch_sharded), batch
+        )
 
-    def hold(self, tree: Any) -> bool:
+    def fits_in_memory(self, tree: Any) -> bool:
         """Whether arrays fit into a quarter of a device's memory, beside what training takes.
 
         CPUs hold whatever is in memory already.

@@ -18,8 +18,8 @@ from jaxlayers.train.task import Metrics, Task, TrainState
 _ORDER = 2**32 - 1
 
 
-class Taken(NamedTuple):
-    """What some steps came to; arrays that may still be being computed."""
+class StepResult(NamedTuple):
+    """The result of some steps; its arrays may still be being computed."""
 
     train_state: TrainState
     metrics: Metrics  # of the last step
@@ -31,8 +31,8 @@ class Taken(NamedTuple):
         return _checked(self.train_state, self.metrics)
 
 
-def _taken(train_state: TrainState, metrics: Metrics) -> Taken:
-    return Taken(train_state, metrics, are_finite(_checked(train_state, metrics)))
+def _result(train_state: TrainState, metrics: Metrics) -> StepResult:
+    return StepResult(train_state, metrics, are_finite(_checked(train_state, metrics)))
 
 
 def _checked(train_state: TrainState, metrics: Metrics) -> Any:
@@ -42,7 +42,7 @@ def _checked(train_state: TrainState, metrics: Metrics) -> Any:
 class Steps(Protocol):
     """Takes training steps."""
 
-    def take(self, train_state: TrainState, step: int, count: int) -> Taken:
+    def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
         """Takes `count` steps, `step` being how many were taken before.
 
         Nothing is waited for. `train_state` is not donated: until somebody has looked whether
@@ -83,27 +83,27 @@ class OnDevice:
             start = train_state.step % self._per_epoch * batch_size
             rows = lax.dynamic_slice(order, (start,), (batch_size,))
             batch = jax.tree.map(lambda array: array[rows], data)
-            return task.step(train_state, devices.share(batch))
+            return task.step(train_state, devices.shard_batch(batch))
 
-        def take(train_state: TrainState, order: Array, data: Any, count: Array) -> Taken:
-            def go_on(carry: tuple[Array, TrainState, Metrics]) -> Array:
+        def take(train_state: TrainState, order: Array, data: Any, count: Array) -> StepResult:
+            def cond(carry: tuple[Array, TrainState, Metrics]) -> Array:
                 taken, _, metrics = carry
                 return (taken < count) & are_finite(metrics).all()
 
-            def once(carry: tuple[Array, TrainState, Metrics]) -> tuple[Array, TrainState, Metrics]:
+            def body(carry: tuple[Array, TrainState, Metrics]) -> tuple[Array, TrainState, Metrics]:
                 taken, train_state, _ = carry
                 return taken + 1, *step(train_state, order, data)
 
             shapes = jax.eval_shape(step, train_state, order, data)[1]
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             carry = (jnp.zeros((), jnp.int32), train_state, nothing)
-            _, train_state, metrics = lax.while_loop(go_on, once, carry)
-            return _taken(train_state, metrics)
+            _, train_state, metrics = lax.while_loop(cond, body, carry)
+            return _result(train_state, metrics)
 
-        self._shuffle = jax.jit(order, out_shardings=devices.everywhere)
+        self._shuffle = jax.jit(order, out_shardings=devices.replicated)
         self._take = jax.jit(take)
 
-    def take(self, train_state: TrainState, step: int, count: int) -> Taken:
+    def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
         taken = None
         while count:
             epoch, position = divmod(step, self._per_epoch)
@@ -135,12 +135,12 @@ class Streaming:
         self._batches, self._place = batches, devices.place_batch
         self._source: tuple[int, Generator[Any]] | None = None
 
-        def take(train_state: TrainState, batch: Any) -> Taken:
-            return _taken(*task.step(train_state, devices.share(batch)))
+        def take(train_state: TrainState, batch: Any) -> StepResult:
+            return _result(*task.step(train_state, devices.shard_batch(batch)))
 
         self._take = jax.jit(take)
 
-    def take(self, train_state: TrainState, step: int, count: int) -> Taken:
+    def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
         if self._source is None or self._source[0] != step:
             self.close()
             self._source = step, _ahead(self._batches(step), self._place)

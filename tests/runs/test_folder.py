@@ -10,7 +10,9 @@ from jaxlayers.runs import RunFolder
 @pytest.fixture
 def folder(tmp_path):
     folder = RunFolder(tmp_path / "runs" / "first")
-    folder.create(config={"steps": 3, "out": tmp_path}, model={"model": "m", "arguments": {}})
+    with folder.open():
+        folder.write_config({"steps": 3, "out": tmp_path})
+        folder.write_model({"models": {}})
     return folder
 
 
@@ -22,19 +24,20 @@ def test_a_new_folder_holds_what_was_asked_for(folder, tmp_path):
     assert names(folder.path) == ["config.json", "model.json", "samples"]
     config = json.loads((folder.path / "config.json").read_text())
     assert config == {"steps": 3, "out": str(tmp_path)}
-    assert folder.model() == {"model": "m", "arguments": {}}
+    assert folder.model() == {"models": {}}
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "empty").mkdir()
-    RunFolder(tmp_path / "empty").create({}, {})
-    assert names(tmp_path / "empty") == ["config.json", "model.json", "samples"]
+    with RunFolder(tmp_path / "empty").open():
+        assert names(tmp_path / "empty") == [".lock", "samples"]
+    assert names(tmp_path / "empty") == ["samples"]
 
 
 def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="not an empty folder; nothing in it"):
-        RunFolder(tmp_path).create({}, {})
+        RunFolder(tmp_path).check_unused()
     assert names(tmp_path) == ["thesis.txt"]
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -42,7 +45,7 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
 def test_a_file_in_the_place_of_the_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="file: is not an empty folder"):
-        RunFolder(tmp_path / "file").create({}, {})
+        RunFolder(tmp_path / "file").check_unused()
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -93,8 +96,8 @@ def test_the_file_of_parameters_needs_nothing_but_numpy(folder):
 def test_parameters_that_could_not_be_written_leave_those_before_in_place(folder, monkeypatch):
     folder.save_parameters({"w": jnp.ones(2)}, {})
 
-    def fail(path, **arrays):
-        path.write_bytes(b"half a fi")
+    def fail(file, **arrays):
+        file.write(b"half a fi")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(np, "savez", fail)

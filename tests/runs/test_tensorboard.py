@@ -29,7 +29,6 @@ def events(path):
 
 def test_a_run_leaves_its_metrics_and_samples(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.create({}, {})
     config = FitConfig(steps=6, batch_size=4, log_every=2, sample_every=3, samples=4)
     fit(toys.gan(), IMAGES, config, folder)
     metrics = folder.metrics()

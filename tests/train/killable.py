@@ -1,5 +1,6 @@
 """A short run to be killed: `python -m tests.train.killable FOLDER STEPS`."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,9 +21,9 @@ def config(steps: int) -> FitConfig:
 
 def main(path: str, steps: str) -> None:
     folder = RunFolder(path)
-    if not Path(path).exists():
-        folder.create({}, {})
     saved = [p for p in Path(path).glob("checkpoints/*") if p.name.isdigit()]
+    if not saved and Path(path).exists():
+        shutil.rmtree(path)  # killed before its first checkpoint
     print("begins", flush=True)
     fit(toys.gan(ema=0.9), IMAGES, config(int(steps)), folder, resume=bool(saved))
 

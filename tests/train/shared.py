@@ -23,8 +23,6 @@ def main() -> None:
     if arguments.coordinator:
         jax.distributed.initialize(arguments.coordinator, 2, arguments.process)
     folder = RunFolder(arguments.folder)
-    if jax.process_index() == 0 and not arguments.resume:
-        folder.create({}, {})
     config = FitConfig(
         steps=arguments.steps,
         batch_size=8,

@@ -46,9 +46,7 @@ def classifier():
 
 
 def new_folder(path):
-    folder = RunFolder(path)
-    folder.create({}, {})
-    return folder
+    return RunFolder(path)
 
 
 @pytest.fixture

@@ -25,9 +25,7 @@ class Sampling(toys.Metered):
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    folder.create({}, {})
-    return folder
+    return RunFolder(tmp_path / "run")
 
 
 # A row for each bit, so that the sum of a batch says which rows it has.
@@ -62,8 +60,6 @@ def test_each_epoch_shows_every_row_at_most_once_in_an_order_of_its_own(folder):
 
 def test_the_order_is_that_of_the_seed_however_the_run_is_cut_into_calls(tmp_path):
     folders = [RunFolder(tmp_path / name) for name in "abc"]
-    for folder in folders:
-        folder.create({}, {})
     a, b, c = folders
     first = rows_seen(a, steps=20)
     assert rows_seen(b, steps=20, sample_every=1, checkpoint_every=7) == first
@@ -77,7 +73,7 @@ def test_a_run_takes_the_steps_that_it_was_asked_for():
 
 
 def test_data_that_does_not_fit_on_a_device_comes_from_the_host(folder, monkeypatch):
-    monkeypatch.setattr(Devices, "hold", lambda self, tree: False)
+    monkeypatch.setattr(Devices, "fits_in_memory", lambda self, tree: False)
     fit(Bits(), BITS, dataclasses.replace(CONFIG, log_every=1), folder)
     expected = [
         batch_at(BITS, CONFIG.batch_size, seed=CONFIG.seed, step=step)[0].sum() for step in range(7)
@@ -98,7 +94,6 @@ def test_metrics_are_those_of_the_step_they_are_logged_under(folder):
     assert metrics["step"].tolist() == [3, 6, 7]
     assert metrics["number"].tolist() == [2, 5, 6]
     every = RunFolder(folder.path.parent / "every")
-    every.create({}, {})
     fit(toys.Metered(), IMAGES, dataclasses.replace(CONFIG, log_every=1), every)
     assert metrics["some_loss"].tolist() == every.metrics()["some_loss"][[2, 5, 6]].tolist()
     assert (np.diff(metrics["seconds"]) >= 0).all()

@@ -48,7 +48,6 @@ def test_a_signal_ends_the_run_after_the_call_at_hand_with_all_of_it_written(
 ):
     signal_before_step(number, 4)
     folder = RunFolder(tmp_path)
-    folder.create({}, {})
     images = np.ones((8, *toys.IMAGE_SHAPE), np.uint8)
     fitted = fit(toys.gan(), images, FitConfig(batch_size=4, log_every=2), folder)
     assert fitted.interrupted and fitted.signal == number

@@ -47,7 +47,6 @@ def test_the_step_and_the_place_are_said_and_the_state_before_is_kept(
     tmp_path, number, where, named, value
 ):
     folder = RunFolder(tmp_path / "run")
-    folder.create({}, {})
     config = FitConfig(steps=50, batch_size=2, log_every=10, checkpoint_every=20)
     with pytest.raises(NotFiniteError) as raised:
         fit(Failing(number, where, value), IMAGES, config, folder)

@@ -20,9 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def new_folder(path):
-    folder = RunFolder(path)
-    folder.create({}, {})
-    return folder
+    return RunFolder(path)
 
 
 def assert_same_run(ours, theirs):
@@ -79,10 +77,17 @@ def test_resuming_a_run_that_is_over_changes_nothing(tmp_path):
 
 
 def test_resuming_needs_a_folder_and_a_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match="resume needs the folder"):
+    with pytest.raises(ValueError, match="resume needs folder, that of the run to resume"):
         fit(toys.gan(), IMAGES, config(20), resume=True)
+    with pytest.raises(FileNotFoundError, match="run: is not the folder of a run"):
+        fit(toys.gan(), IMAGES, config(20), tmp_path / "run", resume=True)
+    assert not list(tmp_path.iterdir())
+    folder = new_folder(tmp_path / "killed")  # before its first checkpoint
+    with folder.open():
+        folder.write_config({"steps": 3})
     with pytest.raises(CheckpointError, match="there is no checkpoint to resume from"):
-        fit(toys.gan(), IMAGES, config(20), new_folder(tmp_path / "run"), resume=True)
+        fit(toys.gan(), IMAGES, config(20), folder, resume=True)
+    assert folder.config() == {"steps": 3}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""The flags of a run that is resumed: those it was started with, and those given now."""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from experiments.command_line import module_of, parse
+from jaxlayers import runs, train
+from jaxlayers.runs.terminal import say
+
+# Nothing of a run depends on them. Whether data is the same is compared by its content.
+_FREE = (
+    "compilation_cache",
+    "data",
+    "devices",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "best",
+    "machines",
+    "out",
+    "resume",
+    "resume_step",
+)
+
+
+def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
+    """Returns the config to resume a run with.
+
+    Args:
+        config: a dataclass with `out`, `resume` and `resume_step`. A method `free(other)` of it
+            returns the names of further fields of which no number depends.
+        given: what `arguments` mean by themselves.
+        arguments: of the command line.
+
+    Raises:
+        FileNotFoundError: there is no run to resume.
+        ValueError: it is not known which one, it was started otherwise, or an argument is given
+            that would change its numbers.
+    """
+    if given.out is None:
+        raise ValueError("resume: give the folder of the run to resume, --out DIR")
+    folder = runs.RunFolder(given.out)
+    folder.check_resumable()
+    was = folder.config()
+    command = module_of(config)
+    before = was.get("arguments")
+    if was.get("command") != command or not isinstance(before, list):
+        raise ValueError(
+            f"{folder.path}: was not started by python -m {command}, which can therefore not "
+            "resume it"
+        )
+    started = _parsed(config, folder.path, before)
+    now = parse(config, [*map(str, before), *arguments])
+    free = {*_FREE, *now.free(started)}
+    different = [
+        f"--{field.name.replace('_', '-')} was {getattr(started, field.name)} and is "
+        f"{getattr(now, field.name)}"
+        for field in dataclasses.fields(config)
+        if field.name not in free and getattr(started, field.name) != getattr(now, field.name)
+    ]
+    if different:
+        raise ValueError(
+            f"{folder.path}: a run is resumed with the arguments it was started with, because "
+            f"its numbers depend on them: {'; '.join(different)}. Leave them out, or start a new "
+            "run in another folder"
+        )
+    return now
+
+
+def open_folder(config: Any, out: Path) -> runs.RunFolder:
+    """Returns the folder of a run, whose `config.json` will say how to resume it.
+
+    Args:
+        config: of the command.
+        out: the folder.
+    """
+    config = dataclasses.replace(config, out=out, resume=False, resume_step=None)
+    said = {"command": module_of(type(config)), "arguments": arguments_of(config)}
+    values = dataclasses.asdict(config)
+    del values["resume"], values["resume_step"]
+    return runs.RunFolder(out, said | values)
+
+
+def arguments_of(config: Any, prefix: str = "--") -> list[str]:
+    """Returns the arguments that `parse` makes a config of; those at their defaults are left out.
+
+    Example:
+        >>> from experiments.dcgan import Config
+        >>> arguments_of(Config(steps=9, size=(8, 8), compilation_cache=False))
+        ['--steps=9', '--size', '8', '8', '--no-compilation-cache']
+    """
+    arguments: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        name = field.name.replace("_", "-")
+        if value == default:
+            continue
+        if dataclasses.is_dataclass(value):
+            arguments += arguments_of(value, f"{prefix}{name}.")
+        elif isinstance(value, bool):
+            arguments.append(f"{prefix}{'' if value else 'no-'}{name}")
+        elif isinstance(value, tuple):
+            arguments += [f"{prefix}{name}", *map(str, value)]
+        else:
+            arguments.append(f"{prefix}{name}={value}")
+    return arguments
+
+
+def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.FitResult) -> int:
+    """Prints where everything is, or how to go on; returns the exit status of the command.
+
+    Args:
+        config: of the command.
+        out: the folder of the run.
+        fit_config: of the run.
+        result: of the run.
+    """
+    step = int(result.train_state.step)
+    if jax.process_index() == 0:
+        say(f"the report, the metrics and the trained model are in {out}")
+        resume = f"python -m {module_of(type(config))} --out {shlex.quote(str(out))} --resume"
+        if result.signal is not None:
+            say(f"stopped at step {step} of {fit_config.steps}; to go on: {resume}")
+    return 0 if result.signal is None else 128 + result.signal
+
+
+def _parsed(config: type, path: Path, arguments: Sequence[Any]) -> Any:
+    try:
+        return parse(config, [str(argument) for argument in arguments], quiet=True)
+    except SystemExit as error:
+        raise ValueError(
+            f"{path}: config.json holds arguments that this command does not take: "
+            f"{' '.join(map(repr, arguments))}"
+        ) from error

@@ -1,0 +1,83 @@
+"""From what `fit` is given as data to the batches that a task trains on."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxlayers.data import Dataset, batches
+from jaxlayers.train.config import FitConfig
+from jaxlayers.train.sharding import Devices
+from jaxlayers.train.steps import OnDevice, Steps, Streaming
+from jaxlayers.train.task import Task
+
+
+def rows_of(task: Any, data: Any) -> Any:
+    """Returns the arrays that batches are cut from, or the data itself where they stream."""
+    if hasattr(task, "rows"):
+        return task.rows(data)
+    return data.images if isinstance(data, Dataset) else data
+
+
+def count_of(data: Any) -> int:
+    """Returns the number of examples of arrays of one length, or of what streams."""
+    return len(data) if streams(data) else len(jax.tree.leaves(data)[0])
+
+
+def streams(data: Any) -> bool:
+    """Whether data makes its own batches, as `data.Streamed` does."""
+    return hasattr(data, "batches")
+
+
+def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
+    """Returns what takes steps on data of this kind and size.
+
+    Arrays lie on the devices where they fit into their memory; larger ones stream to them.
+    """
+    batch_size, seed = config.batch_size, config.seed
+    index, count = jax.process_index(), jax.process_count()
+    if streams(data):
+
+        def stream(start: int) -> Iterator[Any]:
+            return data.batches(
+                batch_size, seed=seed, start=start, process_index=index, process_count=count
+            )
+
+        stream(0).close()  # raises what is wrong with arguments
+        return Streaming(task, stream, devices)
+    batches(data, batch_size, seed=seed)  # likewise
+    if devices.fits_in_memory(data):
+        return OnDevice(task, data, batch_size, devices)
+    size = batch_size // count
+    part = slice(index * size, (index + 1) * size)
+
+    def slices(start: int) -> Iterator[Any]:
+        for batch in batches(data, batch_size, seed=seed, start=start):
+            yield jax.tree.map(lambda rows: rows[part], batch)
+
+    return Streaming(task, slices, devices)
+
+
+def identity(config: FitConfig, data: Any) -> dict[str, Any]:
+    """Returns what determines the numbers of a run besides the task, as JSON."""
+    fixed: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
+    if streams(data):
+        return fixed | {"data": f"{len(data)} images streamed"}
+    return fixed | {
+        "data": [
+            f"{array.dtype}{list(array.shape)} {zlib.crc32(np.ascontiguousarray(array).data):08x}"
+            for array in jax.tree.leaves(data)
+        ]
+    }
+
+
+def first_batch(data: Any, batch_size: int) -> Any:
+    """Returns the shapes and dtypes of one batch; `None` where they are not known."""
+    if streams(data):
+        shape = getattr(data, "image_shape", None)
+        return None if shape is None else jax.ShapeDtypeStruct((batch_size, *shape), np.uint8)
+    return jax.tree.map(
+        lambda array: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype), data
+    )

@@ -1,0 +1,146 @@
+import dataclasses
+import math
+import types
+
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from jaxlayers.train import EarlyStopping, FitConfig, fit
+from tests.train import toys
+
+ROWS = np.arange(8, dtype=np.float32)[:, None]
+CONFIG = FitConfig(steps=20, batch_size=4, log_every=1, checkpoint_every=100, sample_every=100)
+
+
+class Scripted(toys.Metered):
+    """A task whose validation loss at each step is given."""
+
+    LOSSES = (5.0, 4.0, 3.0, 3.5, 3.25, 3.75, 2.0, 1.0)
+
+    def evaluate(self, train_state, batch):
+        losses = jnp.array(self.LOSSES)
+        return {"loss": losses[jnp.clip(train_state.step - 1, 0, len(losses) - 1)]}
+
+
+def keras_stops_at(values, **arguments):
+    callback = keras.callbacks.EarlyStopping(**arguments)
+    model = types.SimpleNamespace(stop_training=False, metrics=[], optimizer=None)
+    callback._model = model
+    callback.on_train_begin()
+    for epoch, value in enumerate(values):
+        callback.on_epoch_end(epoch, {callback.monitor: value})
+        if model.stop_training:
+            return epoch
+    return None
+
+
+def stops_at(values, **arguments):
+    callback = EarlyStopping(**arguments)
+    for epoch, value in enumerate(values):
+        if callback(epoch, {callback.monitor: value}, None):
+            return epoch
+    return None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_early_stopping_ends_where_that_of_keras_does(seed):
+    rng = np.random.default_rng(seed)
+    values = np.round(rng.normal(size=30).cumsum(), 1).tolist()
+    for patience in (0, 1, 2, 5):
+        for monitor, mode in (("val_loss", "min"), ("val_accuracy", "max")):
+            arguments = {"monitor": monitor, "patience": patience, "min_delta": 0.25}
+            assert stops_at(values, **arguments) == keras_stops_at(values, mode=mode, **arguments)
+
+
+def test_a_value_that_is_not_there_or_not_a_number_is_no_improvement():
+    stop = EarlyStopping("val_loss", 2)
+    assert [stop(0, {"val_loss": v}, None) for v in (1.0, math.nan)] == [False, False]
+    assert not stop(0, {"loss": 3.0}, None)
+    assert stop(0, {"val_loss": math.nan}, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"monitor": 3}, "monitor must be the name of a metric.*got 3"),
+        ({"patience": -1}, "patience must be an integer that is not negative, got -1"),
+        ({"patience": 1.5}, "patience must be .*got 1.5"),
+        ({"restore_best": "yes"}, "restore_best must be a bool, got 'yes'"),
+        ({"min_delta": math.nan}, "min_delta must be .*got nan"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, said):
+    with pytest.raises((TypeError, ValueError), match=f"EarlyStopping: {said}"):
+        EarlyStopping(**arguments)
+
+
+def test_a_callback_is_called_with_each_logged_step_and_may_end_the_training(tmp_path):
+    seen = []
+
+    def callback(step, metrics, train_state):
+        seen.append((step, sorted(metrics), int(train_state.step)))
+        return step == 6
+
+    config = dataclasses.replace(CONFIG, log_every=2)
+    result = fit(toys.Metered(), ROWS, config, tmp_path / "run", callbacks=[callback])
+    assert seen == [(step, ["number", "some_loss"], step) for step in (2, 4, 6)]
+    assert result.train_state.step == 6 and not result.interrupted
+    assert result.history["step"].tolist() == [2, 4, 6]
+    assert (tmp_path / "run" / "checkpoints" / "6").is_dir()
+
+
+def test_the_best_state_is_restored_and_kept(tmp_path):
+    stop = EarlyStopping("val_loss", patience=2, restore_best=True)
+    config = dataclasses.replace(CONFIG, evaluate_every=1, keep=1)
+    result = fit(Scripted(), ROWS, config, tmp_path / "run", validation_data=ROWS, callbacks=[stop])
+    assert result.history["val_loss"].tolist() == [5, 4, 3, 3.5, 3.25]
+    assert result.best.step == 3 and result.best.metric == 3.0
+    assert result.train_state is result.best.state and result.train_state.step == 3
+    kept = {int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert kept == {3, 5}
+
+
+def test_a_resumed_run_stops_where_it_would_have_stopped(tmp_path):
+    def run(folder, steps, **arguments):
+        stop = EarlyStopping("val_loss", patience=2, restore_best=True)
+        config = dataclasses.replace(CONFIG, evaluate_every=1, steps=steps)
+        return fit(
+            Scripted(), ROWS, config, folder, validation_data=ROWS, callbacks=[stop], **arguments
+        )
+
+    whole = run(tmp_path / "whole", 20)
+    assert run(tmp_path / "parts", 4).best.step == 3
+    parts = run(tmp_path / "parts", 20, resume=True)
+    assert parts.history["step"].tolist() == whole.history["step"].tolist() == [1, 2, 3, 4, 5]
+    assert parts.best[:2] == whole.best[:2] == (3, 3.0)
+    assert parts.train_state.step == 3
+    np.testing.assert_array_equal(
+        parts.train_state.params["model"]["sum"], whole.train_state.params["model"]["sum"]
+    )
+    assert len(run(tmp_path / "parts", 20, resume=True).history["step"]) == 5
+
+
+def test_what_is_no_list_of_callbacks_is_refused(tmp_path):
+    for wrong in (EarlyStopping("val_loss"), ["val_loss"]):
+        with pytest.raises(TypeError, match="fit: callbacks must be a list of functions"):
+            fit(toys.Metered(), ROWS, CONFIG, tmp_path / "run", callbacks=wrong)
+    with pytest.raises(ValueError, match=r"best must be 'val_loss' or None.*got 'number'"):
+        fit(
+            Scripted(),
+            ROWS,
+            dataclasses.replace(CONFIG, best="number"),
+            tmp_path / "run",
+            validation_data=ROWS,
+            callbacks=[EarlyStopping("val_loss", restore_best=True)],
+        )
+    with pytest.raises(ValueError, match=r"best must be a metric.*got 'val_loss'; metrics that"):
+        fit(
+            toys.Metered(),
+            ROWS,
+            CONFIG,
+            tmp_path / "run",
+            callbacks=[EarlyStopping("val_loss", restore_best=True)],
+        )
+    assert not (tmp_path / "run").exists()
