@@ -189,7 +189,9 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, int | float):
         if not _is_number(value):
-            raise ValueError(f"{short_repr(value)} is not a finite number, or above 2**31")
+            raise ValueError(
+                f"must be a finite number, an integer below 2**31, got {short_repr(value)}"
+            )
         return value
     if isinstance(value, list | tuple):
         return tuple(map(plain, value))
@@ -260,7 +262,8 @@ def _written_activation(value: Any) -> str:
         return "linear"
     if isinstance(value, str):
         return value
-    for name, function in activations.BY_NAME.items():
+    # jax.nn.relu is what jaxlayers.activations.relu computes without arguments.
+    for name, function in (*activations.BY_NAME.items(), ("relu", jax.nn.relu)):
         if function is value:
             return name
     raise ValueError(
