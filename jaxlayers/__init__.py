@@ -15,7 +15,7 @@ from jaxlayers import (
     runs,
     train,
 )
-from jaxlayers.exporting import export, load_exported
+from jaxlayers.interop.stablehlo import export, load_exported
 from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential
 

@@ -1,5 +1,5 @@
-"""Other formats than this library's own."""
+"""Other file formats: Keras, StableHLO, safetensors."""
 
-from jaxlayers.interop import keras
+from jaxlayers.interop import keras, safetensors, stablehlo
 
-__all__ = ["keras"]
+__all__ = ["keras", "safetensors", "stablehlo"]

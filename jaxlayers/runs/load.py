@@ -32,7 +32,7 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
     Raises:
         FileNotFoundError: this is no such folder, or the run has not ended yet.
         ValueError: a file is damaged, the arrays are not those of the model or not finite, or the
-            model holds layers of your own, which a file cannot say.
+            model holds layers or functions of your own, which a config cannot name.
 
     Example:
         >>> from jaxlayers import layers
@@ -69,10 +69,10 @@ def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
 
     Raises:
         FileExistsError: there is something in the folder.
-        ValueError: a model with layers or functions of your own, which a file cannot say.
+        NotSerializableError: a model with layers or functions of your own.
     """
     models = {"model": (model, params, state)}
-    config = keras.to_config(model)
+    config = keras.serialize(model)
     folder = RunFolder(path)
     with folder.open():
         folder.write_config({})
@@ -106,8 +106,8 @@ def save_models(folder: RunFolder, models: Models) -> None:
 def _config(model: Layer) -> dict[str, Any]:
     """Returns the config of a model, or why it has none."""
     try:
-        return keras.to_config(model)
-    except (ValueError, TypeError) as error:
+        return keras.serialize(model)
+    except keras.NotSerializableError as error:
         return {"unsupported": str(error)}
 
 

@@ -11,6 +11,7 @@ from experiments import classify, cnn, command_line
 from experiments.cnn import Config
 from jaxlayers import data, train
 from jaxlayers.interop import keras
+from jaxlayers.interop.keras.__main__ import convert
 from jaxlayers.models import cnn as models
 from jaxlayers.runs import RunFolder
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
@@ -121,7 +122,7 @@ def test_classify_prints_what_the_model_computes(run, shapes, capsys):
 def test_classify_takes_a_converted_keras_file(shapes, tmp_path, capsys):
     model = models.lenet((8, 8, 1), classes=3, width=2, hidden=4)
     keras.save(tmp_path / "model.keras", model, *model.init(jax.random.key(0)))
-    keras.convert(tmp_path / "model.keras", tmp_path / "run")
+    convert(tmp_path / "model.keras", tmp_path / "run")
     path = shapes / "lying" / "03.png"
     assert classify.main(classify.Config(tmp_path / "run", (path,))) == 0
     _, *rows = capsys.readouterr().out.splitlines()

@@ -12,6 +12,7 @@ from experiments import command_line, sample
 from experiments.sample import Config
 from jaxlayers import Sequential, data, layers, runs, train
 from jaxlayers.interop import keras
+from jaxlayers.interop.keras.__main__ import convert
 from jaxlayers.models import dcgan
 from jaxlayers.runs import RunFolder
 from tests.experiments import commands
@@ -123,7 +124,7 @@ def test_a_generator_from_a_keras_file(tmp_path, last, mapped):
     generator = keras_generator(*last)
     params, state = generator.init(jax.random.key(0))
     keras.save(tmp_path / "generator.keras", generator, params, state)
-    keras.convert(tmp_path / "generator.keras", tmp_path / "run")
+    convert(tmp_path / "generator.keras", tmp_path / "run")
     images = draw((tmp_path / "run",), tmp_path / "samples.npy", n=6, seed=3)
     latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
     expected = mapped(generator.apply(params, state, latents)[0])
@@ -157,7 +158,7 @@ def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
         "channels": keras_generator(layers.Conv2D(2, 1)),
     }.items():
         keras.save(tmp_path / f"{name}.keras", model, *model.init(jax.random.key(0)))
-        keras.convert(tmp_path / f"{name}.keras", tmp_path / name)
+        convert(tmp_path / f"{name}.keras", tmp_path / name)
     assert "holds no generator" in errors(tmp_path / "vectors")
     assert "takes (4, 4, 3) and makes (4, 4, 3)" in errors(tmp_path / "images")
     assert "take --out FILE.npy" in errors(tmp_path / "channels", "--out", tmp_path / "a.png")

@@ -1,12 +1,20 @@
-"""Models in Keras's files, in and out, without Keras.
+"""Keras's files and configs, read and written without Keras.
 
-A file is data from a stranger: nothing in it is run, and nothing is read before it is known to
-fit. See docs/keras.md for what is supported.
+A file is untrusted data: no code in it runs, and nothing is allocated before it is known to be
+valid. See docs/keras.md for what is supported.
 """
 
-from jaxlayers.interop.keras.convert import convert
-from jaxlayers.interop.keras.files import load, load_weights, save
-from jaxlayers.interop.keras.reading import from_config
-from jaxlayers.interop.keras.writing import to_config
+from jaxlayers.interop.keras.deserialization import from_config
+from jaxlayers.interop.keras.loading import load, load_weights
+from jaxlayers.interop.keras.saving import save
+from jaxlayers.interop.keras.serialization import NotSerializableError, serialize, to_config
 
-__all__ = ["convert", "from_config", "load", "load_weights", "save", "to_config"]
+__all__ = [
+    "NotSerializableError",
+    "from_config",
+    "load",
+    "load_weights",
+    "save",
+    "serialize",
+    "to_config",
+]

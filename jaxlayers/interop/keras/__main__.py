@@ -5,10 +5,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jaxlayers.interop.keras import convert, load
-from jaxlayers.interop.keras.bare import sequential_of
+from jaxlayers import runs
+from jaxlayers.interop import keras, safetensors
+from jaxlayers.interop.keras.dtype_policies import sequential_of
+from jaxlayers.layer import Layer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,17 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "out",
         metavar="OUT",
         type=Path,
-        help="a new folder, which experiments.sample opens, or a name that ends in .safetensors",
+        help="a new run folder, for experiments.sample, or a name that ends in .safetensors",
     )
     given = parser.parse_args(arguments)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if given.command == "show":
-                print(_summary(load(given.file)[0]))
+                print(_summary(keras.load(given.file)[0]))
             else:
                 convert(given.file, given.out)
-                print(f"{given.file} is in {given.out}")
+                print(f"{given.file} is converted to {given.out}")
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -47,11 +48,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _summary(model: Any) -> str:
+def _summary(model: Layer) -> str:
     sequential = sequential_of(model, "show")
-    if sequential.input_shape is None:  # images of any size: there are no shapes to tell
+    if sequential.input_shape is None:  # images of any size, whose shapes are unknown
         return repr(sequential)
     return sequential.summary()
+
+
+def convert(file: Path, out: Path) -> None:
+    """Writes the model in a Keras file in another format.
+
+    Args:
+        file: a file that `jaxlayers.interop.keras.load` reads.
+        out: a name that ends in `.safetensors`, or a new folder, which becomes that of a run.
+
+    Raises:
+        FileExistsError: `out` exists.
+        ValueError: as in `load`.
+        ImportError: safetensors is not installed.
+    """
+    save = safetensors.save if out.suffix == ".safetensors" else runs.save
+    save(out, *keras.load(file))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,9 @@ class File:
         self._budget = 8 * len(data) + 2**16
         self._heaps: dict[int, dict[int, tuple[int, int]]] = {}
         if data[: len(_SIGNATURE)] != _SIGNATURE:
-            raise ValueError("is no HDF5 file")
+            raise ValueError(
+                "is no HDF5 file and no zip archive; Keras saves to .keras and .h5 files"
+            )
         self.root = Node(self, self._root_address(), "/")
 
     def take(self, offset: int, size: int) -> bytes:

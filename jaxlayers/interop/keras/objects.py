@@ -1,83 +1,124 @@
-"""Initializers, regularizers, constraints and activations between this library and Keras's config.
+"""Initializers, regularizers, constraints and activations in configs.
 
-In a config they are names, or dictionaries of a class name and arguments.
+In Keras's config they are names, or dictionaries of a class name and arguments. Two further forms
+say exactly what a layer of this library was constructed with: functions of `jaxlayers.activations`
+and `jax.nn`, and classes instead of instances. Anything else is code, which no config holds.
 """
 
 import dataclasses
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers._text import short_repr
 
-# By the end of the name of the argument that holds them: where they are, and what Keras calls
-# their module.
+# By the suffix of the argument: the module here, and the module in Keras's config.
 KINDS: dict[str, tuple[Any, str]] = {
     "_initializer": (initializers, "keras.initializers"),
     "_regularizer": (regularizers, "keras.regularizers"),
     "_constraint": (constraints, "keras.constraints"),
 }
 
-# The key takes the place of a seed; the dtype is that of the weight.
+# Functions that a config may name, by kind of argument and module.
+FUNCTIONS: dict[str, dict[str, Mapping[str, Any]]] = {
+    "activation": {
+        "jaxlayers.activations": activations.BY_NAME,
+        "jax.nn": {
+            name: function
+            for name, function in vars(jax.nn).items()
+            if callable(function) and not name.startswith("_")
+        },
+    },
+    "_initializer": {
+        "jax.nn.initializers": {
+            "ones": jax.nn.initializers.ones,
+            "zeros": jax.nn.initializers.zeros,
+        },
+    },
+}
+
+# Keras's arguments without a counterpart: the key takes the place of a seed, and the dtype is
+# that of the weight.
 _IGNORED = ("seed", "dtype")
 
-# Larger numbers are no sizes or rates of anything, and make trouble where they are multiplied.
+# Larger integers are not sizes of anything, and overflow where they are multiplied.
 _LARGEST = 2**31
+
+_CODE = ("__lambda__", "Lambda")
 
 
 def kind_of(argument: str) -> str | None:
-    """Returns the ending in `KINDS` of the name of an argument, `None` where it has another."""
-    return next((ending for ending in KINDS if argument.endswith(ending)), None)
+    """Returns `"activation"` or the key of `KINDS` for the name of an argument.
+
+    `None` for arguments that hold only data.
+    """
+    kinds = ("activation", *KINDS)
+    return next((kind for kind in kinds if argument.endswith(kind)), None)
 
 
-def read_object(ending: str, value: Any) -> Any:
-    """Returns the initializer, regularizer or constraint that a config describes.
-
-    Where Keras has a name for exactly this, it is that name.
+def read(kind: str, value: Any) -> Any:
+    """Returns the object that a config describes.
 
     Args:
-        ending: a key of `KINDS`.
+        kind: `"activation"` or a key of `KINDS`.
         value: a name, a dictionary of class name and arguments, or `None`.
 
+    Returns:
+        The name, an instance, or the function or class that the config names.
+
     Raises:
-        ValueError: an unknown name, a class or a function of somebody's own, or arguments that it
-            does not take.
+        ValueError: an unknown name, a user-defined class or function, or arguments that it does
+            not take.
         TypeError: arguments of another type.
     """
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and kind in KINDS):
         return value
-    module, _ = KINDS[ending]
-    name, arguments = class_and_config(value)
-    made_by = module.BY_NAME.get(name)
-    if made_by is None:
-        raise ValueError(f"{ending[1:]} {name!r} is not one of Keras's")
-    given = {key: plain(argument) for key, argument in arguments.items() if key not in _IGNORED}
-    fields = {field.name: field for field in dataclasses.fields(made_by) if field.init}
-    for key, argument in dict(given).items():
-        if key not in fields:
-            if argument is not None:
-                raise ValueError(f"{ending[1:]} {name} has no argument {key}={argument!r}")
-            del given[key]
-        elif isinstance(fields[key].default, float) and not _is_number(argument):
-            raise TypeError(f"{ending[1:]} {name}: {key} must be a number, got {argument!r}")
-    return _shortest(module, made_by(**given))
+    if isinstance(value, Mapping):
+        class_name, name = value.get("class_name"), value.get("config")
+        if class_name in _CODE:
+            raise ValueError("holds code (a lambda or a Lambda layer), which is never run")
+        named = _tables(kind, class_name).get(str(value.get("module")), {})
+        if isinstance(name, str) and name in named:
+            return named[name]
+    if kind == "activation":
+        return _activation_name(value)
+    return _instance(kind, *class_and_config(value))
 
 
-def write_object(ending: str, value: Any) -> dict[str, Any] | None:
-    """Returns what Keras's config holds for an initializer, regularizer or constraint.
+def shortened(kind: str, made: Any) -> Any:
+    """Returns the lower-case name that means exactly this object, if there is one."""
+    if kind not in KINDS:
+        return made
+    module, _ = KINDS[kind]
+    for name, found in module.BY_NAME.items():
+        if name.islower() and found is type(made) and found() == made:
+            return name
+    return made
+
+
+def write(kind: str, value: Any) -> Any:
+    """Returns Keras's config of an object.
 
     Raises:
-        ValueError: a function, which has no name that Keras would know.
+        ValueError: a function or an object that is not one of Keras's.
     """
+    if kind == "activation":
+        return _written_activation(value)
     if value is None:
         return None
-    module, keras_module = KINDS[ending]
+    module, keras_module = KINDS[kind]
     made = module.get(value)
     name = type(made).__name__
     if module.BY_NAME.get(name) is not type(made):
-        raise ValueError(f"{made!r} is a function; Keras reads only its own by name")
+        raise ValueError(
+            f"must be one of Keras's names or an object of jaxlayers.{kind[1:]}s, got "
+            f"{short_repr(value)}, whose code a config cannot hold"
+        )
     # Arguments at None are newer than some versions of Keras that can read the rest.
     config = {
         field.name: as_json(getattr(made, field.name))
@@ -92,54 +133,45 @@ def write_object(ending: str, value: Any) -> dict[str, Any] | None:
     }
 
 
-def read_activation(value: Any) -> str | None:
-    """Returns the name of the activation that a config describes.
+def write_exact(kind: str, value: Any) -> Any:
+    """Returns the config that `read` turns into the same name, instance, class or function.
 
     Raises:
-        ValueError: somebody's own function, or a layer.
+        ValueError: a function or an object that a config cannot name.
     """
-    if isinstance(value, Mapping):
-        name, config = value.get("class_name"), value.get("config")
-        if name != "function" or not isinstance(config, str) or not is_of_keras(value):
-            raise ValueError(f"activation {config if name == 'function' else name!r} is not a name")
-        value = config
-    if value is not None and value not in activations.BY_NAME:
-        raise ValueError(f"activation {value!r} is not one of Keras's")
-    return value
-
-
-def write_activation(value: Any) -> str:
-    """Returns the name of an activation.
-
-    Raises:
-        ValueError: a function that none of Keras's names stands for.
-    """
-    if value is None:
-        return "linear"
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
-    for name, function in activations.BY_NAME.items():
-        if function is value:
-            return name
-    raise ValueError(f"{value!r} is a function; Keras reads only its own by name")
+    for class_name in ("function", "class"):
+        for module, table in _tables(kind, class_name).items():
+            for name, found in table.items():
+                if found is value:
+                    return {
+                        "module": module,
+                        "class_name": class_name,
+                        "config": name,
+                        "registered_name": None,
+                    }
+    return write(kind, value)
 
 
 def class_and_config(value: Any) -> tuple[str, dict[str, Any]]:
     """Returns the class name and the arguments of a serialized object of Keras's own.
 
     Raises:
-        ValueError: something else.
+        ValueError: anything else.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get("class_name"), str):
-        raise ValueError(f"{short(value)} is neither a name nor a class name with arguments")
+        raise ValueError(
+            f"must be a name or a dictionary with class_name and config, got {short_repr(value)}"
+        )
     name, config = value["class_name"], value.get("config", {})
-    if not is_of_keras(value) or not isinstance(config, Mapping):
-        raise ValueError(f"{name} of {value.get('module')!r} is not one of Keras's")
+    if not is_keras(value) or not isinstance(config, Mapping):
+        raise ValueError(f"{name} of {short_repr(value.get('module'))} is not one of Keras's")
     return name, dict(config)
 
 
-def is_of_keras(value: Mapping[str, Any]) -> bool:
-    """Whether a serialized object says that it comes from Keras and not from somebody's code."""
+def is_keras(value: Mapping[str, Any]) -> bool:
+    """Whether a serialized object is one of Keras's own rather than a user's."""
     module, registered = value.get("module"), value.get("registered_name")
     own = module in (None, "builtins") or (
         isinstance(module, str) and module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
@@ -148,39 +180,100 @@ def is_of_keras(value: Mapping[str, Any]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Returns a value of a config with lists as tuples, having checked that it is only data.
+    """Returns a value of a config with lists as tuples, after checking that it is only data.
 
     Raises:
-        ValueError: an object, or a number beyond any size or rate.
+        ValueError: an object, or a number that is not finite or too large.
     """
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | float):
         if not _is_number(value):
-            raise ValueError(f"{short(value)} is no size or rate")
+            raise ValueError(
+                f"must be a finite number, an integer below 2**31, got {short_repr(value)}"
+            )
         return value
     if isinstance(value, list | tuple):
         return tuple(map(plain, value))
     if isinstance(value, Mapping):
         return _wrapped(value)
-    raise ValueError(f"{short(value)} is no value of a config")
+    raise ValueError(f"{short_repr(value)} is not a value of a config")
 
 
 def as_json(value: Any) -> Any:
-    """Returns a value as JSON has it: tuples as lists, and numbers of NumPy as Python's."""
+    """Returns a value for JSON: tuples as lists, NumPy's numbers and arrays as Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return list(map(as_json, value)) if isinstance(value, tuple | list) else value
 
 
-def short(value: Any) -> str:
-    """Returns the beginning of what a value looks like; a file's may be long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _tables(kind: str, class_name: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Returns what a config may name by `class_name` "function" or "class", by module."""
+    if class_name == "function":
+        return FUNCTIONS.get(kind, {})
+    if class_name != "class" or kind not in KINDS:
+        return {}
+    module, _ = KINDS[kind]
+    classes = {found.__name__: found for found in module.BY_NAME.values() if inspect.isclass(found)}
+    return {module.__name__: classes}
+
+
+def _instance(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
+    made_by: Callable[..., Any] | None = KINDS[kind][0].BY_NAME.get(name)
+    if made_by is None:
+        raise ValueError(f"{kind[1:]} {short_repr(name)} is not one of Keras's")
+    given = {key: plain(argument) for key, argument in arguments.items() if key not in _IGNORED}
+    fields = {field.name: field for field in dataclasses.fields(made_by) if field.init}  # type: ignore[arg-type]
+    for key, argument in dict(given).items():
+        if key not in fields:
+            if argument is not None:
+                raise ValueError(
+                    f"{kind[1:]} {name} has no argument {key}={short_repr(argument)}, only "
+                    f"{', '.join(fields) or 'none'}"
+                )
+            del given[key]
+        elif isinstance(fields[key].default, float) and not _is_number(argument):
+            raise TypeError(
+                f"{kind[1:]} {name}: {key} must be a number, got {short_repr(argument)}"
+            )
+    return made_by(**given)
+
+
+def _activation_name(value: Any) -> str:
+    if isinstance(value, Mapping):
+        name, config = value.get("class_name"), value.get("config")
+        if name != "function" or not isinstance(config, str) or not is_keras(value):
+            found = config if name == "function" else name
+            raise ValueError(
+                f"must be the name of one of Keras's activations, got {short_repr(found)}; "
+                "user-defined functions and layers are not supported"
+            )
+        value = config
+    if not isinstance(value, str) or value not in activations.BY_NAME:
+        raise ValueError(
+            f"must be one of Keras's activations ({', '.join(activations.BY_NAME)}), "
+            f"got {short_repr(value)}"
+        )
+    return value
+
+
+def _written_activation(value: Any) -> str:
+    if value is None:
+        return "linear"
+    if isinstance(value, str):
+        return value
+    # jax.nn.relu is what jaxlayers.activations.relu computes without arguments.
+    for name, function in (*activations.BY_NAME.items(), ("relu", jax.nn.relu)):
+        if function is value:
+            return name
+    raise ValueError(
+        f"must be one of Keras's names or functions, got {short_repr(value)}, whose code a config "
+        "cannot hold"
+    )
 
 
 def _wrapped(value: Mapping[str, Any]) -> Any:
-    """Returns what Keras 2 wrapped to get it into JSON: numbers of NumPy, tuples and shapes."""
+    """Returns the values that Keras 2 wrapped for JSON: NumPy numbers, tuples and shapes."""
     if value.get("type") == "ndarray":
         return plain(value.get("value"))
     if value.get("class_name") in ("__tuple__", "TensorShape"):
@@ -188,18 +281,11 @@ def _wrapped(value: Mapping[str, Any]) -> Any:
     if value.get("class_name") == "__numpy__" and isinstance(value.get("config"), Mapping):
         return plain(value["config"].get("value"))
     if "class_name" in value:
-        raise ValueError(f"{short(value)} is an object of a kind that is not supported here")
+        raise ValueError(f"{short_repr(value)} is an object of a kind that is not supported here")
     return {str(key): plain(item) for key, item in value.items()}
 
 
 def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and abs(value) < _LARGEST
-
-
-def _shortest(module: Any, made: Any) -> Any:
-    """Returns the lower-case name that means exactly this, if there is one."""
-    for name, found in module.BY_NAME.items():
-        if name.islower() and found is type(made) and found() == made:
-            return name
-    return made
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < _LARGEST if isinstance(value, int) else math.isfinite(value)

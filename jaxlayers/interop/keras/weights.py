@@ -1,103 +1,99 @@
-"""The weights that a model has, and their numbers once they are known to fit.
+"""The weights of a model, and their values after all checks.
 
-Where they lie in a file say `numbered.py` for Keras 3 and `named.py` for Keras 2.
+`keras3_weights.py` and `keras2_weights.py` know where they are in a file.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxlayers.interop.keras.bare import bare
+from jaxlayers.interop.keras.dtype_policies import unwrapped
+from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Stored
-from jaxlayers.interop.keras.problems import Problems
 from jaxlayers.layer import Shape
 from jaxlayers.precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 Path = tuple[str, ...]
 
-# Keras's order: what is trained first. Which of both dictionaries they are in follows.
-_TRAINED = ("kernel", "bias", "gamma", "beta")
-_CARRIED = ("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev")
+# Keras's order: trainable weights, which are in params, then those in the state.
+_TRAINABLE = ("kernel", "bias", "gamma", "beta")
+_NON_TRAINABLE = ("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev")
+
+# Sizes to try for the axes of images that a config leaves open: the weights do not depend on
+# them, but each window must fit.
+_SIZES = (64, 256, 1024)
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 @dataclasses.dataclass(frozen=True)
 class Weight:
-    """A weight that the model has.
+    """A weight of the model.
 
     Attributes:
         layer: the names of the layer and of the models around it.
         name: such as `kernel`.
-        trained: whether it is in params rather than in the state.
-        shape: what it must have.
+        trainable: whether it is in params rather than in the state.
+        shape: the shape it must have.
     """
 
     layer: Path
     name: str
-    trained: bool
+    trainable: bool
     shape: Shape
 
     def __str__(self) -> str:
         return "/".join((*self.layer, self.name))
 
 
-def weights_of(model: Any, input_shape: Shape | None) -> list[Weight]:
-    """Returns all weights of a model, in Keras's order, without making any array.
+def weights_of(model: Any, input_shape: Sequence[int | None]) -> list[Weight]:
+    """Returns all weights of a model, in Keras's order, without allocating arrays.
 
     Args:
         model: a `Sequential`, or one in `InBfloat16`.
-        input_shape: shape of one example.
+        input_shape: shape of one example, `None` in it for any size.
 
     Raises:
         ValueError: a shape that the model does not take.
     """
-    # An initializer may compute on the host, and a shape from a file may be anything.
-    plain = _with_zeros(model)
-    try:
-        params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
-    except Exception as error:  # JAX's own checks of shapes raise many kinds
-        raise ValueError(str(error) or type(error).__name__) from error
-    found = []
-    for path, _ in leaves(model):
-        for names, tree in ((_TRAINED, params), (_CARRIED, state)):
-            own = _inside(tree, path)
-            found += [
-                Weight(path, name, tree is params, tuple(own[name].shape))
-                for name in names
-                if name in own
-            ]
-    return found
+    error = ValueError("")
+    for size in _SIZES if None in input_shape else (0,):
+        shape: Shape = tuple(size if d is None else d for d in input_shape)
+        try:
+            return _weights_of(model, shape)
+        except ValueError as this:
+            error = this
+    raise error
 
 
 def leaves(model: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yields each layer that is no model with its name and those of the models around it."""
-    for name, layer in bare(model).items():
-        inside = bare(layer)
+    """Yields each layer that is not a model, with its name and those of the models around it."""
+    for name, layer in unwrapped(model).items():
+        inside = unwrapped(layer)
         if isinstance(inside, Sequential):
             yield from leaves(inside, (*above, name))
         else:
             yield (*above, name), inside
 
 
-def numbers(
-    wanted: list[Weight], found: Mapping[Weight, Stored], dtypes: Mapping[Path, str] | None
-) -> tuple[dict[Weight, np.ndarray], list[str]]:
-    """Returns the numbers of each weight, once everything that can be checked has been.
+def read_values(
+    wanted: list[Weight],
+    found: Mapping[Weight, Stored],
+    dtypes: Mapping[Path, str] | None,
+    problems: Problems,
+) -> dict[Weight, np.ndarray]:
+    """Returns the values of all weights, unless there are problems.
 
     Args:
         wanted: the weights of the model.
-        found: what is stored of them.
-        dtypes: what those of each layer must be kept in; any type of floats where `None`.
-
-    Returns:
-        The arrays, and what is wrong; no arrays where anything is.
+        found: the stored arrays.
+        dtypes: the dtype of the weights of each layer; `None` for any float dtype.
+        problems: those found so far; wrong shapes and dtypes are added.
     """
-    problems = Problems()
     for weight in wanted:
         if weight not in found:
             continue
@@ -112,18 +108,36 @@ def numbers(
                 f"{weight}: float64, which JAX rounds to float32 unless "
                 "jax.config.update('jax_enable_x64', True) is called before"
             )
-    if problems.found:
-        return {}, problems.found
-    return {weight: found[weight].read() for weight in wanted if weight in found}, []
+    return {} if problems.count else {weight: found[weight].read() for weight in wanted}
+
+
+def _weights_of(model: Any, input_shape: Shape) -> list[Weight]:
+    # An initializer may compute on the host, and a shape from a file may have any size.
+    plain = _with_zeros(model)
+    try:
+        params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
+    except Exception as error:  # JAX's own shape checks raise many types
+        raise ValueError(str(error) or type(error).__name__) from error
+    found = []
+    for path, _ in leaves(model):
+        for names, tree in ((_TRAINABLE, params), (_NON_TRAINABLE, state)):
+            own = _inside(tree, path)
+            found += [
+                Weight(path, name, tree is params, tuple(own[name].shape))
+                for name in names
+                if name in own
+            ]
+    return found
 
 
 def _with_zeros(model: Any) -> Any:
-    """Returns the model with initializers that take nothing to make a shape of."""
+    """Returns the model with initializers of which only the shape is computed."""
     if isinstance(model, InBfloat16):
         return InBfloat16(_with_zeros(model.layer))
     if isinstance(model, Sequential):
         return dataclasses.replace(model, layers=tuple(map(_with_zeros, model.layers)))
-    names = [name for name in model.__dataclass_fields__ if name.endswith("_initializer")]
+    fields = getattr(model, "__dataclass_fields__", ())
+    names = [name for name in fields if name.endswith("_initializer")]
     return dataclasses.replace(model, **dict.fromkeys(names, "zeros")) if names else model
 
 

@@ -1,10 +1,9 @@
-"""Trained models as files that run without this library: StableHLO, through `jax.export`."""
+"""Trained models as StableHLO, which runs without this library, through `jax.export`."""
 
 import functools
 import os
-import uuid
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax import export as jax_export
 
+from jaxlayers._files import as_path, write_atomically
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.arguments import as_tuple, example_shape
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
-# Behind what JAX writes, which knows its own end: the checksum of it and this. JAX itself would
-# take a file of which the weights were cut or changed for a whole one.
-_SEAL = b"jaxlayers"
+# A file is what JAX serializes, its checksum and this signature. JAX itself detects neither
+# truncated nor changed weights; it ignores bytes after the end of its own data.
+_SIGNATURE = b"jaxlayers"
 _CHECKSUM_BYTES = 4
 
 
@@ -38,34 +38,37 @@ def export(
 ) -> None:
     """Writes a model with its params to a file that JAX runs without this library.
 
-    The file holds the function from a batch of any size to the outputs, as `model.apply` computes
-    them outside training, compiled down to StableHLO for each of `platforms`; none of them has to
-    be there. It appears under its name only when it is whole.
+    The file holds the function from a batch of any size to the outputs, as `model.apply`
+    computes them with `training=False`, lowered to StableHLO for each of `platforms`; none of
+    them needs to be present. The file is written atomically.
 
     `load_exported` reads it, and so does JAX alone, in a process without jaxlayers (both need
     the package flatbuffers):
 
         jax.export.deserialize(bytearray(open(path, "rb").read())).call(x)
 
-    JAX promises to run such a file with a jaxlib built up to 6 months after the one that wrote
-    it, and up to 3 weeks before; later ones may refuse it. To keep a model for longer, keep
-    params and state and export again. Beside the program the file holds, as JAX puts them there,
-    the paths of the source files that the program comes from.
+    JAX guarantees to run such a file with a jaxlib built up to 6 months after the one that wrote
+    it, and up to 3 weeks before; later versions may refuse it. To keep a model for longer, keep
+    params and state, and export again. The file includes the source file paths that JAX records
+    for the operations of the program.
 
     Args:
         model: any layer, such as a `Sequential`.
-        params: as `init` makes them; they become constants of the function.
+        params: as `init` returns them; they become constants of the function.
         state: likewise.
-        path: the file; one that is there is replaced.
+        path: the file; an existing one is replaced.
         platforms: where it will run: any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
-        input_shape: shape of one example; needed where the model was constructed without.
+        input_shape: shape of one example; required if the model was constructed without.
         dtype: of the inputs.
-        vjp_order: how often the loaded function can be differentiated by its input.
+        vjp_order: how many times the loaded function can be differentiated with respect to its
+            input.
 
     Raises:
-        ValueError: other platforms, no input shape, or one that the model or the params do not
-            fit.
-        ImportError: without flatbuffers.
+        ValueError: unknown platforms, a negative `vjp_order`, no input shape, or one that the
+            model or the params do not fit.
+        TypeError: a model that is no `Layer`, params or state that are no dictionaries, or an
+            unknown dtype.
+        ImportError: flatbuffers is not installed.
         OSError: the file cannot be written.
 
     Example:
@@ -76,55 +79,66 @@ def export(
         >>> load_exported("dense.bin")(jnp.ones((5, 3))).shape
         (5, 2)
     """
+    path = as_path(path, "export")
     platforms = _checked_platforms(platforms)
+    if not isinstance(vjp_order, int) or isinstance(vjp_order, bool) or vjp_order < 0:
+        raise ValueError(f"export: vjp_order must be a non-negative integer, got {vjp_order!r}")
     example = _input_shape(model, input_shape)
-    # As NumPy's arrays, so that it does not matter how they lie on devices.
+    batch = _symbolic_batch(example, dtype)
+    for name, tree in (("params", params), ("state", state)):
+        if not isinstance(tree, Mapping):
+            raise TypeError(
+                f"export: {name} must be a dictionary, as returned by init, "
+                f"got {tree!r} ({type(tree).__name__})"
+            )
+    # As NumPy arrays, so that their placement on devices does not matter.
     params, state = jax.device_get((params, state))
 
     def infer(x: Array) -> Array:
         return model.apply(params, state, x)[0]
 
-    # What JAX calls it in its messages.
+    # The name of the function in JAX's error messages.
     infer.__name__ = str(getattr(model, "name", type(model).__name__))
-    (batch,) = jax_export.symbolic_shape("batch")
-    x = jax.ShapeDtypeStruct((batch, *example), jax.dtypes.canonicalize_dtype(dtype))
-    exported = jax_export.export(jax.jit(infer), platforms=platforms)(x)
+    _check_weights(infer, batch)
+    exported = jax_export.export(jax.jit(infer), platforms=platforms)(batch)
     try:
         content = bytes(exported.serialize(vjp_order=vjp_order))
     except ImportError as error:
         raise _without_flatbuffers() from error
-    _write(Path(path), content + _checksum(content) + _SEAL)
+    with write_atomically(path) as file:
+        file.write(content + _checksum(content) + _SIGNATURE)
 
 
 @dataclass(frozen=True)
 class ExportedModel:
     """A model from a file of `export`: a function from a batch of examples to the outputs.
 
-    It works under `jax.jit`; its derivative by x is there as often as `vjp_order` said when it
-    was exported, and `jax.vmap` is not.
+    It works under `jax.jit`. It can be differentiated with respect to x as many times as
+    `vjp_order` said when it was exported; `jax.vmap` is not supported.
 
     Args:
-        path: the file that it comes from.
-        exported: what JAX read: its `platforms`, `in_avals`, `out_avals` and `mlir_module()`.
+        path: the file it was read from.
+        exported: what JAX deserialized: its `platforms`, `in_avals`, `out_avals` and
+            `mlir_module()`.
     """
 
     path: Path
     exported: jax_export.Exported = field(repr=False)  # which prints the whole model
 
     def __call__(self, x: Array) -> Array:
-        """Computes the outputs, on the device where `x` is.
+        """Computes the outputs, on the device of `x`.
 
         Args:
-            x: [batch, *input_shape], of the dtype for which the model was exported; a batch of
+            x: [batch, *input_shape], of the dtype that the model was exported for; a batch of
                 at least one.
 
         Returns:
             [batch, *output_shape].
 
         Raises:
-            TypeError: no array.
-            ValueError: an array of another shape or dtype, or a platform for which the model was
-                not exported.
+            TypeError: x is not an array.
+            ValueError: an array of another shape or dtype, or a platform that the model was not
+                exported for.
         """
         (expected,) = self.exported.in_avals
         if not hasattr(x, "ndim"):
@@ -153,16 +167,17 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
     """Reads a model that `export` wrote.
 
     Args:
-        path: the file. When the model runs it can call whatever jaxlib offers: it has to come
-            from someone you trust.
+        path: the file. A model can call anything that jaxlib offers: load only files that you
+            trust.
 
     Returns:
         A function from x, [batch, *input_shape], to the outputs, [batch, *output_shape].
 
     Raises:
-        ValueError: there is no such file, it is damaged or another kind of file, or it is of a
+        ValueError: the file does not exist, is damaged or of another kind, or was written by a
             version of JAX that this one cannot read.
-        ImportError: without flatbuffers.
+        TypeError: `path` is no path.
+        ImportError: flatbuffers is not installed.
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -173,25 +188,28 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
         >>> generate(jnp.zeros((2, 100))).shape, generate.exported.platforms
         ((2, 28, 28, 1), ('cpu', 'tpu'))
     """
-    path = Path(path)
+    path = as_path(path, "load_exported")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    end = len(content) - len(_SEAL)
-    start = end - _CHECKSUM_BYTES
-    if start < 0 or content[end:] != _SEAL:
         raise ValueError(
-            f"{path}: is not a whole file of jaxlayers.export; its end is missing, or it is "
-            "another kind of file"
+            f"{path}: cannot be read ({error.strerror}); path of load_exported must be a file "
+            "written by jaxlayers.export"
+        ) from error
+    end = len(content) - len(_SIGNATURE)
+    start = end - _CHECKSUM_BYTES
+    if start < 0 or content[end:] != _SIGNATURE:
+        raise ValueError(
+            f"{path}: is not a complete file; path of load_exported must be a file written by "
+            "jaxlayers.export, and this one is truncated or of another kind"
         )
     if _checksum(content[:start]) != content[start:end]:
-        raise ValueError(f"{path}: is damaged; its checksum is not that of its content")
+        raise ValueError(f"{path}: is damaged; its checksum does not match its content")
     try:
         return ExportedModel(path, jax_export.deserialize(bytearray(content[:start])))
     except ImportError as error:
         raise _without_flatbuffers() from error
-    except Exception as error:  # the checksum is right, so that it is a matter of versions
+    except Exception as error:  # the content is intact, so the version is the cause
         raise ValueError(
             f"{path}: jax {jax.__version__} cannot read it ({error}); export the model again "
             "with a version of jax that is closer to this one"
@@ -210,23 +228,46 @@ def _checked_platforms(platforms: Sequence[str]) -> tuple[str, ...]:
 
 
 def _input_shape(model: Layer, given: Sequence[int] | None) -> tuple[int, ...]:
+    if not isinstance(model, Layer):
+        raise TypeError(
+            f"export: model must be a jaxlayers.Layer, got {model!r} ({type(model).__name__})"
+        )
     shape = getattr(model, "input_shape", None) if given is None else given
     if shape is None:
         raise ValueError(
-            f"export: {model!r} was constructed without input_shape: give it here, the shape of "
-            "one example"
+            f"export: {model!r} was constructed without input_shape: input_shape must be the "
+            "shape of one example, a tuple of integers, got None"
         )
     return example_shape(model, shape)
 
 
-def _write(path: Path, content: bytes) -> None:
-    # In the same folder, because a rename is atomic only within one file system.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    """Returns the shape and the dtype of a batch of examples of any size."""
     try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        canonical = jax.dtypes.canonicalize_dtype(dtype)
+    except TypeError:
+        raise TypeError(
+            "export: dtype must be the dtype of the inputs, such as jnp.float32 or 'uint8', "
+            f"got {dtype!r}"
+        ) from None
+    (batch,) = jax_export.symbolic_shape("batch")
+    return jax.ShapeDtypeStruct((batch, *example), canonical)
+
+
+def _check_weights(infer: Any, batch: jax.ShapeDtypeStruct) -> None:
+    """Refuses params and state that the model cannot be applied to.
+
+    Raises:
+        ValueError: they are not those of the model for this input shape.
+    """
+    example = batch.shape[1:]
+    try:
+        jax.eval_shape(infer, jax.ShapeDtypeStruct((1, *example), batch.dtype))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            "export: params and state must be those that init returns for the model with "
+            f"input_shape={example}, and dtype ({batch.dtype}) one that it takes: {error}"
+        ) from error
 
 
 def _checksum(content: bytes) -> bytes:

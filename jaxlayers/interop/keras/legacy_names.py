@@ -1,8 +1,8 @@
-"""What Keras 2 called things that Keras 3 calls otherwise."""
+"""Names of Keras 2 that differ from those of Keras 3."""
 
 from typing import Any
 
-from jaxlayers import layers
+from jaxlayers._text import short_repr
 from jaxlayers.interop.keras.objects import plain
 
 CLASSES = {
@@ -16,27 +16,27 @@ CLASSES = {
     "MaxPool2D": "MaxPooling2D",
 }
 
-# Activations whose formula Keras 3 changed.
+# Activations that Keras 3 computes by another formula.
 CHANGED_ACTIVATIONS = ("hard_sigmoid",)
 
 
 def modern_class(name: str) -> str:
-    """Returns the class name of Keras 3."""
+    """Returns the class name in Keras 3."""
     return CLASSES.get(name, name)
 
 
 def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of a layer under the names of Keras 3.
+    """Returns the arguments of a layer under their names in Keras 3.
 
     Args:
-        class_name: of Keras 3.
-        config: the layer's config, without what all layers have.
+        class_name: in Keras 3.
+        config: the config of the layer.
     """
     config = dict(config)
     if class_name == "LeakyReLU" and "alpha" in config:
         config.setdefault("negative_slope", config.pop("alpha"))
     if class_name == "BatchNormalization":
-        config.pop("fused", None)  # how it was computed, not what
+        config.pop("fused", None)  # how it was computed; the result is the same
         axis = config.get("axis")
         if isinstance(axis, list | tuple) and len(axis) == 1:
             config["axis"] = axis[0]
@@ -44,10 +44,10 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def input_shape(config: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Returns the shape of the input with the batch, where a layer's config tells it.
+    """Returns the input shape, including the batch, from the config of a layer that has one.
 
     Raises:
-        ValueError: something that is no shape.
+        ValueError: a value that is not a shape.
     """
     for key in ("batch_shape", "batch_input_shape", "build_input_shape"):
         if config.get(key) is not None:
@@ -65,11 +65,8 @@ def _checked(shape: Any) -> tuple[Any, ...]:
         or len(shape) > 32
         or not all(d is None or (type(d) is int and d >= 0) for d in shape)
     ):
-        raise ValueError(f"{shape!r} is no shape of an input")
+        raise ValueError(
+            "the input shape must be a list of at most 32 integers that are not negative, or "
+            f"None, got {short_repr(shape)}"
+        )
     return shape
-
-
-def known_classes() -> dict[str, type]:
-    """Returns the layers of this library that Keras has, by their names."""
-    others = ("Layer", "SumPooling2D")
-    return {name: getattr(layers, name) for name in layers.__all__ if name not in others}

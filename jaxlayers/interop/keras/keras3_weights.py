@@ -1,59 +1,59 @@
-"""Where weights lie in a file of Keras 3, which numbers them.
+"""The location of weights in files of Keras 3, which numbers them.
 
-Each layer has a group that is called after its class, with a number where there are several, and
-in it are its weights: `layers/conv2d_1/vars/0`.
+Each layer has a group named after its class, numbered if there are several, which contains its
+weights: `layers/conv2d_1/vars/0`.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from jaxlayers.interop.keras.bare import bare
+from jaxlayers.interop.keras.dtype_policies import unwrapped
+from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, Stored
-from jaxlayers.interop.keras.problems import Problems
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.sequential import Sequential, snake_case
 
 
-def numbered(
+def group_paths(
     model: Any,
     functional: Collection[Path] | None = (),
     group: Node | None = None,
     above: Path = (),
 ) -> Iterator[tuple[Path, str]]:
-    """Yields the path of each layer, and that of its group in a file of Keras 3.
+    """Yields the path of each layer, and the path of its group in a file of Keras 3.
 
     Args:
         model: a `Sequential`, or one in `InBfloat16`.
-        functional: the models inside that are Functional ones in Keras, where they are called
-            otherwise; where it is `None`, the file tells.
-        group: where the layers of the model are in a file.
+        functional: the inner models that are Functional in Keras, whose groups have another
+            name; `None` to determine them from the file.
+        group: the group with the layers of the model.
         above: the path of the model.
 
     Raises:
-        ValueError: the file does not tell.
+        ValueError: the file does not determine them.
     """
     counts: Counter[str] = Counter()
-    for name, layer in bare(model).items():
-        inside, path = bare(layer), (*above, name)
+    for name, layer in unwrapped(model).items():
+        inside, path = unwrapped(layer), (*above, name)
         nested = isinstance(inside, Sequential)
-        called = snake_case(type(inside).__name__)
+        kind = snake_case(type(inside).__name__)
         if nested and functional is None:
-            called = _kind_in_file(name, group, counts)
+            kind = _kind_in_file(name, group, counts)
         elif nested and functional is not None and path in functional:
-            called = "functional"
-        place = f"layers/{_next(called, counts)}"
-        member = None if group is None else group.children.get(_next(called, counts))
-        counts[called] += 1
+            kind = "functional"
+        place = f"layers/{_next(kind, counts)}"
+        member = None if group is None else group.children.get(_next(kind, counts))
+        counts[kind] += 1
         if not nested:
             yield path, place
             continue
         below = None if member is None else _layers_group(member)
-        for inner_path, where in numbered(inside, functional, below, path):
+        for inner_path, where in group_paths(inside, functional, below, path):
             yield inner_path, f"{place}/{where}"
 
 
-def read_numbered(
+def read_keras3_weights(
     root: Node,
     model: Any,
     wanted: list[Weight],
@@ -64,15 +64,15 @@ def read_numbered(
 
     Args:
         root: of the file.
-        model: as in `numbered`.
+        model: as in `group_paths`.
         wanted: the weights of the model.
-        problems: where what is missing or too much is added.
-        functional: as in `numbered`.
+        problems: where missing and additional weights are added.
+        functional: as in `group_paths`.
     """
     top = _layers_group(root)
     if top is None:
-        raise ValueError("holds no weights of a Keras model: it has no group 'layers'")
-    places = dict(numbered(model, functional, top))
+        raise ValueError("holds no weights of a Keras model: the group 'layers' is missing")
+    places = dict(group_paths(model, functional, top))
     layers = top.path.strip("/")
     own = root.children.get("vars")
     stored = dict(_arrays(top))
@@ -91,11 +91,11 @@ def read_numbered(
 
 
 def _kind_in_file(name: str, group: Node | None, counts: Counter[str]) -> str:
-    """Returns whether a model inside the model is a Sequential or a Functional one in a file."""
+    """Returns whether an inner model is Sequential or Functional in a file."""
     members = {} if group is None else group.children
     found = [kind for kind in ("sequential", "functional") if _next(kind, counts) in members]
     if len(found) == 2:
-        # Which of them comes first is not said, but newer versions of Keras say their names.
+        # Their order is not stored, but newer versions of Keras store their names.
         found = [
             kind
             for kind in found
@@ -104,18 +104,18 @@ def _kind_in_file(name: str, group: Node | None, counts: Counter[str]) -> str:
         ]
         if len(found) != 1:
             raise ValueError(
-                f"holds weights of Sequential and of Functional models, and not which are those "
-                f"of {name}; load a .keras archive, which says it"
+                f"holds weights of Sequential and of Functional models, but not which are those "
+                f"of {name}; load a .keras archive, which says so"
             )
     return found[0] if found else "sequential"
 
 
-def _next(called: str, counts: Counter[str]) -> str:
-    return f"{called}_{counts[called]}" if counts[called] else called
+def _next(kind: str, counts: Counter[str]) -> str:
+    return f"{kind}_{counts[kind]}" if counts[kind] else kind
 
 
 def _layers_group(node: Node) -> Node | None:
-    # The second is what TensorFlow's Keras 2.12 called it.
+    # The second is the name in TensorFlow's Keras 2.12.
     members = node.children
     return members.get("layers") or members.get("_layer_checkpoint_dependencies")
 
@@ -128,7 +128,7 @@ def _by_layer(wanted: list[Weight]) -> dict[Path, list[Weight]]:
 
 
 def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, Stored]]:
-    """Yields all arrays below a group by their paths, but the states of random numbers."""
+    """Yields all arrays below a group with their paths, except the states of random generators."""
     seen = set() if seen is None else seen
     if node.address in seen:
         raise ValueError(f"{node.path}: is damaged: it is there twice")
@@ -136,6 +136,6 @@ def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, Sto
     if node.is_array:
         yield node.path, node.array
     for name, child in node.children.items():
-        # Dropout's; the key takes its place.
+        # That of Dropout; the key takes its place.
         if name != "seed_generator":
             yield from _arrays(child, seen)

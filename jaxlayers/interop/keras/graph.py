@@ -1,32 +1,43 @@
-"""The layers of a Keras model in the order in which they are applied."""
+"""The layers of a Keras model in the order in which they are applied.
+
+Only a chain of layers is supported: one input, one output, no branches, no shared layers.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxlayers.interop.keras.objects import short
+from jaxlayers._text import short_repr
 
 Entry = Mapping[str, Any]
 
 MODELS = ("Sequential", "Functional", "Model")
 INPUTS = ("InputLayer",)
 
+# More than any model that is a chain has.
+MOST_LAYERS = 1000
+
 
 def layers_of(class_name: str, config: Any) -> list[Entry]:
-    """Returns the entries of the layers of a model, the input among them, first to last.
+    """Returns the entries of the layers of a model, first to last, including the input.
 
     Args:
         class_name: one of `MODELS`.
-        config: the model's config; very old Sequential ones are a list of layers.
+        config: the config of the model; in early versions of Keras 2 that of a Sequential is a
+            list of layers.
 
     Raises:
-        ValueError: a model that is no chain, or no model.
+        ValueError: a model that is not a chain, or no config of a model.
     """
     entries = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(entries, list):
-        raise ValueError(f"the config of the {class_name} holds no list of layers")
+        raise ValueError(f"the config of a {class_name} must have a list of layers")
+    if len(entries) > MOST_LAYERS + 1:
+        raise ValueError(f"there are more than {MOST_LAYERS} layers, {len(entries)}")
     for entry in entries:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
-            raise ValueError(f"{short(entry)} is no layer")
+            raise ValueError(
+                f"{short_repr(entry)} is not the config of a layer, a dictionary with class_name"
+            )
     return entries if class_name == "Sequential" else _ordered(config, entries)
 
 
@@ -44,36 +55,36 @@ def _ordered(config: Mapping[str, Any], entries: list[Entry]) -> list[Entry]:
         if source is None:
             raise ValueError(
                 f"{name} ({entry['class_name']}) has {len(sources)} inputs; only a chain of layers "
-                "is supported, each with one"
+                "is supported, where each has one"
             )
         if source in followers:
             raise ValueError(
-                f"{source} goes into both {followers[source]} and {name}; only a chain of layers "
-                "is supported, without branches"
+                f"{source} is the input of both {followers[source]} and {name}; only a chain of "
+                "layers is supported, without branches"
             )
         followers[source] = name
     order = [first]
     while order[-1] in followers and len(order) <= len(entries):
         order.append(followers[order[-1]])
     if len(by_name) != len(entries) or len(order) != len(entries) or order[-1] != last:
-        raise ValueError(f"the layers are no chain from {first} to {last}")
+        raise ValueError(f"the layers are not a chain from {first} to {last}")
     if not set(order) <= by_name.keys():
-        raise ValueError(f"the layers between {first} and {last} are not all there")
+        raise ValueError(f"some layers between {first} and {last} are missing")
     return [by_name[name] for name in order]
 
 
 def _ends(config: Mapping[str, Any], key: str, what: str) -> list[str]:
-    """Returns the name of the layer that is the only input or output of the model."""
+    """Returns the name of the single input or output layer of the model."""
     found = config.get(key)
-    # One that is not in a list: Keras 3 writes [name, 0, 0], Keras 2 [[name, 0, 0]].
+    # A single one may be outside a list: Keras 3 writes [name, 0, 0], Keras 2 [[name, 0, 0]].
     if isinstance(found, list) and len(found) == 3 and isinstance(found[0], str):
         found = [found]
     if not isinstance(found, list) or len(found) != 1:
         count = len(found) if isinstance(found, list | dict) else "no"
-        raise ValueError(f"the model has {count} {what}; only models of one are supported")
+        raise ValueError(f"the model has {count} {what}; only models with one are supported")
     (end,) = found
     if not isinstance(end, list) or not end or not isinstance(end[0], str):
-        raise ValueError(f"{short(found)} names no layer")
+        raise ValueError(f"{short_repr(found)} does not name a layer")
     return [end[0]]
 
 
@@ -87,10 +98,10 @@ def _name(entry: Entry) -> str:
 
 
 def _sources(name: str, entry: Entry) -> list[str]:
-    """Returns the names of the layers whose outputs go into this one."""
+    """Returns the names of the layers whose outputs are the inputs of this one."""
     nodes = entry.get("inbound_nodes")
     if not isinstance(nodes, list):
-        raise ValueError(f"{name} ({entry['class_name']}) does not say what goes into it")
+        raise ValueError(f"{name} ({entry['class_name']}) has no inbound_nodes")
     if len(nodes) > 1:
         raise ValueError(
             f"{name} ({entry['class_name']}) is used {len(nodes)} times; shared layers are not "
@@ -100,22 +111,22 @@ def _sources(name: str, entry: Entry) -> list[str]:
     for node in nodes:
         for source, index, output, options in _tensors(node):
             if index != 0 or output != 0:
-                raise ValueError(f"{name} takes another output of {source} than its first")
+                raise ValueError(f"{name} uses an output of {source} other than its first")
             if any(value not in (None, False) for value in options.values()):
                 raise ValueError(
-                    f"{name} ({entry['class_name']}) is called with {short(dict(options))}, which "
-                    "is not supported"
+                    f"{name} ({entry['class_name']}) is called with {short_repr(dict(options))}, "
+                    "which is not supported"
                 )
             sources.append(source)
     return sources
 
 
 def _tensors(node: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
-    """Yields the layer, its node, its output and the options of each input of a node."""
+    """Yields the layer, its node, its output index and the options of each input of a node."""
     if isinstance(node, Mapping):  # Keras 3
         arguments, options = node.get("args"), node.get("kwargs") or {}
         if not isinstance(arguments, list) or not isinstance(options, Mapping):
-            raise ValueError(f"{short(node)} is no call of a layer")
+            raise ValueError(f"{short_repr(node)} is not a call of a layer")
         for tensor in arguments:
             if isinstance(tensor, list):
                 yield from _tensors({"args": tensor, "kwargs": options})
@@ -127,15 +138,15 @@ def _tensors(node: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
     if isinstance(node, list) and node and isinstance(node[0], str):
         node = [node]
     if not isinstance(node, list):
-        raise ValueError(f"{short(node)} is no call of a layer")
+        raise ValueError(f"{short_repr(node)} is not a call of a layer")
     for tensor in node:
         options = tensor[3] if isinstance(tensor, list) and len(tensor) == 4 else {}
         if not isinstance(options, Mapping):
-            raise ValueError(f"{short(node)} is no call of a layer")
+            raise ValueError(f"{short_repr(node)} is not a call of a layer")
         yield *_history(tensor[:3] if isinstance(tensor, list) else None, tensor), options
 
 
 def _history(history: Any, tensor: Any) -> tuple[str, Any, Any]:
     if not isinstance(history, list) or len(history) != 3 or not isinstance(history[0], str):
-        raise ValueError(f"{short(tensor)} is no output of a layer")
+        raise ValueError(f"{short_repr(tensor)} is not an output of a layer")
     return history[0], history[1], history[2]

@@ -1,0 +1,363 @@
+"""From a config to the model."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from jaxlayers._text import short_repr
+from jaxlayers.interop.keras import dtype_policies, graph, legacy_names, objects
+from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.layer_config import class_of, keras_classes, read_layer
+from jaxlayers.layer import Layer
+from jaxlayers.precision import InBfloat16
+from jaxlayers.sequential import Sequential
+
+# What Keras's config cannot express is in an entry of this name beside it, which Keras ignores.
+EXACT = "jaxlayers"
+
+_DEEPEST = 16
+# A Sequential computes the shapes of its layers, and each model around it does so again, in a
+# millisecond or so per layer.
+_MOST_SHAPES = 6 * graph.MOST_LAYERS
+_MOST_WRAPPERS = 8
+
+# The arguments of a Sequential that its exact form may have, and their types.
+_OF_A_SEQUENTIAL = {"name": str, "input_shape": tuple | None, "fuse": bool}
+
+Path = tuple[str, ...]
+Entry = Mapping[str, Any]
+InputShape = tuple[int | None, ...] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """A model, and what its config says about its weights.
+
+    Attributes:
+        model: a layer; of most configs a `Sequential`, or one in `InBfloat16`.
+        input_shape: shape of one example, `None` in it for any size; `None` if the config has
+            none.
+        dtypes: the dtype of the weights of each layer; `None` for any float dtype.
+        frozen: the layers with `trainable=False`.
+        functional: the inner models that are Functional in Keras; `None` if unknown.
+    """
+
+    model: Any
+    input_shape: InputShape
+    dtypes: dict[Path, str] | None
+    frozen: list[Path]
+    functional: set[Path] | None
+
+
+def from_config(config: Any) -> Layer:
+    """Makes a model from its config.
+
+    Everything but the model, such as the optimizer it was compiled with, is ignored. So is
+    `trainable`: in this library the optimizer decides which params are trained.
+
+    Args:
+        config: what `serialize` returns here, or `json.loads(model.to_json())` and
+            `model.get_config()` in Keras 3 or Keras 2: of a Sequential, of a Functional model
+            that is a chain of layers, or of a single layer.
+
+    Returns:
+        A `Sequential` with Keras's names of the layers; in `InBfloat16` for the dtype policy
+        `mixed_bfloat16`. From the config of `serialize` a model equal to the serialized one.
+
+    Raises:
+        ValueError: no config, or one with anything that this library does not have; the message
+            lists all of it, by layer and class.
+
+    Example:
+        >>> dense = {"class_name": "Dense", "config": {"name": "scores", "units": 2}}
+        >>> model = from_config({"class_name": "Sequential", "config": {"layers": [dense]}})
+        >>> model.names, model["scores"]
+        (('scores',), Dense(units=2))
+    """
+    with about("from_config: config"):
+        return cast(Layer, read(config).model)
+
+
+def read(config: Any, keras: Any = None) -> Read:
+    """Makes a model from its config; see `from_config`.
+
+    Args:
+        config: as there.
+        keras: the version of Keras that wrote it, unless the config says so.
+    """
+    if isinstance(config, Mapping):
+        keras = config.get("keras_version", keras)
+    try:
+        return _read(_entry(config), keras if isinstance(keras, str) else "3")
+    except RecursionError:
+        raise ValueError("holds a config that is nested too deeply") from None
+
+
+def parse(text: str | bytes) -> Any:
+    """Returns the value of JSON text.
+
+    Raises:
+        ValueError: not JSON, or with numbers that are not finite.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"holds a config that is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _read(entry: Entry, keras: str) -> Read:
+    problems = Problems()
+    kinds = set(_policies(entry, 0))
+    reader = _Reader(
+        problems,
+        exact=isinstance(entry.get(EXACT), Mapping),
+        mixed_in_part=dtype_policies.MIXED in kinds and len(kinds) > 1,
+        keras2=keras.startswith(("1", "2")),
+    )
+    if _is_model(entry):
+        model, shape = reader.model(entry, ())
+    else:
+        _, model, shape = reader.layer(entry, ())
+    problems.refuse("holds what this library does not have, or computes differently from Keras:")
+    if kinds == {dtype_policies.MIXED} and not reader.exact:
+        model = InBfloat16(model)
+    return Read(model, shape, reader.dtypes, reader.frozen, reader.functional)
+
+
+class _Reader:
+    """Reads layers, and collects the problems."""
+
+    def __init__(
+        self, problems: Problems, *, exact: bool, mixed_in_part: bool, keras2: bool
+    ) -> None:
+        self.problems = problems
+        self.exact = exact
+        self.mixed_in_part = mixed_in_part
+        self.keras2 = keras2
+        self.dtypes: dict[Path, str] = {}
+        self.frozen: list[Path] = []
+        self.functional: set[Path] = set()
+        self.count = 0
+        self.shapes = 0
+        self.full = False
+
+    def model(self, entry: Entry, path: Path) -> tuple[Any, InputShape]:
+        """Returns a Sequential and its input shape; `None` for it after a problem."""
+        class_name, config = entry["class_name"], entry.get("config")
+        own_name = _name_of(config) or "sequential"
+        called = path[-1] if path else own_name
+        where = "/".join(path) or called
+        before = self.problems.count
+        try:
+            if len(path) > _DEEPEST:
+                raise ValueError(f"models are nested too deeply, more than {_DEEPEST} levels")
+            if not called.isprintable():
+                raise ValueError(f"the name {called!r} has characters that cannot be printed")
+            entries = graph.layers_of(class_name, config)
+            shape = _input_shape(config, entries, entry.get("build_config"))
+            wrappers, exact = self._exact(entry, _OF_A_SEQUENTIAL)
+        except ValueError as error:
+            self.problems.add(str(error), where, class_name)
+            return None, None
+        members: dict[str, Layer] = {}
+        for position, inner in enumerate(entries):
+            if inner["class_name"] in graph.INPUTS:
+                self._check_input(inner, position, path)
+                continue
+            name, layer, inner_shape = self.layer(inner, path)
+            if not members and shape is None:
+                shape = inner_shape
+            if layer is not None and name in members:
+                self.problems.add("two layers have this name", name, inner["class_name"])
+            elif layer is not None:
+                members[name] = layer
+        if self.problems.count > before:
+            return None, None
+        arguments: dict[str, Any] = {
+            "input_shape": shape if shape is not None and None not in shape else None,
+            "name": called,
+            **exact,
+        }
+        try:
+            model: Layer = Sequential(tuple(members.values()), names=tuple(members), **arguments)
+        except Exception as error:  # JAX's own shape checks raise many types
+            notes = " ".join(getattr(error, "__notes__", ()))
+            what = str(error) or type(error).__name__
+            self.problems.add(f"{what} {notes}".strip(), where, class_name)
+            return None, None
+        for _ in range(wrappers):
+            model = InBfloat16(model)
+        return model, shape
+
+    def layer(self, entry: Entry, path: Path) -> tuple[str, Layer | None, InputShape]:
+        """Returns the name, the layer and, if it is a model, its input shape."""
+        class_name, config = entry["class_name"], entry.get("config")
+        name = _name_of(config) or _name_of(entry) or f"layer_{self.count}"
+        own_path = (*path, name)
+        where = "/".join(own_path)
+        self.count += 1
+        self.shapes += len(own_path)
+        if self.count > graph.MOST_LAYERS or self.shapes > _MOST_SHAPES:
+            if not self.full:
+                what = (
+                    f"there are more than {graph.MOST_LAYERS} layers, or too many in inner models"
+                )
+                self.problems.add(what, where, class_name)
+            self.full = True
+            return name, None, None
+        if not name.isprintable():
+            self.problems.add("the name has characters that cannot be printed", where, class_name)
+            return name, None, None
+        if _is_model(entry):
+            if class_name != "Sequential":
+                self.functional.add(own_path)
+            return name, *self.model(entry, own_path)
+        cls = class_of(entry)
+        if cls is None or not isinstance(config, Mapping):
+            what = "has no config" if cls is not None else _why_not(entry)
+            self.problems.add(what, where, class_name)
+            return name, None, None
+        return name, self._single(cls, entry, config, own_path), None
+
+    def _single(self, cls: Any, entry: Entry, config: Entry, path: Path) -> Layer | None:
+        """Returns a layer that is not a model; `None` after a problem."""
+
+        def report(what: str) -> None:
+            self.problems.add(what, "/".join(path), entry["class_name"])
+
+        try:
+            policy = dtype_policies.read_policy(config.get("dtype"))
+            wrappers, exact = self._exact(entry)
+        except ValueError as error:
+            report(str(error))
+            return None
+        made = read_layer(cls, config, exact, report, keras2=self.keras2)
+        if made is None:
+            return None
+        self.dtypes[path] = dtype_policies.VARIABLES[policy]
+        if config.get("trainable") is False:
+            self.frozen.append(path)
+        if not self.exact:
+            wrappers = int(self.mixed_in_part and policy == dtype_policies.MIXED)
+        for _ in range(wrappers):
+            made = InBfloat16(made)
+        return made
+
+    def _exact(
+        self, entry: Entry, allowed: Mapping[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Returns how many `InBfloat16` are around a layer, and its exact arguments."""
+        found = entry.get(EXACT, {}) if self.exact else {}
+        if not isinstance(found, Mapping) or not found.keys() <= {"in_bfloat16", "arguments"}:
+            raise ValueError(
+                f"{EXACT} must have only in_bfloat16 and arguments, got {short_repr(found)}"
+            )
+        wrappers, arguments = found.get("in_bfloat16", 0), found.get("arguments", {})
+        if type(wrappers) is not int or not 0 <= wrappers <= _MOST_WRAPPERS:
+            raise ValueError(
+                f"in_bfloat16 must be an integer from 0 to {_MOST_WRAPPERS}, "
+                f"got {short_repr(wrappers)}"
+            )
+        if not isinstance(arguments, Mapping):
+            raise ValueError(f"arguments must be a dictionary, got {short_repr(arguments)}")
+        if allowed is None:
+            return wrappers, dict(arguments)
+        if not arguments.keys() <= allowed.keys():
+            raise ValueError(f"arguments may be {', '.join(allowed)}, got {short_repr(arguments)}")
+        exact = {key: objects.plain(value) for key, value in arguments.items()}
+        for key, value in exact.items():
+            if not isinstance(value, allowed[key]) or not str(value).isprintable():
+                raise ValueError(f"{key}={short_repr(value)} is not an argument of Sequential")
+        return wrappers, exact
+
+    def _check_input(self, entry: Entry, position: int, path: Path) -> None:
+        config = entry.get("config")
+        name = "/".join((*path, _name_of(config) or "input"))
+        if position > 0:
+            self.problems.add("an input must be the first layer", name, entry["class_name"])
+        for kind in ("sparse", "ragged", "optional"):
+            if isinstance(config, Mapping) and config.get(kind):
+                self.problems.add(f"{kind} inputs are not supported", name, entry["class_name"])
+
+
+def _entry(config: Any) -> Entry:
+    """Returns the class name and the config of a model, from any form that Keras gives it."""
+    if isinstance(config, list):  # a Sequential in early versions of Keras 2
+        return {"class_name": "Sequential", "config": config}
+    if not isinstance(config, Mapping):
+        hint = "; apply json.loads to it" if isinstance(config, str | bytes) else ""
+        raise ValueError(
+            "holds no config of a model or a layer, a dictionary with class_name and config, "
+            f"but {short_repr(config)}{hint}"
+        )
+    if "class_name" not in config and isinstance(config.get("layers"), list):
+        kind = "Functional" if "input_layers" in config else "Sequential"
+        return {"class_name": kind, "config": config}
+    if not isinstance(config.get("class_name"), str):
+        raise ValueError(
+            "holds no class_name: a config of a model or a layer is a dictionary with class_name "
+            f"and config, got {short_repr(dict(config))}"
+        )
+    if not _is_model(config) and class_of(config) is None:
+        raise ValueError(
+            f"holds a model of class {short_repr(config['class_name'])}; only Sequential and "
+            "Functional models of Keras's own are supported, since those of other classes are "
+            "code, and single layers of this library"
+        )
+    return config
+
+
+def _is_model(entry: Entry) -> bool:
+    return entry["class_name"] in graph.MODELS and objects.is_keras(entry)
+
+
+def _policies(entry: Any, depth: int) -> Iterator[str]:
+    """Yields the dtype policy of each layer that has a known one."""
+    config = entry.get("config")
+    if entry.get("class_name") in graph.MODELS:
+        entries = config.get("layers") if isinstance(config, Mapping) else config
+        for inner in entries if isinstance(entries, list) and depth <= _DEEPEST else ():
+            if isinstance(inner, Mapping):
+                yield from _policies(inner, depth + 1)
+    elif entry.get("class_name") not in graph.INPUTS and isinstance(config, Mapping):
+        try:
+            yield dtype_policies.read_policy(config.get("dtype"))
+        except ValueError:
+            return  # reported where the layer is read
+
+
+def _input_shape(config: Any, entries: list[Entry], built: Any) -> InputShape:
+    """Returns the shape of one example, from wherever a config has it."""
+    first = entries[0] if entries else {}
+    places = [first.get("config"), config, built, first.get("build_config")]
+    for place in places:
+        if not isinstance(place, Mapping):
+            continue
+        # In build_config, input_shape includes the batch.
+        if place in (built, first.get("build_config")) and place.get("input_shape") is not None:
+            place = {"batch_shape": place["input_shape"]}
+        shape = legacy_names.input_shape(dict(place))
+        if shape is not None:
+            if not shape:
+                raise ValueError("the input shape must have a batch axis, got ()")
+            return shape[1:]
+    return None
+
+
+def _name_of(config: Any) -> str | None:
+    name = config.get("name") if isinstance(config, Mapping) else None
+    return name if isinstance(name, str) and 0 < len(name) < 256 else None
+
+
+def _why_not(entry: Entry) -> str:
+    if not objects.is_keras(entry):
+        where = entry.get("module") or entry.get("registered_name")
+        return f"a user-defined class, of {short_repr(where)}; its code is not in the file"
+    if entry["class_name"] in ("Lambda", "TFOpLambda", "SlicingOpLambda"):
+        return "holds code, which is never run"
+    return f"not supported, only {', '.join(keras_classes())}"

@@ -1,0 +1,73 @@
+"""Keras's dtype policies: the dtype of the weights and that of the computation.
+
+`mixed_bfloat16`, whose weights are float32, is `InBfloat16` in this library.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxlayers._text import short_repr
+from jaxlayers.precision import InBfloat16
+from jaxlayers.sequential import Sequential
+
+MIXED = "mixed_bfloat16"
+
+# The dtype of the weights under each policy.
+VARIABLES = {
+    "float32": "float32",
+    "float64": "float64",
+    "float16": "float16",
+    "bfloat16": "bfloat16",
+    MIXED: "float32",
+}
+
+
+def read_policy(value: Any) -> str:
+    """Returns the name of the policy in the `dtype` of a layer's config.
+
+    Raises:
+        ValueError: a policy that this library does not support.
+    """
+    if isinstance(value, Mapping):
+        config = value.get("config")
+        value = config.get("name") if isinstance(config, Mapping) else None
+        if not isinstance(value, str):
+            raise ValueError("dtype: a policy needs a name, got none")
+    name = "float32" if value is None else value
+    if not isinstance(name, str) or name not in VARIABLES:
+        raise ValueError(
+            f"dtype policy {short_repr(name)} is not supported, only {', '.join(VARIABLES)}"
+        )
+    return name
+
+
+def write_policy(name: str) -> dict[str, Any]:
+    """Returns the config of a policy."""
+    return {
+        "module": "keras",
+        "class_name": "DTypePolicy",
+        "config": {"name": name},
+        "registered_name": None,
+    }
+
+
+def unwrapped(layer: Any) -> Any:
+    """Returns the layer inside `InBfloat16`; the layer itself where it is not in one."""
+    while isinstance(layer, InBfloat16):
+        layer = layer.layer
+    return layer
+
+
+def sequential_of(model: Any, caller: str) -> Sequential:
+    """Returns the Sequential that a model is, or that is inside its `InBfloat16`.
+
+    Raises:
+        TypeError: any other model; the message begins with the `caller`.
+    """
+    found = unwrapped(model)
+    if not isinstance(found, Sequential):
+        raise TypeError(
+            f"{caller}: model must be a Sequential, got {short_repr(model)} "
+            f"({type(model).__name__})"
+        )
+    return found

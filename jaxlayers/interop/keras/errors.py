@@ -1,0 +1,56 @@
+"""All problems with a model or a file in one error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jaxlayers._text import printable
+
+# A damaged file may have thousands of problems; a person reads the first few.
+_SHOWN = 50
+_LONGEST = 1000
+
+
+class Problems:
+    """The problems found so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._shown: list[str] = []
+
+    def add(self, what: str, name: str = "", class_name: str = "") -> None:
+        """Adds a problem, with the name and the class of the layer that has it."""
+        self.count += 1
+        if len(self._shown) >= _SHOWN:
+            return
+        where = f"{name[:_LONGEST]} ({class_name[:100]})" if class_name else name[:_LONGEST]
+        self._shown.append(f"{where}: {what[:_LONGEST]}" if where else what[:_LONGEST])
+
+    def refuse(self, title: str, error: type[ValueError] = ValueError) -> None:
+        """Raises an error that lists the problems, if there are any.
+
+        Args:
+            title: the first line of the message.
+            error: the class of the error.
+
+        Raises:
+            ValueError: there are problems.
+        """
+        if not self.count:
+            return
+        lines = [title, *self._shown]
+        if self.count > _SHOWN:
+            lines.append(f"and {self.count - _SHOWN} more")
+        raise error(printable("\n  ".join(lines)))
+
+
+@contextmanager
+def about(source: object) -> Iterator[None]:
+    """Prefixes a `ValueError` about the content of a file or an argument with its name."""
+    try:
+        yield
+    except ValueError as error:
+        message = printable("\n".join([str(error), *getattr(error, "__notes__", ())]))
+        separator = " " if message.startswith(("is ", "has ", "holds ")) else ": "
+        raise ValueError(f"{source}{separator}{message}") from error
+    except RecursionError:
+        raise ValueError(f"{source} is nested too deeply") from None

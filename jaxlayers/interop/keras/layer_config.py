@@ -1,0 +1,223 @@
+"""The class and the arguments of a single layer in a config, both ways."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxlayers import layers
+from jaxlayers._text import short_repr
+from jaxlayers.interop.keras import legacy_names, objects
+from jaxlayers.layer import Layer
+
+# The module of the layers that Keras does not have.
+OWN_MODULE = "jaxlayers.layers"
+_OWN = ("SumPooling2D",)
+# The base class; and a dtype policy in Keras.
+_NO_CLASS = ("Layer", "InBfloat16")
+
+_OF_EVERY_LAYER = (
+    "name",
+    "trainable",
+    "dtype",
+    "batch_shape",
+    "batch_input_shape",
+    "input_shape",
+    "input_dim",
+)
+# The key takes the place of a seed.
+_IGNORED = {"Dropout": ("seed",)}
+
+# Newer than Keras 3.0; they are written only where they have an effect.
+_NEWER = ("renorm", "renorm_clipping", "renorm_momentum")
+
+
+def keras_classes() -> dict[str, Any]:
+    """Returns the layers of this library that Keras has, by name."""
+    others = (*_NO_CLASS, *_OWN)
+    return {name: getattr(layers, name) for name in layers.__all__ if name not in others}
+
+
+def own_classes() -> dict[str, Any]:
+    """Returns the layers of this library that Keras does not have, by name."""
+    return {name: getattr(layers, name) for name in _OWN}
+
+
+def class_of(entry: Mapping[str, Any]) -> Any:
+    """Returns the class of the layer that an entry of a config describes; `None` if unknown."""
+    name = legacy_names.modern_class(entry["class_name"])
+    if entry.get("module") == OWN_MODULE:
+        return own_classes().get(name)
+    return keras_classes().get(name) if objects.is_keras(entry) else None
+
+
+def read_layer(
+    cls: Any,
+    config: Mapping[str, Any],
+    exact: Mapping[str, Any],
+    report: Callable[[str], None],
+    *,
+    keras2: bool = False,
+) -> Layer | None:
+    """Makes a layer.
+
+    Args:
+        cls: its class.
+        config: its config in Keras's form.
+        exact: arguments in the form of `write_exact`, which replace those of `config`.
+        report: called with each problem.
+        keras2: whether Keras 2 wrote the config.
+
+    Returns:
+        The layer; `None` after a problem.
+    """
+    arguments: dict[str, Any] = {}
+    complete = True
+    fields = {field.name for field in dataclasses.fields(cls) if field.init}
+    modern = legacy_names.modern_arguments(cls.__name__, dict(config))
+    for key, value in modern.items():
+        if key in _OF_EVERY_LAYER or key in _IGNORED.get(cls.__name__, ()):
+            continue
+        try:
+            if key in fields:
+                arguments[key] = _read_argument(cls, key, value, keras2)
+            elif value is not None:
+                raise ValueError(f"{short_repr(value)} is not supported")
+        except (ValueError, TypeError) as error:
+            report(f"{key}={error}" if key not in fields else f"{key}: {error}")
+            complete = False
+    for key, value in exact.items():
+        try:
+            if key not in fields:
+                raise ValueError(f"{cls.__name__} has no such argument")
+            arguments[key] = _read_exact(key, value)
+        except (ValueError, TypeError) as error:
+            report(f"{key}: {error}")
+            complete = False
+    if not complete:
+        return None
+    try:
+        layer: Layer = cls(**arguments)
+    except (ValueError, TypeError, OverflowError) as error:
+        report(str(error).removeprefix(f"{cls.__name__}: "))
+        return None
+    return layer
+
+
+def write_layer(layer: Any, report: Callable[[str], None]) -> dict[str, Any]:
+    """Returns the arguments of a layer in Keras's form, as far as Keras has one.
+
+    Args:
+        layer: an instance of one of `keras_classes`.
+        report: called with each argument that Keras cannot read.
+    """
+    config = {}
+    for name in _written(layer):
+        try:
+            config[name] = _through_json(_keras_form(name, getattr(layer, name)))
+        except (ValueError, TypeError) as error:
+            report(f"{name}: {error}")
+    return config
+
+
+def write_layer_exactly(
+    layer: Any, report: Callable[[str], None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns two dictionaries of arguments, of which `read_layer` makes an equal layer.
+
+    Args:
+        layer: an instance of one of `keras_classes` or `own_classes`.
+        report: called with each argument that no config can hold.
+
+    Returns:
+        The arguments in Keras's form, and those that this form does not give exactly, in the
+        form of `write_exact`. An argument that has no form in Keras is only in the first.
+    """
+    config: dict[str, Any] = {}
+    exact: dict[str, Any] = {}
+    fields = [field.name for field in dataclasses.fields(layer) if field.init]
+    complete = True
+    for name in fields:
+        value = getattr(layer, name)
+        try:
+            exact[name] = _through_json(_exact_form(name, value))
+            if name in _written(layer):
+                try:
+                    config[name] = _through_json(_keras_form(name, value))
+                except ValueError:
+                    config[name] = exact[name]
+        except (ValueError, TypeError) as error:
+            report(f"{name}: {error}")
+            complete = False
+    if not complete:
+        return config, {}
+    cls = type(layer)
+    made = read_layer(cls, config, {}, lambda _: None)
+    exact = {name: exact[name] for name in fields if made is None or not _same(layer, made, name)}
+    if exact:
+        made = read_layer(cls, config, exact, report)
+        for name in exact:
+            if made is not None and not _same(layer, made, name):
+                report(f"{name}: a config cannot hold {short_repr(getattr(layer, name))}")
+    return config, exact
+
+
+def _written(layer: Any) -> list[str]:
+    """Returns the names of the arguments that Keras's form has."""
+    return [
+        field.name
+        for field in dataclasses.fields(layer)
+        if field.init and (field.name not in _NEWER or layer.renorm)
+    ]
+
+
+def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
+    kind = objects.kind_of(key)
+    if kind is None:
+        return objects.plain(value)
+    found = objects.read(kind, value)
+    if keras2 and kind == "activation" and found in legacy_names.CHANGED_ACTIVATIONS:
+        raise ValueError(f"{found} has another formula in Keras 2 than in Keras 3 and here")
+    default = cls.__dataclass_fields__[key].default
+    if kind == "activation":
+        # Keras writes "linear" for None.
+        return default if default is None and found == "linear" else found
+    found = objects.shortened(kind, found)
+    return default if found == default else found
+
+
+def _read_exact(key: str, value: Any) -> Any:
+    kind = objects.kind_of(key)
+    return objects.plain(value) if kind is None else objects.read(kind, value)
+
+
+def _keras_form(name: str, value: Any) -> Any:
+    kind = objects.kind_of(name)
+    return _plain_form(name, value) if kind is None else objects.write(kind, value)
+
+
+def _exact_form(name: str, value: Any) -> Any:
+    kind = objects.kind_of(name)
+    return _plain_form(name, value) if kind is None else objects.write_exact(kind, value)
+
+
+def _plain_form(name: str, value: Any) -> Any:
+    if name == "renorm_clipping" and value is not None:
+        return dict(value)
+    return objects.as_json(value)
+
+
+def _through_json(value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"must be finite numbers, strings or lists of them, got {short_repr(value)}"
+        ) from None
+
+
+def _same(layer: Any, other: Any, name: str) -> bool:
+    try:
+        return bool(getattr(layer, name) == getattr(other, name))
+    except Exception:  # arrays compare to arrays
+        return False

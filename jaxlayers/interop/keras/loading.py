@@ -1,0 +1,171 @@
+"""Reading of models and weights from Keras's files."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxlayers._files import as_path
+from jaxlayers.interop.keras import archive, deserialization, hdf5, weights
+from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
+from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
+from jaxlayers.interop.keras.keras3_weights import read_keras3_weights
+from jaxlayers.layer import Layer, Params, State
+from jaxlayers.sequential import Sequential
+
+_ZIP = b"PK"
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
+    """Reads a model that Keras has saved; needs neither Keras nor TensorFlow.
+
+    The optimizer, the loss and the metrics that the model was compiled with are ignored. Layers
+    with `trainable=False` are read like all others, with a warning that names them.
+
+    Args:
+        path: a `.keras` archive, or a whole model in `.h5`.
+
+    Returns:
+        The model, its params and its state: a `Sequential`, in `InBfloat16` for the dtype policy
+        `mixed_bfloat16`, and what its `init` would return, with the values of the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        IsADirectoryError: a folder.
+        ValueError: a file of another kind, or a damaged one; a model with anything that this
+            library does not have; weights that are missing, that the model does not have, or
+            that have other shapes or dtypes. The message lists all of it.
+        TypeError: `path` is no path.
+
+    Reference:
+        https://keras.io/guides/serialization_and_saving/
+
+    Example:
+        >>> load("x.keras")
+        Traceback (most recent call last):
+        FileNotFoundError: x.keras: there is no such file; path of load must be a .keras or .h5 file
+    """
+    path = _existing(path, "load")
+    with about(path):
+        if _is_zip(path):
+            members = archive.read_members(path)
+            metadata = deserialization.parse(members.get(archive.METADATA, b"{}"))
+            version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+            read = deserialization.read(deserialization.parse(members[archive.CONFIG]), version)
+            root, by_name = hdf5.File(members[archive.WEIGHTS]).root, False
+        else:
+            file = hdf5.File(path.read_bytes())
+            texts = file.root.strings("model_config")
+            if not texts:
+                raise ValueError(
+                    "holds no model, only weights: construct the model and call "
+                    "load_weights(path, model)"
+                )
+            version = (file.root.strings("keras_version") or ["2"])[0]
+            read = deserialization.read(deserialization.parse(texts[0]), version)
+            weights_group = file.root.children.get("model_weights")
+            if weights_group is None:
+                raise ValueError("holds no model_weights")
+            root, by_name = weights_group, True
+        if not isinstance(unwrapped(read.model), Sequential):
+            raise ValueError("holds the config of a single layer, not of a model")
+        params, state = _weights(root, by_name, read)
+    if read.frozen:
+        names = ", ".join("/".join(layer) for layer in read.frozen[:20])
+        warnings.warn(
+            f"{path}: Keras does not train {names}; to keep these layers constant, exclude them "
+            "from the optimizer, for example with optax.masked",
+            stacklevel=2,
+        )
+    return read.model, params, state
+
+
+def load_weights(
+    path: str | os.PathLike[str], model: Layer, *, input_shape: Sequence[int] | None = None
+) -> tuple[Params, State]:
+    """Reads the weights of a model from a file of Keras.
+
+    Args:
+        path: a `.weights.h5` of Keras 3, an `.h5` of weights or of a whole model of Keras 2, or a
+            `.keras` archive.
+        model: a `Sequential` with the layers of these weights, or one in `InBfloat16`. The names
+            of the layers matter only if there are inner models.
+        input_shape: shape of one example; required if the model was constructed without.
+
+    Returns:
+        Params and state of the model, in the dtypes of the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        IsADirectoryError: a folder.
+        ValueError: as in `load`, or no `input_shape`.
+        TypeError: the model is no `Sequential`, or `path` is no path.
+    """
+    sequential = sequential_of(model, "load_weights")
+    shape = sequential.input_shape if input_shape is None else tuple(input_shape)
+    if shape is None:
+        raise ValueError(
+            f"load_weights: model {sequential.name!r} was constructed without input_shape: "
+            "input_shape must be the shape of one example, a tuple of integers, got None"
+        )
+    path = _existing(path, "load_weights")
+    with about(path):
+        if _is_zip(path):
+            data = archive.read_members(path)[archive.WEIGHTS]
+        else:
+            data = path.read_bytes()
+        root = hdf5.File(data).root
+        whole = root.children.get("model_weights")
+        by_name = whole is not None or is_keras2(root)
+        read = deserialization.Read(model, tuple(shape), None, [], None)
+        return _weights(whole or root, by_name, read)
+
+
+def _existing(path: str | os.PathLike[str], caller: str) -> Path:
+    found = as_path(path, caller)
+    allowed = f"path of {caller} must be a .keras or .h5 file"
+    if found.is_dir():
+        raise IsADirectoryError(f"{found}: is a folder; {allowed}")
+    if not found.is_file():
+        what = "not a regular file" if found.exists() else "there is no such file"
+        raise FileNotFoundError(f"{found}: {what}; {allowed}")
+    return found
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
+
+
+def _weights(root: hdf5.Node, by_name: bool, read: deserialization.Read) -> tuple[Params, State]:
+    """Returns params and state of the model, with the values of a file."""
+    if read.input_shape is None:
+        raise ValueError("holds a model without input shape, which has never been built")
+    wanted = weights.weights_of(read.model, read.input_shape)
+    problems = Problems()
+    if by_name:
+        found = read_keras2_weights(root, wanted, problems)
+    else:
+        found = read_keras3_weights(root, read.model, wanted, problems, read.functional)
+    arrays = weights.read_values(wanted, found, read.dtypes, problems)
+    problems.refuse("holds other weights than the model has; layers and shapes must be the same:")
+    params: Params = {}
+    state: State = {}
+    for weight, array in arrays.items():
+        tree = params if weight.trainable else state
+        _at(tree, weight.layer)[weight.name] = jnp.asarray(array)
+    for path, layer in weights.leaves(read.model):
+        if getattr(layer, "activity_regularizer", None) is not None:
+            _at(state, path)["activity_penalty"] = jnp.zeros(())
+    return params, state
+
+
+def _at(tree: dict[str, Any], path: weights.Path) -> dict[str, Any]:
+    """Returns the dictionary at a path, which is made if there is none."""
+    for name in path:
+        tree = tree.setdefault(name, {})
+    return tree

@@ -1,0 +1,143 @@
+"""Writing of models to `.keras` archives."""
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxlayers._files import as_path
+from jaxlayers.interop.keras import archive, serialization, weights
+from jaxlayers.interop.keras.dtype_policies import sequential_of
+from jaxlayers.interop.keras.errors import Problems
+from jaxlayers.interop.keras.keras3_weights import group_paths
+from jaxlayers.interop.keras.weights import Weight
+from jaxlayers.layer import Layer, Params, State
+
+
+def save(
+    path: str | os.PathLike[str],
+    model: Layer,
+    params: Params,
+    state: State,
+    *,
+    input_shape: Sequence[int | None] | None = None,
+) -> None:
+    """Writes a `.keras` archive, which `keras.models.load_model` opens, with equal weights.
+
+    The dtype policy of a layer is the dtype of its weights; `mixed_bfloat16` in `InBfloat16`.
+
+    Args:
+        path: the file; ends in `.keras`.
+        model: a `Sequential`, or one in `InBfloat16`.
+        params: of the model.
+        state: of the model; activity penalties in it are left out.
+        input_shape: shape of one example, `None` in it for any size; required if the model was
+            constructed without.
+
+    Raises:
+        ValueError: another extension, a model with anything that Keras does not have, or arrays
+            that are not those of the model. The message lists all of it.
+        TypeError: the model is no `Sequential`, params or state no dictionaries, or `path` no
+            path.
+        ImportError: h5py is not installed.
+        OSError: the file cannot be written.
+    """
+    path = as_path(path, "save")
+    if path.suffix != ".keras":
+        raise ValueError(f"save: path must end in .keras, or Keras will not open it, got {path}")
+    given = sequential_of(model, "save").input_shape if input_shape is None else input_shape
+    shape: Any = None if given is None else tuple(given)
+    for name, tree in (("params", params), ("state", state)):
+        if not isinstance(tree, Mapping):
+            raise TypeError(
+                f"save: {name} must be a dictionary, as returned by init, "
+                f"got {tree!r} ({type(tree).__name__})"
+            )
+    config = serialization.write(model, _dtypes(model, params, state), shape, "save")
+    if shape is None:
+        raise ValueError(
+            "save: the model was constructed without input_shape: input_shape must be the shape "
+            "of one example, a tuple of integers, got None"
+        )
+    arrays = _arrays_of(params, state, weights.weights_of(model, shape))
+    archive.write_members(
+        {
+            # Keras 3.0 reads this config as well.
+            archive.METADATA: json.dumps({"keras_version": "3.0.0"}).encode(),
+            archive.CONFIG: json.dumps(config).encode(),
+            archive.WEIGHTS: _hdf5_bytes(model, arrays),
+        },
+        path,
+    )
+
+
+def _dtypes(model: Any, params: Params, state: State) -> dict[weights.Path, str]:
+    """Returns the dtype of the weights of each layer."""
+    problems, dtypes = Problems(), {}
+    for path, layer in weights.leaves(model):
+        own: dict[str, Any] = {}
+        for tree in (params, state):
+            for name in path:
+                tree = tree.get(name, {}) if isinstance(tree, Mapping) else {}
+            own |= tree if isinstance(tree, Mapping) else {}
+        own.pop("activity_penalty", None)
+        kinds = sorted({str(np.asarray(array).dtype) for array in own.values()})
+        if len(kinds) > 1 or not set(kinds) <= set(weights.FLOATS):
+            problems.add(
+                f"weights of dtypes {', '.join(kinds)}; they must have one, of "
+                f"{', '.join(weights.FLOATS)}",
+                "/".join(path),
+                type(layer).__name__,
+            )
+        elif kinds:
+            dtypes[path] = kinds[0]
+    problems.refuse("save: params and state must have one float dtype per layer, as in Keras:")
+    return dtypes
+
+
+def _arrays_of(params: Params, state: State, wanted: list[Weight]) -> dict[Weight, np.ndarray]:
+    """Returns the arrays of the weights, after checking that they are those of the model."""
+    problems, arrays = Problems(), {}
+    given = {
+        (tuple(str(getattr(part, "key", part)) for part in path)): leaf
+        for tree in (params, state)
+        for path, leaf in jax.tree.leaves_with_path(tree)
+    }
+    for weight in wanted:
+        array = given.pop((*weight.layer, weight.name), None)
+        if array is None:
+            problems.add(f"{weight}: missing, the model has shape {weight.shape}")
+        elif np.shape(array) != weight.shape:
+            problems.add(f"{weight}: shape {np.shape(array)}, the model has {weight.shape}")
+        else:
+            arrays[weight] = np.asarray(array)
+    for path in given:
+        if path[-1] != "activity_penalty":
+            problems.add(f"{'/'.join(path)}: the model has no such weight")
+    problems.refuse("save: params and state must be those that init returns for the model:")
+    return arrays
+
+
+def _hdf5_bytes(model: Any, arrays: Mapping[Weight, np.ndarray]) -> bytes:
+    """Returns the file `model.weights.h5` of an archive."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            'Keras files are written with h5py: pip install "jaxlayers[keras]"'
+        ) from error
+    content = io.BytesIO()
+    with h5py.File(content, "w", libver="earliest") as file:
+        for path, place in group_paths(model):
+            group = file.create_group(f"{place}/vars")
+            group.attrs["name"] = path[-1]
+            own = [array for weight, array in arrays.items() if weight.layer == path]
+            for position, array in enumerate(own):
+                stored = group.create_dataset(str(position), data=array)
+                if str(array.dtype) == "bfloat16":
+                    stored.attrs["dtype"] = "bfloat16"
+    return content.getvalue()

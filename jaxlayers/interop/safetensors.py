@@ -1,0 +1,62 @@
+"""Models as safetensors files: params, state and the config of the model in one file."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxlayers._files import as_path, write_atomically
+from jaxlayers.interop.keras import serialize
+from jaxlayers.layer import Layer, Params, State
+
+
+def save(path: str | os.PathLike[str], model: Layer, params: Params, state: State) -> None:
+    """Writes a model to a safetensors file.
+
+    The arrays of params and state have names such as `conv2d.kernel`. The metadata of the file
+    holds the model under `keras_config`, as JSON that `jaxlayers.interop.keras.from_config`
+    reads.
+
+    Args:
+        path: the file; ends in `.safetensors`.
+        model: a model whose config `jaxlayers.interop.keras.serialize` returns.
+        params: of the model.
+        state: of the model; activity penalties in it are left out.
+
+    Raises:
+        FileExistsError: the file exists.
+        ValueError: another extension, a model that cannot be serialized, or two arrays of the
+            same name.
+        ImportError: safetensors is not installed.
+        OSError: the file cannot be written.
+    """
+    path = as_path(path, "save")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"save: path must end in .safetensors, got {path}")
+    if path.exists():
+        raise FileExistsError(f"{path}: already exists; remove it or choose another name")
+    try:
+        from safetensors import numpy as safetensors
+    except ImportError as error:
+        raise ImportError(
+            'safetensors files need a package: pip install "jaxlayers[keras]"'
+        ) from error
+    arrays: dict[str, Any] = {}
+    for tree in (params, state):
+        for name, array in _named(tree):
+            if name in arrays:
+                raise ValueError(f"{path}: two weights have the name {name}; rename a layer")
+            arrays[name] = array
+    metadata = {"format": "jaxlayers", "keras_config": json.dumps(serialize(model))}
+    with write_atomically(path) as file:
+        file.write(safetensors.save(arrays, metadata))
+
+
+def _named(tree: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    for path, array in jax.tree.leaves_with_path(tree):
+        names = [part.key for part in path]
+        if names[-1] != "activity_penalty":
+            yield ".".join(names), np.asarray(array)
