@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from jaxlayers.runs.terminal import say
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 # A terminal that is closed sends SIGHUP; Windows has none.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
+_SIGNALS = (*_ENDING, *filter(None, [getattr(signal, "SIGHUP", None)]))
 
 
 class Interruption:
@@ -32,8 +33,8 @@ def interruptible() -> Iterator[Interruption]:
     SIGHUP stays ignored where it is, as under `nohup`.
 
     An exception in the middle of a step would lose what has not been written yet. The request is
-    seen at once, also while XLA compiles, and said on stderr; a second one ends the process
-    there, with what has been written before.
+    seen at once, also while XLA compiles, and said on stderr; a second Ctrl-C or SIGTERM ends the
+    process there, with what has been written before.
 
     Only the main thread can do so; elsewhere nothing changes.
     """
@@ -48,7 +49,7 @@ def interruptible() -> Iterator[Interruption]:
     taken = [
         number
         for number in _SIGNALS
-        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) != signal.SIG_IGN
+        if number in _ENDING or signal.getsignal(number) != signal.SIG_IGN
     ]
     previous = {number: signal.signal(number, lambda *_: None) for number in taken}
     previous_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
@@ -71,6 +72,9 @@ def _listen(receiver: socket.socket, interruption: Interruption) -> None:
         if number not in _SIGNALS:
             continue
         if interruption.asked:
-            os._exit(128 + number)
+            # A terminal that is closed sends SIGHUP itself, and its shell does so again.
+            if number in _ENDING:
+                os._exit(128 + number)
+            continue
         interruption.signal = number
         say("stopping after this step; once more to stop at once", file=sys.stderr)

@@ -20,6 +20,9 @@ IMAGES = np.ones((8, 1, 1, 1), np.uint8)
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
+ALL = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+
+
 def send(number):
     os.kill(os.getpid(), number)
     time.sleep(0.1)  # until the thread that listens has heard of it
@@ -42,7 +45,7 @@ def signal_before_step(monkeypatch):
     return at
 
 
-@BOTH
+@ALL
 def test_a_signal_ends_the_run_after_the_call_at_hand_with_all_of_it_written(
     tmp_path, signal_before_step, number
 ):
@@ -98,6 +101,23 @@ def test_a_second_signal_ends_the_process_at_once_whatever_it_does(number):
     process.send_signal(number)
     process.communicate(timeout=10)
     assert process.returncode == 128 + number
+
+
+def test_a_second_hang_up_does_not_end_the_process():
+    with interruptible() as interruption:
+        send(signal.SIGHUP)
+        send(signal.SIGHUP)
+        assert interruption.signal == signal.SIGHUP
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible() as interruption:
+            send(signal.SIGHUP)
+            assert not interruption.asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_signals_mean_again_afterwards_what_they_meant_before():
