@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers._fields import set_fields
 from jaxlayers.fusion import fused_convolutions
 from jaxlayers.layer import Layer, Params, Shape, State
-from jaxlayers.layers.arguments import example_shape, settle
+from jaxlayers.layers.arguments import example_shape
 from jaxlayers.summary import summarize
 
 
@@ -60,15 +61,15 @@ class Sequential(Layer):
     fuse: bool = True
 
     def __post_init__(self) -> None:
-        settle(self, layers=_checked_layers(self.layers))
+        set_fields(self, layers=_checked_layers(self.layers))
         names = _default_names(self.layers) if self.names is None else tuple(self.names)
         if len(names) != len(self.layers) or len(set(names)) != len(names):
             raise ValueError(
                 f"Sequential: names must be {len(self.layers)} different ones, got {names}"
             )
-        settle(self, names=names)
+        set_fields(self, names=names)
         if self.input_shape is not None:
-            settle(self, input_shape=example_shape(self, self.input_shape))
+            set_fields(self, input_shape=example_shape(self, self.input_shape))
             self.output_shape()
 
     def init(self, key: Array, input_shape: Sequence[int] | None = None) -> tuple[Params, State]:
