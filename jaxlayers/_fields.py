@@ -23,7 +23,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from jaxlayers import config
 
@@ -51,7 +54,8 @@ class Field(Generic[Given, Kept]):
         """Returns `value` in its one form.
 
         Raises:
-            ValueError or TypeError: it is not allowed; `check` says what is.
+            ArithmeticError, AttributeError, TypeError, ValueError: it is not allowed; `check`
+                says what is.
         """
         raise NotImplementedError
 
@@ -63,7 +67,7 @@ class Field(Generic[Given, Kept]):
         """
         try:
             return self.convert(_as_python(value))
-        except (ArithmeticError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
             raise ValueError(f"{owner}: {name} must be {self.allowed}, got {value!r}") from None
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -221,9 +225,10 @@ class DataFormat(Field[str | None, str]):
     def __init__(self) -> None:
         super().__init__(default=None)
 
+    def check(self, owner: str, name: str, value: Any) -> str:
+        return config.image_data_format() if value is None else super().check(owner, name, value)
+
     def convert(self, value: Any) -> str:
-        if value is None:
-            return config.image_data_format()
         return Choice(*config.DATA_FORMATS, any_case=True).convert(value)
 
 
@@ -313,6 +318,41 @@ class Instance(Field[Any, Any]):
         return value
 
 
+class Function(Field[Callable[..., Any], Callable[..., Any]]):
+    """A function that can be called with some arguments by position.
+
+    Args:
+        arguments: their names, such as `"key", "image"`.
+        default: as in `Field`.
+    """
+
+    def __init__(self, *arguments: str, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.arguments = arguments
+        self.allowed = f"a function of ({', '.join(arguments)})"
+
+    def convert(self, value: Any) -> Callable[..., Any]:
+        _require(callable(value))
+        try:
+            signature = inspect.signature(value)
+        except ValueError:  # some functions of extension modules have none
+            return value
+        signature.bind(*self.arguments)
+        return value
+
+
+class Key(Field[Array, Array]):
+    """A JAX random key: typed, a scalar, or as of `jax.random.PRNGKey`, a vector."""
+
+    allowed = "a JAX random key, such as jax.random.key(0)"
+
+    def convert(self, value: Any) -> Array:
+        typed = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        _require(typed or value.dtype == jnp.uint32)
+        _require(len(value.shape) == (0 if typed else 1))
+        return value
+
+
 class Identifier(Field[Any, Any]):
     """A name of Keras's or a function, kept as it is given.
 
@@ -327,18 +367,15 @@ class Identifier(Field[Any, Any]):
         self, get: Callable[[Any], Any], *arguments: str, default: Any = _REQUIRED
     ) -> None:
         super().__init__(default=default)
-        self.get, self.arguments = get, arguments
+        self.get, self.function = get, Function(*arguments)
 
     def check(self, owner: str, name: str, value: Any) -> Any:
         try:
             function = self.get(value)
         except (ValueError, TypeError) as error:
             raise type(error)(f"{owner}: {name}: {error}") from None
-        if callable(value) and not _takes(function, self.arguments):
-            raise TypeError(
-                f"{owner}: {name} must be a function of ({', '.join(self.arguments)}), "
-                f"got {value!r} of {inspect.signature(function)}"
-            )
+        if callable(value):
+            self.function.check(owner, name, function)
         return value
 
 
@@ -372,16 +409,3 @@ def _as_python(value: Any) -> Any:
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     _require(isinstance(value, Iterable) and not isinstance(value, str | bytes | dict))
     return tuple(map(_as_python, value))
-
-
-def _takes(function: Callable[..., Any], arguments: Sequence[str]) -> bool:
-    """Whether `function` can be called with `arguments` by position."""
-    try:
-        signature = inspect.signature(function)
-    except ValueError:  # some functions of extension modules have none
-        return True
-    try:
-        signature.bind(*arguments)
-    except TypeError:
-        return False
-    return True

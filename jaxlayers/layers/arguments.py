@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
@@ -62,21 +60,6 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
             f"got an array of shape {x.shape}{hint}"
         )
     return tuple(x.shape[1:])
-
-
-def check_key(layer: object, key: Array | None) -> None:
-    """Refuses what is no JAX random key.
-
-    Raises:
-        TypeError: something else.
-    """
-    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
-    # Typed keys are scalars, those of `jax.random.PRNGKey` vectors.
-    typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
-    if not typed and not (dtype == jnp.uint32 and shape is not None and len(shape) == 1):
-        raise TypeError(
-            f"{layer!r}: key must be a JAX random key, such as jax.random.key(0), got {key!r}"
-        )
 
 
 def is_training(layer: object, training: bool) -> bool:

@@ -134,8 +134,9 @@ class Conv2D(Layer):
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: the window does not fit into an image of shape {tuple(input_shape)}; "
-                "use padding='same', a smaller kernel_size or dilation_rate, or a larger image"
+                f"{self!r}: input_shape must be an image that the window fits into, "
+                f"got {tuple(input_shape)}; use padding='same', a smaller kernel_size or "
+                "dilation_rate, or a larger image"
             )
         return _join(self, extents)
 

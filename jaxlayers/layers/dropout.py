@@ -66,7 +66,7 @@ class Dropout(Layer):
                 f"{self!r}: draws random numbers in training, key must be a JAX random key, "
                 "got None; pass key=jax.random.key(...)"
             )
-        arguments.check_key(self, key)
+        fields.Key().check(repr(self), "key", key)
         keep = jax.random.bernoulli(key, 1 - self.rate, self._mask_shape(x))
         return jnp.where(keep, x / (1 - self.rate), 0), state
 

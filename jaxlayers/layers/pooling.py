@@ -72,7 +72,7 @@ class _Pooling2D(Layer):
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: the window does not fit into an image of shape {shape}; "
+                f"{self!r}: input_shape must be an image that the window fits into, got {shape}; "
                 "use padding='same', a smaller pool_size or a larger image"
             )
         if self.data_format == "channels_last":
@@ -97,7 +97,12 @@ class MaxPooling2D(_Pooling2D):
     """
 
     pool_size: fields.IntegerPair = fields.IntegerPair(default=(2, 2))
-    _pool = staticmethod(ops.max_pool)
+
+    @staticmethod
+    def _pool(x: Array, *window: Any) -> Array:
+        if x.dtype == bool:  # which has no lowest value to pad with
+            return ops.max_pool(x.astype(jnp.uint8), *window).astype(bool)
+        return ops.max_pool(x, *window)
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,7 +159,9 @@ class _GlobalPooling2D(Layer):
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape, *_axes(self))
         if 0 in shape:
-            raise ValueError(f"{self!r}: needs an image with at least one position, got {shape}")
+            raise ValueError(
+                f"{self!r}: input_shape must be an image of at least one position, got {shape}"
+            )
         if self.data_format == "channels_last":
             return (1, 1, shape[-1]) if self.keepdims else (shape[-1],)
         return (shape[0], 1, 1) if self.keepdims else (shape[0],)

@@ -75,8 +75,8 @@ class Reshape(Layer):
             fits = size == known
         if not fits:
             raise ValueError(
-                f"{self!r}: an example of shape {shape} holds {size} numbers, "
-                f"which do not fill {self.target_shape}"
+                f"{self!r}: input_shape must hold as many numbers as target_shape "
+                f"{self.target_shape}, got {shape}, which holds {size}"
             )
         return tuple(size // known if d == -1 else d for d in self.target_shape)
 

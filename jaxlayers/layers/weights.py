@@ -15,7 +15,6 @@ from jax import Array
 from jaxlayers import _fields as fields
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.layer import Params, Shape, State
-from jaxlayers.layers import arguments
 
 
 def activation_field(**default: Any) -> fields.Identifier:
@@ -40,7 +39,7 @@ def constraint_field() -> fields.Identifier:
 
 def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Returns the weights of `shapes`, each filled by the initializer of its name."""
-    arguments.check_key(layer, key)
+    fields.Key().check(repr(layer), "key", key)
     dtype = jnp.result_type(float)
     weights = {}
     for (name, shape), weight_key in zip(
