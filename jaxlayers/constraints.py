@@ -3,12 +3,14 @@
 Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.lookup import resolve
 
 Constraint = Callable[[Array], Array]
@@ -22,16 +24,16 @@ class MaxNorm:
     """Scales weights down to a norm of at most `max_value`.
 
     Args:
-        max_value: the largest norm.
+        max_value: the largest norm, not negative.
         axis: the axis or axes a norm is taken over: 0 for the incoming weights of a unit of
             `Dense`, (0, 1, 2) for those of a filter of `Conv2D`.
+
+    Raises:
+        ValueError: an argument outside what is said above.
     """
 
-    max_value: float = 2.0
-    axis: int | Sequence[int] = 0
-
-    def __post_init__(self) -> None:
-        _freeze_axis(self)
+    max_value: fields.Number = fields.Number(at_least=0, at_most=math.inf, default=2.0)
+    axis: fields.Axes = fields.Axes(default=0)
 
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
@@ -54,10 +56,7 @@ class UnitNorm:
         axis: the axis or axes a norm is taken over, as in `MaxNorm`.
     """
 
-    axis: int | Sequence[int] = 0
-
-    def __post_init__(self) -> None:
-        _freeze_axis(self)
+    axis: fields.Axes = fields.Axes(default=0)
 
     def __call__(self, w: Array) -> Array:
         return w / (_EPSILON + _norms(w, self.axis))
@@ -68,19 +67,26 @@ class MinMaxNorm:
     """Moves the norm of weights into an interval.
 
     Args:
-        min_value: the smallest norm.
-        max_value: the largest norm.
+        min_value: the smallest norm, not negative.
+        max_value: the largest norm, at least `min_value`.
         rate: how far one application moves a norm: 1 all the way, less than 1 a part of it.
         axis: the axis or axes a norm is taken over, as in `MaxNorm`.
+
+    Raises:
+        ValueError: an argument outside what is said above.
     """
 
-    min_value: float = 0.0
-    max_value: float = 1.0
-    rate: float = 1.0
-    axis: int | Sequence[int] = 0
+    min_value: fields.Number = fields.Number(at_least=0, default=0.0)
+    max_value: fields.Number = fields.Number(at_least=0, at_most=math.inf, default=1.0)
+    rate: fields.Number = fields.Number(at_least=0, at_most=1, default=1.0)
+    axis: fields.Axes = fields.Axes(default=0)
 
     def __post_init__(self) -> None:
-        _freeze_axis(self)
+        if self.min_value > self.max_value:
+            raise ValueError(
+                "MinMaxNorm: min_value must be at most max_value, "
+                f"got min_value={self.min_value}, max_value={self.max_value}"
+            )
 
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
@@ -126,9 +132,3 @@ def _norms(w: Array, axis: int | Sequence[int]) -> Array:
     # The square root has no derivative at 0, and one of NaN would spread to all that is before.
     zero = squares == 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))
-
-
-def _freeze_axis(constraint: object) -> None:
-    axis = constraint.axis  # type: ignore[attr-defined]
-    if not isinstance(axis, int):
-        object.__setattr__(constraint, "axis", tuple(axis))

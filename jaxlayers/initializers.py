@@ -14,10 +14,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.lookup import resolve
 
 Initializer = Callable[..., Array]
 Shape = Sequence[int]
+
+_KEY = fields.Key()
+
+
+class _Value(fields.Field[Any, Any]):
+    """A number, or an array of numbers."""
+
+    allowed = "a number or an array of numbers"
+
+    def convert(self, value: Any) -> Any:
+        kind = getattr(value, "dtype", type(value))
+        if kind in (bool, str) or not jnp.issubdtype(kind, jnp.number):
+            raise ValueError
+        return value
 
 
 @dataclass(frozen=True)
@@ -41,10 +56,13 @@ class Constant:
     """One value everywhere.
 
     Args:
-        value: a number.
+        value: a number, or an array that broadcasts to the weight.
+
+    Raises:
+        ValueError: something else.
     """
 
-    value: float = 0.0
+    value: _Value = _Value(default=0.0)
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         return jnp.full(shape, self.value, dtype)
@@ -61,11 +79,11 @@ class Identity:
         ValueError: when called for a shape of other than two axes.
     """
 
-    gain: float = 1.0
+    gain: fields.Number = fields.Number(default=1.0)
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         if len(shape) != 2:
-            raise ValueError(f"Identity: makes matrices, got shape {tuple(shape)}")
+            raise ValueError(f"Identity: shape must be of two axes, got {tuple(shape)}")
         rows, columns = shape
         return self.gain * jnp.eye(rows, columns, dtype=dtype)
 
@@ -76,13 +94,17 @@ class RandomNormal:
 
     Args:
         mean: its mean.
-        stddev: its standard deviation.
+        stddev: its standard deviation, not negative.
+
+    Raises:
+        ValueError: something else.
     """
 
-    mean: float = 0.0
-    stddev: float = 0.05
+    mean: fields.Number = fields.Number(default=0.0)
+    stddev: fields.Number = fields.Number(at_least=0, default=0.05)
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        _KEY.check("RandomNormal", "key", key)
         return self.mean + self.stddev * jax.random.normal(key, tuple(shape), dtype)
 
 
@@ -92,13 +114,17 @@ class TruncatedNormal:
 
     Args:
         mean: mean of the normal distribution.
-        stddev: its standard deviation before it is cut.
+        stddev: its standard deviation before it is cut, not negative.
+
+    Raises:
+        ValueError: something else.
     """
 
-    mean: float = 0.0
-    stddev: float = 0.05
+    mean: fields.Number = fields.Number(default=0.0)
+    stddev: fields.Number = fields.Number(at_least=0, default=0.05)
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        _KEY.check("TruncatedNormal", "key", key)
         drawn = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
         return self.mean + self.stddev * drawn
 
@@ -109,20 +135,42 @@ class RandomUniform:
 
     Args:
         minval: lower bound.
-        maxval: upper bound.
+        maxval: upper bound, at least `minval`.
+
+    Raises:
+        ValueError: bounds that are no numbers, or in another order.
     """
 
-    minval: float = -0.05
-    maxval: float = 0.05
+    minval: fields.Number = fields.Number(default=-0.05)
+    maxval: fields.Number = fields.Number(default=0.05)
+
+    def __post_init__(self) -> None:
+        if self.minval > self.maxval:
+            raise ValueError(
+                "RandomUniform: minval must be at most maxval, "
+                f"got minval={self.minval}, maxval={self.maxval}"
+            )
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
+        _KEY.check("RandomUniform", "key", key)
         return jax.random.uniform(key, tuple(shape), dtype, self.minval, self.maxval)
 
 
-_MODES = ("fan_in", "fan_out", "fan_avg")
-_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+_AXES = fields.Tuple(fields.Integer(), "a tuple of integers")
 # Standard deviation of the standard normal distribution cut at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
+
+
+class _Distribution(fields.Choice):
+    """A distribution by name; `"normal"` is Keras's other name for the truncated one."""
+
+    def __init__(self) -> None:
+        names = ("truncated_normal", "untruncated_normal", "uniform", "normal")
+        super().__init__(*names, any_case=True, default="truncated_normal")
+
+    def convert(self, value: Any) -> str:
+        name = super().convert(value)
+        return "truncated_normal" if name == "normal" else name
 
 
 @dataclass(frozen=True)
@@ -146,29 +194,11 @@ class VarianceScaling:
         ValueError: another scale, mode or distribution.
     """
 
-    scale: float = 1.0
-    mode: str = "fan_in"
-    distribution: str = "truncated_normal"
-    input_axes: Sequence[int] | None = None
-    output_axes: Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        distribution = str(self.distribution).lower()
-        if distribution == "normal":
-            distribution = "truncated_normal"
-        if self.scale <= 0:
-            raise ValueError(f"VarianceScaling: scale must be positive, got {self.scale}")
-        if self.mode not in _MODES:
-            raise ValueError(f"VarianceScaling: mode must be one of {_MODES}, got {self.mode!r}")
-        if distribution not in _DISTRIBUTIONS:
-            raise ValueError(
-                f"VarianceScaling: distribution must be one of {_DISTRIBUTIONS}, "
-                f"got {self.distribution!r}"
-            )
-        object.__setattr__(self, "distribution", distribution)
-        for name in ("input_axes", "output_axes"):
-            axes = getattr(self, name)
-            object.__setattr__(self, name, axes if axes is None else tuple(axes))
+    scale: fields.Number = fields.Number(above=0, default=1.0)
+    mode: fields.Choice = fields.Choice("fan_in", "fan_out", "fan_avg", default="fan_in")
+    distribution: _Distribution = _Distribution()
+    input_axes: fields.Optional[Shape, tuple[int, ...]] = fields.Optional(_AXES)
+    output_axes: fields.Optional[Shape, tuple[int, ...]] = fields.Optional(_AXES)
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         fan_in, fan_out = self._fans(shape)
@@ -203,9 +233,9 @@ class GlorotUniform(VarianceScaling):
         Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
     """
 
-    scale: float = _fixed(1.0)
-    mode: str = _fixed("fan_avg")
-    distribution: str = _fixed("uniform")
+    scale: Any = _fixed(1.0)
+    mode: Any = _fixed("fan_avg")
+    distribution: Any = _fixed("uniform")
 
 
 @dataclass(frozen=True)
@@ -216,9 +246,9 @@ class GlorotNormal(VarianceScaling):
         Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
     """
 
-    scale: float = _fixed(1.0)
-    mode: str = _fixed("fan_avg")
-    distribution: str = _fixed("truncated_normal")
+    scale: Any = _fixed(1.0)
+    mode: Any = _fixed("fan_avg")
+    distribution: Any = _fixed("truncated_normal")
 
 
 @dataclass(frozen=True)
@@ -229,9 +259,9 @@ class HeUniform(VarianceScaling):
         He et al., 2015, https://arxiv.org/abs/1502.01852
     """
 
-    scale: float = _fixed(2.0)
-    mode: str = _fixed("fan_in")
-    distribution: str = _fixed("uniform")
+    scale: Any = _fixed(2.0)
+    mode: Any = _fixed("fan_in")
+    distribution: Any = _fixed("uniform")
 
 
 @dataclass(frozen=True)
@@ -242,9 +272,9 @@ class HeNormal(VarianceScaling):
         He et al., 2015, https://arxiv.org/abs/1502.01852
     """
 
-    scale: float = _fixed(2.0)
-    mode: str = _fixed("fan_in")
-    distribution: str = _fixed("truncated_normal")
+    scale: Any = _fixed(2.0)
+    mode: Any = _fixed("fan_in")
+    distribution: Any = _fixed("truncated_normal")
 
 
 @dataclass(frozen=True)
@@ -255,9 +285,9 @@ class LecunUniform(VarianceScaling):
         LeCun et al., 1998, Efficient BackProp
     """
 
-    scale: float = _fixed(1.0)
-    mode: str = _fixed("fan_in")
-    distribution: str = _fixed("uniform")
+    scale: Any = _fixed(1.0)
+    mode: Any = _fixed("fan_in")
+    distribution: Any = _fixed("uniform")
 
 
 @dataclass(frozen=True)
@@ -268,9 +298,9 @@ class LecunNormal(VarianceScaling):
         Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
     """
 
-    scale: float = _fixed(1.0)
-    mode: str = _fixed("fan_in")
-    distribution: str = _fixed("truncated_normal")
+    scale: Any = _fixed(1.0)
+    mode: Any = _fixed("fan_in")
+    distribution: Any = _fixed("truncated_normal")
 
 
 @dataclass(frozen=True)
@@ -289,15 +319,37 @@ class Orthogonal:
         Saxe et al., 2014, https://arxiv.org/abs/1312.6120
     """
 
-    gain: float = 1.0
+    gain: fields.Number = fields.Number(default=1.0)
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         if len(shape) < 2:
-            raise ValueError(f"Orthogonal: needs two axes or more, got shape {tuple(shape)}")
+            raise ValueError(f"Orthogonal: shape must be of two axes or more, got {tuple(shape)}")
+        _KEY.check("Orthogonal", "key", key)
         dtype = jax.dtypes.canonicalize_dtype(dtype)
         # There is no QR decomposition of anything narrower than float32.
         wide = jnp.promote_types(dtype, jnp.float32)
         return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), wide).astype(dtype)
+
+
+class _Window(fields.Field[Any, str | tuple[float, ...] | None]):
+    """A window by name, by its values, or none."""
+
+    allowed = "a name that scipy.signal.get_window knows, a tuple of numbers or None"
+
+    def convert(self, value: Any) -> str | tuple[float, ...] | None:
+        if isinstance(value, str):
+            _window(value, 1, periodic=False)
+            return value
+        return None if value is None else fields.Tuple(fields.Number(), "").convert(value)
+
+
+class _Scaling(fields.Field[str | None, str | None]):
+    """A name of a norm, or none."""
+
+    allowed = "one of 'density', 'spectrum' or None"
+
+    def convert(self, value: Any) -> str | None:
+        return None if value is None else fields.Choice("density", "spectrum").convert(value)
 
 
 @dataclass(frozen=True)
@@ -318,22 +370,10 @@ class STFT:
         ValueError: another side, scaling or window.
     """
 
-    side: str = "real"
-    window: str | Sequence[float] | None = "hann"
-    scaling: str | None = "density"
-    periodic: bool = False
-
-    def __post_init__(self) -> None:
-        if self.side not in ("real", "imag"):
-            raise ValueError(f"STFT: side must be 'real' or 'imag', got {self.side!r}")
-        if self.scaling not in (None, "density", "spectrum"):
-            raise ValueError(
-                f"STFT: scaling must be 'density', 'spectrum' or None, got {self.scaling!r}"
-            )
-        if isinstance(self.window, str):
-            _window(self.window, 1, self.periodic)
-        elif self.window is not None:
-            object.__setattr__(self, "window", tuple(self.window))
+    side: fields.Choice = fields.Choice("real", "imag", default="real")
+    window: _Window = _Window(default="hann")
+    scaling: _Scaling = _Scaling(default="density")
+    periodic: fields.Boolean = fields.Boolean(default=False)
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         frame_length, _, bins = shape
@@ -359,10 +399,7 @@ class STFT:
 def _window(name: str, length: int, periodic: bool) -> np.ndarray:
     import scipy.signal  # a dependency of JAX; loading it takes longer than all of this package
 
-    try:
-        return np.asarray(scipy.signal.get_window(name, length, periodic))
-    except ValueError as error:
-        raise ValueError(f"STFT: window {name!r} is unknown to scipy.signal: {error}") from None
+    return np.asarray(scipy.signal.get_window(name, length, periodic))
 
 
 constant, identity, ones, orthogonal, stft, zeros = (

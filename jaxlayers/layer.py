@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -11,6 +12,9 @@ from jax import Array
 Params = dict[str, Any]
 State = dict[str, Any]
 Shape = tuple[int, ...]
+
+# The layers whose output_shape is calling their init, which may itself ask for the output_shape.
+_finding_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_finding_shape", default=())
 
 
 class Layer:
@@ -50,7 +54,8 @@ class Layer:
         Raises:
             ValueError: a shape that the layer does not take.
         """
-        self.output_shape(input_shape)
+        if not _is_finding_shape(self):
+            self.output_shape(input_shape)
         return {}, {}
 
     def apply(
@@ -87,11 +92,20 @@ class Layer:
         Raises:
             ValueError: an input shape that the layer does not take.
         """
-        # init checks the shape through this very method unless a layer overrides one of them.
         if type(self).init is Layer.init:
             params, state = {}, {}
+        elif _is_finding_shape(self):
+            raise TypeError(
+                f"{type(self).__name__}: output_shape must be defined where init calls it, "
+                "got the one of Layer, which calls init"
+            )
         else:
-            params, state = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
+            token = _finding_shape.set((*_finding_shape.get(), self))
+            try:
+                made = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
+            finally:
+                _finding_shape.reset(token)
+            params, state = made
         x = jax.ShapeDtypeStruct((1, *input_shape), float)
         y, _ = jax.eval_shape(lambda *a: self.apply(*a), params, state, x)
         return tuple(y.shape[1:])
@@ -121,7 +135,13 @@ class Layer:
         yield self.apply
 
     def __repr__(self) -> str:
+        if not dataclasses.is_dataclass(self):
+            return object.__repr__(self)
         return f"{type(self).__name__}({', '.join(_arguments(self))})"
+
+
+def _is_finding_shape(layer: Layer) -> bool:
+    return any(other is layer for other in _finding_shape.get())
 
 
 def _arguments(layer: Any) -> Iterator[str]:

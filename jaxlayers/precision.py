@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 
 
@@ -21,6 +22,9 @@ class InBfloat16(Layer):
     Args:
         layer: any layer, such as a `Sequential`.
 
+    Raises:
+        ValueError: something else.
+
     Example:
         >>> from jaxlayers import layers
         >>> dense = InBfloat16(layers.Dense(3))
@@ -29,7 +33,7 @@ class InBfloat16(Layer):
         (dtype('float32'), dtype('float32'))
     """
 
-    layer: Layer
+    layer: fields.Instance = fields.Instance(Layer, "a jaxlayers.Layer")
 
     @property
     def input_shape(self) -> Shape | None:

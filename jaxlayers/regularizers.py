@@ -3,14 +3,13 @@
 Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.lookup import resolve
 
 Regularizer = Callable[[Array], Array]
@@ -31,10 +30,7 @@ class L1:
         1.5
     """
 
-    l1: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_factor(self, "l1")
+    l1: fields.Number = fields.Number(at_least=0, default=0.01)
 
     def __call__(self, x: Array) -> Array:
         return self.l1 * jnp.sum(jnp.abs(x))
@@ -51,10 +47,7 @@ class L2:
         ValueError: a factor that is negative, infinite or not a number.
     """
 
-    l2: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_factor(self, "l2")
+    l2: fields.Number = fields.Number(at_least=0, default=0.01)
 
     def __call__(self, x: Array) -> Array:
         return self.l2 * jnp.sum(jnp.square(x))
@@ -74,12 +67,8 @@ class L1L2:
         ValueError: a factor that is negative, infinite or not a number.
     """
 
-    l1: float = 0.0
-    l2: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_factor(self, "l1")
-        _check_factor(self, "l2")
+    l1: fields.Number = fields.Number(at_least=0, default=0.0)
+    l2: fields.Number = fields.Number(at_least=0, default=0.0)
 
     def __call__(self, x: Array) -> Array:
         return self.l1 * jnp.sum(jnp.abs(x)) + self.l2 * jnp.sum(jnp.square(x))
@@ -99,20 +88,13 @@ class OrthogonalRegularizer:
         ValueError: another factor or mode; when called, an array that is not a matrix.
     """
 
-    factor: float = 0.01
-    mode: str = "rows"
-
-    def __post_init__(self) -> None:
-        _check_factor(self, "factor")
-        if self.mode not in ("rows", "columns"):
-            raise ValueError(
-                f"OrthogonalRegularizer: mode must be 'rows' or 'columns', got {self.mode!r}"
-            )
+    factor: fields.Number = fields.Number(at_least=0, default=0.01)
+    mode: fields.Choice = fields.Choice("rows", "columns", default="rows")
 
     def __call__(self, x: Array) -> Array:
         if x.ndim != 2:
             raise ValueError(
-                f"OrthogonalRegularizer: needs a matrix, got an array of shape {x.shape}"
+                f"OrthogonalRegularizer: x must be a matrix, got an array of shape {x.shape}"
             )
         rows = x if self.mode == "rows" else x.T
         # Keras's floor under the norm, 1e-7: a row of zeros is orthogonal to every other.
@@ -153,13 +135,3 @@ def get(identifier: str | Regularizer | type | None) -> Regularizer | None:
         L2(l2=0.01)
     """
     return None if identifier is None else resolve("regularizer", BY_NAME, identifier)
-
-
-def _check_factor(regularizer: Any, name: str) -> None:
-    value = getattr(regularizer, name)
-    number = isinstance(value, float | int) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:
-        raise ValueError(
-            f"{type(regularizer).__name__}: {name} must be a finite number, not negative, "
-            f"got {value!r}"
-        )

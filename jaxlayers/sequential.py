@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -11,10 +11,30 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.fusion import fused_convolutions
 from jaxlayers.layer import Layer, Params, Shape, State
-from jaxlayers.layers.arguments import example_shape, settle
+from jaxlayers.layers.arguments import example_shape, is_training
 from jaxlayers.summary import summarize
+
+
+class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
+    """At least one layer."""
+
+    def check(self, owner: str, name: str, value: Any) -> tuple[Layer, ...]:
+        if not isinstance(value, Iterable) or isinstance(value, str):
+            raise TypeError(f"{owner}: {name} must be a list of layers, got {value!r}")
+        layers = tuple(value)
+        if not layers:
+            raise ValueError(f"{owner}: {name} must hold at least one layer, got {value!r}")
+        for position, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                hint = f"; for an activation use layers.Activation({layer!r})"
+                raise TypeError(
+                    f"{owner}: layer {position} of {name} must be a jaxlayers.Layer, got {layer!r} "
+                    f"({type(layer).__name__}){hint if isinstance(layer, str) else ''}"
+                )
+        return layers
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,22 +73,23 @@ class Sequential(Layer):
         (3, 2)
     """
 
-    layers: Sequence[Layer]
+    layers: _Layers = _Layers()
     input_shape: Sequence[int] | None = None
-    name: str = "sequential"
-    names: Sequence[str] | None = None
-    fuse: bool = True
+    name: fields.Text = fields.Text(default="sequential")
+    names: fields.Optional[Sequence[str], tuple[str, ...]] = fields.Optional(
+        fields.Tuple(fields.Text(), "a tuple of strings that are not empty")
+    )
+    fuse: fields.Boolean = fields.Boolean(default=True)
 
     def __post_init__(self) -> None:
-        settle(self, layers=_checked_layers(self.layers))
-        names = _default_names(self.layers) if self.names is None else tuple(self.names)
+        names = _default_names(self.layers) if self.names is None else self.names
         if len(names) != len(self.layers) or len(set(names)) != len(names):
             raise ValueError(
                 f"Sequential: names must be {len(self.layers)} different ones, got {names}"
             )
-        settle(self, names=names)
+        fields.set_fields(self, names=names)
         if self.input_shape is not None:
-            settle(self, input_shape=example_shape(self, self.input_shape))
+            fields.set_fields(self, input_shape=example_shape(self, self.input_shape))
             self.output_shape()
 
     def init(self, key: Array, input_shape: Sequence[int] | None = None) -> tuple[Params, State]:
@@ -86,6 +107,7 @@ class Sequential(Layer):
                 layer does not take.
         """
         shape = self._input_shape(input_shape)
+        fields.Key().check(_called(self), "key", key)
         params: Params = {}
         state: State = {}
         for position, (name, layer) in enumerate(self.items()):
@@ -106,6 +128,8 @@ class Sequential(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
+        self._check_inputs(params, state, x, key)
+        training = is_training(self, training)
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
         # All at once: one by one they take XLA as long to compile as a convolution each.
@@ -146,6 +170,7 @@ class Sequential(Layer):
             yield shape
 
     def penalty(self, params: Params, state: State) -> Array:
+        _check_weights(self, params=params, state=state)
         return sum(
             (
                 layer.penalty(params.get(name, {}), state.get(name, {}))
@@ -155,6 +180,7 @@ class Sequential(Layer):
         )
 
     def constrain(self, params: Params) -> Params:
+        _check_weights(self, params=params)
         return {
             name: layer.constrain(params[name]) for name, layer in self.items() if name in params
         }
@@ -184,13 +210,19 @@ class Sequential(Layer):
     def __getitem__(self, index: int | str | slice) -> Layer:
         if isinstance(index, str):
             if index not in (self.names or ()):
-                raise KeyError(f"Sequential {self.name!r} has no layer {index!r}: {self.names}")
+                raise KeyError(f"{_called(self)}: index must be one of {self.names}, got {index!r}")
             return self.layers[(self.names or ()).index(index)]
         if not isinstance(index, slice):
-            return self.layers[index]
+            try:
+                return self.layers[index]
+            except (IndexError, TypeError) as error:
+                raise type(error)(
+                    f"{_called(self)}: index must be an integer from {-len(self)} to "
+                    f"{len(self) - 1}, the name of a layer or a slice, got {index!r}"
+                ) from None
         start, _, step = index.indices(len(self))
         if step != 1:
-            raise ValueError(f"Sequential: slices have step 1, got {step}")
+            raise ValueError(f"{_called(self)}: slice must have step 1, got {step}")
         shape = self.input_shape
         if shape is not None and start > 0:
             shape = self[:start].output_shape()
@@ -210,18 +242,30 @@ class Sequential(Layer):
             arguments.append("fuse=False")
         return f"Sequential({', '.join(arguments)})"
 
+    def _check_inputs(self, params: Params, state: State, x: Array, key: Array | None) -> None:
+        _check_weights(self, params=params, state=state)
+        if key is not None:
+            fields.Key().check(_called(self), "key", key)
+        axes = self.input_shape
+        if axes is not None and hasattr(x, "shape") and len(x.shape) != len(axes) + 1:
+            hint = "; for one example pass x[None]" if len(x.shape) == len(axes) else ""
+            raise ValueError(
+                f"{_called(self)}: x must be [{', '.join(map(str, ('batch', *axes)))}], "
+                f"got an array of shape {tuple(x.shape)}{hint}"
+            )
+
     def _input_shape(self, given: Sequence[int] | None) -> Shape:
         if given is None and self.input_shape is None:
             raise ValueError(
-                f"Sequential {self.name!r}: needs input_shape, the shape of one example, at "
-                "construction or here"
+                f"{_called(self)}: input_shape must be the shape of one example, at construction "
+                "or here, got None"
             )
         if given is None:
             return tuple(self.input_shape or ())
         shape = example_shape(self, given)
         if self.input_shape is not None and shape != self.input_shape:
             raise ValueError(
-                f"Sequential {self.name!r}: was constructed for input_shape={self.input_shape}, "
+                f"{_called(self)}: input_shape must be {self.input_shape}, as at construction, "
                 f"got {shape}"
             )
         return shape
@@ -230,20 +274,21 @@ class Sequential(Layer):
 _fold_in_each = jax.vmap(jax.random.fold_in, (None, 0))
 
 
-def _checked_layers(layers: Any) -> tuple[Layer, ...]:
-    if not isinstance(layers, Iterable) or isinstance(layers, str):
-        raise TypeError(f"Sequential: layers must be a list of layers, got {layers!r}")
-    layers = tuple(layers)
-    if not layers:
-        raise ValueError("Sequential: needs at least one layer, got none")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = f"; for an activation use layers.Activation({layer!r})"
+def _called(model: Sequential) -> str:
+    return f"Sequential {model.name!r}"
+
+
+def _check_weights(model: Sequential, **trees: Any) -> None:
+    """Refuses params or state that are no dictionary.
+
+    They may hold layers that the model does not have: those of the model that it is a part of.
+    """
+    for kind, tree in trees.items():
+        if not isinstance(tree, Mapping):
             raise TypeError(
-                f"Sequential: layer {position} must be a jaxlayers.Layer, got {layer!r} "
-                f"({type(layer).__name__}){hint if isinstance(layer, str) else ''}"
+                f"{_called(model)}: {kind} must be a dictionary from the names of layers to their "
+                f"weights, as from init, got {tree!r}"
             )
-    return layers
 
 
 def _default_names(layers: Sequence[Layer]) -> tuple[str, ...]:

@@ -132,6 +132,6 @@ def test_the_generator_uses_it_twice_and_gives_what_it_gives_without() -> None:
 def test_errors_name_the_convolution() -> None:
     model = Sequential([layers.UpSampling2D(), layers.Conv2D(4, 3)], (8, 8, 3))
     params, state = model.init(jax.random.key(0))
-    with pytest.raises(ValueError, match="kernel must have shape") as error:
+    with pytest.raises(ValueError, match="kernel in params must have shape") as error:
         model.apply(params, state, jnp.ones((1, 8, 8, 5)))
     assert "conv2d" in "".join(error.value.__notes__)

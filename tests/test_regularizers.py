@@ -83,9 +83,9 @@ def test_wrong_factors_are_refused_as_in_keras(name, argument, value) -> None:
 
 
 def test_the_orthogonal_one_refuses_other_modes_and_what_is_no_matrix() -> None:
-    with pytest.raises(ValueError, match="mode must be 'rows' or 'columns', got 'diagonals'"):
+    with pytest.raises(ValueError, match="mode must be one of 'rows', 'columns', got 'diagonals'"):
         regularizers.OrthogonalRegularizer(mode="diagonals")
-    with pytest.raises(ValueError, match=r"needs a matrix, got an array of shape \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"x must be a matrix, got an array of shape \(2, 3, 4\)"):
         regularizers.OrthogonalRegularizer()(jnp.ones((2, 3, 4)))
 
 

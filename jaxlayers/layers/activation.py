@@ -1,13 +1,14 @@
 """Activations as layers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers import activations
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
@@ -35,10 +36,7 @@ class Activation(Layer):
         [[0.0, 2.0]]
     """
 
-    activation: Any
-
-    def __post_init__(self) -> None:
-        weights.check_identifiers(self)
+    activation: fields.Identifier = weights.activation_field()
 
     def apply(
         self,
@@ -50,7 +48,7 @@ class Activation(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         arguments.shape_of_examples(self, x)
-        return activations.get(self.activation)(_floating(x)), state
+        return weights.activate(self, _floating(x)), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return super().output_shape(arguments.example_shape(self, input_shape))
@@ -81,18 +79,11 @@ class ReLU(Layer):
         [[0.0, 1.0]]
     """
 
-    max_value: float | None = None
-    negative_slope: float = 0.0
-    threshold: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.max_value is not None:
-            arguments.settle(self, max_value=arguments.non_negative(self, "max_value"))
-        arguments.settle(
-            self,
-            negative_slope=arguments.non_negative(self, "negative_slope"),
-            threshold=arguments.non_negative(self, "threshold"),
-        )
+    max_value: fields.Optional[float, float] = fields.Optional(
+        fields.Number(at_least=0, at_most=math.inf)
+    )
+    negative_slope: fields.Number = fields.Number(at_least=0, default=0.0)
+    threshold: fields.Number = fields.Number(at_least=0, default=0.0)
 
     def apply(
         self,
@@ -131,13 +122,13 @@ class LeakyReLU(Layer):
         [[-0.5, 2.0]]
     """
 
-    negative_slope: float = 0.3
+    negative_slope: fields.Number = fields.Number(at_least=0, default=0.3)
     alpha: InitVar[float | None] = None
 
     def __post_init__(self, alpha: float | None) -> None:
         if alpha is not None:
-            arguments.settle(self, negative_slope=alpha)
-        arguments.settle(self, negative_slope=arguments.non_negative(self, "negative_slope"))
+            slope = fields.Number(at_least=0).check("LeakyReLU", "alpha", alpha)
+            fields.set_fields(self, negative_slope=slope)
 
     def apply(
         self,
@@ -175,14 +166,7 @@ class Softmax(Layer):
         [[0.25, 0.25, 0.25, 0.25]]
     """
 
-    axis: int | Sequence[int] = -1
-
-    def __post_init__(self) -> None:
-        axes = (self.axis,) if arguments.is_integer(self.axis) else self.axis
-        if not isinstance(axes, Sequence) or not all(map(arguments.is_integer, axes)) or not axes:
-            raise arguments.refuse(self, "axis", "an integer or a tuple of them", self.axis)
-        if not arguments.is_integer(self.axis):
-            arguments.settle(self, axis=tuple(axes))
+    axis: fields.Axes = fields.Axes(default=-1)
 
     def apply(
         self,
@@ -201,8 +185,8 @@ class Softmax(Layer):
         axes = (self.axis,) if isinstance(self.axis, int) else self.axis
         if not all(-len(shape) - 1 <= axis <= len(shape) for axis in axes):
             raise ValueError(
-                f"{self!r}: axis is out of bounds for inputs of {len(shape) + 1} axes, "
-                f"the batch and examples of shape {shape}"
+                f"{self!r}: axis must be from {-len(shape) - 1} to {len(shape)} for inputs of "
+                f"{len(shape) + 1} axes, the batch and examples of shape {shape}"
             )
         return shape
 

@@ -1,16 +1,11 @@
-"""What layers do with their arguments: bring them to one form, and refuse what Keras refuses."""
+"""The checks of what `init`, `apply` and `output_shape` of a layer are called with."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jax import Array
 
-from jaxlayers import config
-
-# Types of fields that hold what the caller gave until `__post_init__` has brought it to one form,
-# which no annotation says: one integer or two becomes two, None the configured data format.
-IntOrPair = Any
-DataFormat = Any
+from jaxlayers import _fields as fields
 
 IMAGE_AXES = {
     "channels_last": ("height", "width", "channels"),
@@ -18,72 +13,9 @@ IMAGE_AXES = {
 }
 
 
-def settle(layer: object, **values: Any) -> None:
-    """Sets fields of a frozen dataclass; for `__post_init__`, which brings them to one form."""
-    for name, value in values.items():
-        object.__setattr__(layer, name, value)
-
-
-def refuse(layer: object, name: str, allowed: str, value: Any) -> ValueError:
-    """Returns the error for an argument `name` of `layer` that is not `allowed`."""
-    return ValueError(f"{type(layer).__name__}: {name} must be {allowed}, got {value!r}")
-
-
-def is_integer(value: Any) -> bool:
-    """Whether `value` is an int; True and False are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Whether `value` is an int or a float; True and False are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def as_tuple(value: Any) -> tuple[Any, ...] | None:
     """Returns a list, tuple or other sequence as a tuple; `None` for what is none."""
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else None
-
-
-def positive(layer: object, name: str) -> int:
-    """Returns the argument `name`, an integer above 0."""
-    value = getattr(layer, name)
-    if not is_integer(value) or value <= 0:
-        raise refuse(layer, name, "a positive integer", value)
-    return int(value)
-
-
-def pair(layer: object, name: str, minimum: int = 1) -> tuple[int, int]:
-    """Returns the argument `name`, an integer or two, as two of at least `minimum`."""
-    value = getattr(layer, name)
-    both = (value, value) if is_integer(value) else as_tuple(value)
-    if both is None or len(both) != 2 or not all(is_integer(v) and v >= minimum for v in both):
-        kind = "positive integer" if minimum == 1 else "integer that is not negative"
-        raise refuse(layer, name, f"a {kind} or a tuple of two", value)
-    return both
-
-
-def non_negative(layer: object, name: str) -> float:
-    """Returns the argument `name`, a number that is not negative."""
-    value = getattr(layer, name)
-    if not is_number(value) or not value >= 0:
-        raise refuse(layer, name, "a number that is not negative", value)
-    return float(value)
-
-
-def choice(layer: object, name: str, allowed: Sequence[str], any_case: bool = False) -> str:
-    """Returns the argument `name`, one of the strings `allowed`."""
-    value = getattr(layer, name)
-    chosen = value.lower() if any_case and isinstance(value, str) else value
-    if chosen not in allowed:
-        raise refuse(layer, name, "one of " + ", ".join(map(repr, allowed)), value)
-    return str(chosen)
-
-
-def data_format(layer: Any) -> str:
-    """Returns the argument `data_format`, or the configured one where it is `None`."""
-    if layer.data_format is None:
-        return config.image_data_format()
-    return choice(layer, "data_format", config.DATA_FORMATS, any_case=True)
 
 
 def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tuple[int, ...]:
@@ -102,9 +34,7 @@ def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tupl
         )
     if axes and len(shape) != len(axes):
         batch = ", without the batch" if len(shape) == len(axes) + 1 else ""
-        raise ValueError(
-            f"{layer!r}: needs examples of shape ({', '.join(axes)}){batch}, got {shape}"
-        )
+        raise ValueError(f"{layer!r}: input_shape must be ({', '.join(axes)}){batch}, got {shape}")
     # Symbolic dimensions of jax.export are neither int nor comparable; they pass.
     if any(isinstance(d, str | float | None) or (isinstance(d, int) and d < 0) for d in shape):
         raise ValueError(
@@ -130,6 +60,11 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
             f"got an array of shape {x.shape}{hint}"
         )
     return tuple(x.shape[1:])
+
+
+def is_training(layer: object, training: bool) -> bool:
+    """Returns `training`, having checked that it is True or False."""
+    return fields.Boolean().check(repr(layer), "training", training)
 
 
 def same_shape(layer: object, input_shape: Sequence[int]) -> tuple[int, ...]:

@@ -7,11 +7,15 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers import activations, ops
+from jaxlayers import _fields as fields
+from jaxlayers import ops
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
-from jaxlayers.layers.arguments import DataFormat, IntOrPair
 from jaxlayers.ops import windows
+
+
+def _padding() -> fields.Choice:
+    return fields.Choice("valid", "same", any_case=True, default="valid")
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,26 +61,25 @@ class Conv2D(Layer):
         (14, 14, 64)
     """
 
-    filters: int
-    kernel_size: IntOrPair
-    strides: IntOrPair = (1, 1)
-    padding: str = "valid"
-    data_format: DataFormat = None
-    dilation_rate: IntOrPair = (1, 1)
-    groups: int = 1
-    activation: Any = None
-    use_bias: bool = True
-    kernel_initializer: Any = "glorot_uniform"
-    bias_initializer: Any = "zeros"
-    kernel_regularizer: Any = None
-    bias_regularizer: Any = None
-    activity_regularizer: Any = None
-    kernel_constraint: Any = None
-    bias_constraint: Any = None
+    filters: fields.PositiveInteger = fields.PositiveInteger()
+    kernel_size: fields.IntegerPair = fields.IntegerPair()
+    strides: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
+    padding: fields.Choice = _padding()
+    data_format: fields.DataFormat = fields.DataFormat()
+    dilation_rate: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
+    groups: fields.PositiveInteger = fields.PositiveInteger(default=1)
+    activation: fields.Identifier = weights.activation_field(default=None)
+    use_bias: fields.Boolean = fields.Boolean(default=True)
+    kernel_initializer: fields.Identifier = weights.initializer_field("glorot_uniform")
+    bias_initializer: fields.Identifier = weights.initializer_field("zeros")
+    kernel_regularizer: fields.Identifier = weights.regularizer_field()
+    bias_regularizer: fields.Identifier = weights.regularizer_field()
+    activity_regularizer: fields.Identifier = weights.regularizer_field()
+    kernel_constraint: fields.Identifier = weights.constraint_field()
+    bias_constraint: fields.Identifier = weights.constraint_field()
 
     def __post_init__(self) -> None:
-        _settle_window(self)
-        arguments.settle(self, groups=arguments.positive(self, "groups"))
+        _check_window(self)
         if self.filters % self.groups:
             raise ValueError(
                 f"Conv2D: filters must be a multiple of groups, "
@@ -103,7 +106,7 @@ class Conv2D(Layer):
         self, params: Params, state: State, x: Array, size: Sequence[int]
     ) -> tuple[Array, State]:
         """Returns what `apply` gives for `x` after a nearest `UpSampling2D(size)`."""
-        _check_input(self, params, x, size)
+        _check_input(self, params, state, x, size)
         y = ops.convolution(
             x,
             params["kernel"],
@@ -131,8 +134,9 @@ class Conv2D(Layer):
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: the window does not fit into an image of shape {tuple(input_shape)}; "
-                "use padding='same', a smaller kernel_size or dilation_rate, or a larger image"
+                f"{self!r}: input_shape must be an image that the window fits into, "
+                f"got {tuple(input_shape)}; use padding='same', a smaller kernel_size or "
+                "dilation_rate, or a larger image"
             )
         return _join(self, extents)
 
@@ -193,30 +197,31 @@ class Conv2DTranspose(Layer):
         (14, 14, 64)
     """
 
-    filters: int
-    kernel_size: IntOrPair
-    strides: IntOrPair = (1, 1)
-    padding: str = "valid"
-    output_padding: IntOrPair = None
-    data_format: DataFormat = None
-    dilation_rate: IntOrPair = (1, 1)
-    activation: Any = None
-    use_bias: bool = True
-    kernel_initializer: Any = "glorot_uniform"
-    bias_initializer: Any = "zeros"
-    kernel_regularizer: Any = None
-    bias_regularizer: Any = None
-    activity_regularizer: Any = None
-    kernel_constraint: Any = None
-    bias_constraint: Any = None
+    filters: fields.PositiveInteger = fields.PositiveInteger()
+    kernel_size: fields.IntegerPair = fields.IntegerPair()
+    strides: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
+    padding: fields.Choice = _padding()
+    output_padding: fields.Optional[int | Sequence[int], tuple[int, int]] = fields.Optional(
+        fields.IntegerPair(at_least=0)
+    )
+    data_format: fields.DataFormat = fields.DataFormat()
+    dilation_rate: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
+    activation: fields.Identifier = weights.activation_field(default=None)
+    use_bias: fields.Boolean = fields.Boolean(default=True)
+    kernel_initializer: fields.Identifier = weights.initializer_field("glorot_uniform")
+    bias_initializer: fields.Identifier = weights.initializer_field("zeros")
+    kernel_regularizer: fields.Identifier = weights.regularizer_field()
+    bias_regularizer: fields.Identifier = weights.regularizer_field()
+    activity_regularizer: fields.Identifier = weights.regularizer_field()
+    kernel_constraint: fields.Identifier = weights.constraint_field()
+    bias_constraint: fields.Identifier = weights.constraint_field()
 
     def __post_init__(self) -> None:
-        _settle_window(self)
-        if self.output_padding is None:
-            return
-        behind = arguments.pair(self, "output_padding", minimum=0)
-        arguments.settle(self, output_padding=behind)
-        if any(rows >= stride for rows, stride in zip(behind, self.strides, strict=True)):
+        _check_window(self)
+        behind = self.output_padding
+        if behind is not None and any(
+            rows >= stride for rows, stride in zip(behind, self.strides, strict=True)
+        ):
             raise ValueError(
                 f"Conv2DTranspose: output_padding must be less than strides, "
                 f"got output_padding={behind}, strides={self.strides}"
@@ -242,7 +247,7 @@ class Conv2DTranspose(Layer):
         self, params: Params, state: State, x: Array, size: Sequence[int]
     ) -> tuple[Array, State]:
         """Returns what `apply` gives for `x` after a nearest `UpSampling2D(size)`."""
-        _check_input(self, params, x, size)
+        _check_input(self, params, state, x, size)
         y = ops.convolution_transpose(
             x,
             params["kernel"],
@@ -283,23 +288,13 @@ class Conv2DTranspose(Layer):
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
 
-def _settle_window(layer: Any) -> None:
-    """Brings the arguments that both layers have to one form."""
-    arguments.settle(
-        layer,
-        filters=arguments.positive(layer, "filters"),
-        kernel_size=arguments.pair(layer, "kernel_size"),
-        strides=arguments.pair(layer, "strides"),
-        padding=arguments.choice(layer, "padding", ("valid", "same"), any_case=True),
-        data_format=arguments.data_format(layer),
-        dilation_rate=arguments.pair(layer, "dilation_rate"),
-    )
+def _check_window(layer: Any) -> None:
+    """Refuses strides together with a dilation."""
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
-            f"{type(layer).__name__}: strides above 1 do not go with a dilation_rate above 1, "
+            f"{type(layer).__name__}: strides must be 1 where dilation_rate is above 1, "
             f"got strides={layer.strides}, dilation_rate={layer.dilation_rate}"
         )
-    weights.check_identifiers(layer)
 
 
 def _axes(layer: Any) -> tuple[str, ...]:
@@ -319,7 +314,7 @@ def _join(layer: Any, spatial: Sequence[int]) -> Shape:
     return (layer.filters, *spatial)
 
 
-def _check_input(layer: Any, params: Params, x: Array, size: Sequence[int]) -> None:
+def _check_input(layer: Any, params: Params, state: State, x: Array, size: Sequence[int]) -> None:
     """Refuses an input that the layer does not take once upsampled, and params of another."""
     shape = arguments.shape_of_examples(layer, x, *_axes(layer))
     factors = dict(zip(("height", "width"), size, strict=True))
@@ -328,7 +323,8 @@ def _check_input(layer: Any, params: Params, x: Array, size: Sequence[int]) -> N
             extent * factors.get(axis, 1) for axis, extent in zip(_axes(layer), shape, strict=True)
         )
     )
-    weights.check(layer, params, layer._weights(shape))
+    weights.check(layer, "params", params, layer._weights(shape))
+    weights.check(layer, "state", state, weights.activity_shapes(layer))
 
 
 def _finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
@@ -336,5 +332,5 @@ def _finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, 
     if layer.use_bias:
         bias = params["bias"]
         y = y + (bias if layer.data_format == "channels_last" else jnp.reshape(bias, (-1, 1, 1)))
-    y = activations.get(layer.activation)(y)
+    y = weights.activate(layer, y)
     return y, weights.record_activity(layer, state, y)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers import activations
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
 
@@ -48,20 +47,16 @@ class Dense(Layer):
         (784, 10)
     """
 
-    units: int
-    activation: Any = None
-    use_bias: bool = True
-    kernel_initializer: Any = "glorot_uniform"
-    bias_initializer: Any = "zeros"
-    kernel_regularizer: Any = None
-    bias_regularizer: Any = None
-    activity_regularizer: Any = None
-    kernel_constraint: Any = None
-    bias_constraint: Any = None
-
-    def __post_init__(self) -> None:
-        arguments.settle(self, units=arguments.positive(self, "units"))
-        weights.check_identifiers(self)
+    units: fields.PositiveInteger = fields.PositiveInteger()
+    activation: fields.Identifier = weights.activation_field(default=None)
+    use_bias: fields.Boolean = fields.Boolean(default=True)
+    kernel_initializer: fields.Identifier = weights.initializer_field("glorot_uniform")
+    bias_initializer: fields.Identifier = weights.initializer_field("zeros")
+    kernel_regularizer: fields.Identifier = weights.regularizer_field()
+    bias_regularizer: fields.Identifier = weights.regularizer_field()
+    activity_regularizer: fields.Identifier = weights.regularizer_field()
+    kernel_constraint: fields.Identifier = weights.constraint_field()
+    bias_constraint: fields.Identifier = weights.constraint_field()
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         self.output_shape(input_shape)
@@ -78,17 +73,18 @@ class Dense(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self.output_shape(arguments.shape_of_examples(self, x))
-        weights.check(self, params, self._weights(x.shape))
+        weights.check(self, "params", params, self._weights(x.shape))
+        weights.check(self, "state", state, weights.activity_shapes(self))
         y = jnp.matmul(x, params["kernel"])
         if self.use_bias:
             y = y + params["bias"]
-        y = activations.get(self.activation)(y)
+        y = weights.activate(self, y)
         return y, weights.record_activity(self, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape)
         if not shape:
-            raise ValueError(f"{self!r}: needs examples of at least one axis, got shape ()")
+            raise ValueError(f"{self!r}: input_shape must have at least one axis, got ()")
         return (*shape[:-1], self.units)
 
     penalty = weights.penalty

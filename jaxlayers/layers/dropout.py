@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers import arguments
 
@@ -39,23 +40,12 @@ class Dropout(Layer):
         [0.0, 2.0]
     """
 
-    rate: float
-    noise_shape: Sequence[int | None] | None = None
-
-    def __post_init__(self) -> None:
-        if not arguments.is_number(self.rate) or not 0 <= self.rate <= 1:
-            raise arguments.refuse(self, "rate", "a number from 0 to 1", self.rate)
-        arguments.settle(self, rate=float(self.rate))
-        if self.noise_shape is None:
-            return
-        shape = arguments.as_tuple(self.noise_shape)
-        if shape is None or not all(
-            d is None or (arguments.is_integer(d) and d > 0) for d in shape
-        ):
-            raise arguments.refuse(
-                self, "noise_shape", "a tuple of positive integers or None", self.noise_shape
-            )
-        arguments.settle(self, noise_shape=shape)
+    rate: fields.Number = fields.Number(at_least=0, at_most=1)
+    noise_shape: fields.Optional[Sequence[int | None], tuple[int | None, ...]] = fields.Optional(
+        fields.Tuple(
+            fields.Optional(fields.PositiveInteger()), "a tuple of positive integers or None"
+        )
+    )
 
     def apply(
         self,
@@ -67,14 +57,16 @@ class Dropout(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         arguments.shape_of_examples(self, x)
-        if not training or self.rate == 0:
+        if not arguments.is_training(self, training) or self.rate == 0:
             return x, state
         if self.rate == 1:
             return jnp.zeros_like(x), state
         if key is None:
             raise ValueError(
-                f"{self!r}: draws random numbers in training; pass key=jax.random.key(...)"
+                f"{self!r}: draws random numbers in training, key must be a JAX random key, "
+                "got None; pass key=jax.random.key(...)"
             )
+        fields.Key().check(repr(self), "key", key)
         keep = jax.random.bernoulli(key, 1 - self.rate, self._mask_shape(x))
         return jnp.where(keep, x / (1 - self.rate), 0), state
 
@@ -93,6 +85,7 @@ class Dropout(Layer):
             broadcast = None
         if broadcast != x.shape or len(shape) != len(self.noise_shape):
             raise ValueError(
-                f"{self!r}: noise_shape cannot be broadcast to an input of shape {x.shape}"
+                f"{self!r}: noise_shape must broadcast to the input, got {self.noise_shape} for "
+                f"an input of shape {x.shape}"
             )
         return shape

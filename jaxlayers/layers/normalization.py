@@ -1,5 +1,6 @@
 """Batch normalization, and its variant with renormalization."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +8,37 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
+
+Bounds = Mapping[str, float | None] | Sequence[tuple[str, float]]
+
+
+class _Clipping(fields.Field[Bounds | None, tuple[tuple[str, float], ...] | None]):
+    """Bounds of the correction of batch renormalization, as a tuple of names and numbers."""
+
+    allowed = (
+        "a dictionary from any of 'rmin', 'rmax' and 'dmax' to numbers, such that rmin <= rmax "
+        "and 0 <= dmax"
+    )
+
+    def convert(self, value: Any) -> tuple[tuple[str, float], ...] | None:
+        if value is None:
+            return None
+        number = fields.Number(at_most=math.inf)
+        bounds = {
+            name: number.check("renorm_clipping", name, bound)
+            for name, bound in dict(value).items()
+            if bound is not None
+        }
+        if not (
+            bounds.keys() <= {"rmin", "rmax", "dmax"}
+            and bounds.get("rmin", -math.inf) <= bounds.get("rmax", math.inf)
+            and bounds.get("dmax", 0) >= 0
+        ):
+            raise ValueError
+        return tuple(sorted(bounds.items()))
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,39 +99,30 @@ class BatchNormalization(Layer):
         ((256,), (256,))
     """
 
-    axis: int = -1
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-    center: bool = True
-    scale: bool = True
-    beta_initializer: Any = "zeros"
-    gamma_initializer: Any = "ones"
-    moving_mean_initializer: Any = "zeros"
-    moving_variance_initializer: Any = "ones"
-    beta_regularizer: Any = None
-    gamma_regularizer: Any = None
-    beta_constraint: Any = None
-    gamma_constraint: Any = None
-    renorm: bool = False
-    renorm_clipping: Mapping[str, float] | Sequence[tuple[str, float]] | None = None
-    renorm_momentum: float = 0.99
-    synchronized: bool = False
+    axis: fields.Integer = fields.Integer(default=-1)
+    momentum: fields.Number = fields.Number(at_least=0, at_most=1, default=0.99)
+    epsilon: fields.Number = fields.Number(at_least=0, default=1e-3)
+    center: fields.Boolean = fields.Boolean(default=True)
+    scale: fields.Boolean = fields.Boolean(default=True)
+    beta_initializer: fields.Identifier = weights.initializer_field("zeros")
+    gamma_initializer: fields.Identifier = weights.initializer_field("ones")
+    moving_mean_initializer: fields.Identifier = weights.initializer_field("zeros")
+    moving_variance_initializer: fields.Identifier = weights.initializer_field("ones")
+    beta_regularizer: fields.Identifier = weights.regularizer_field()
+    gamma_regularizer: fields.Identifier = weights.regularizer_field()
+    beta_constraint: fields.Identifier = weights.constraint_field()
+    gamma_constraint: fields.Identifier = weights.constraint_field()
+    renorm: fields.Boolean = fields.Boolean(default=False)
+    renorm_clipping: _Clipping = _Clipping(default=None)
+    renorm_momentum: fields.Number = fields.Number(at_least=0, at_most=1, default=0.99)
+    synchronized: fields.Boolean = fields.Boolean(default=False)
 
     def __post_init__(self) -> None:
-        if not arguments.is_integer(self.axis):
-            raise arguments.refuse(self, "axis", "an integer", self.axis)
-        for name in ("momentum", "epsilon", "renorm_momentum"):
-            if not arguments.is_number(getattr(self, name)):
-                raise arguments.refuse(self, name, "a number", getattr(self, name))
-            arguments.settle(self, **{name: float(getattr(self, name))})
         if self.synchronized:
             raise ValueError(
                 "BatchNormalization: synchronized must be False, got True; under jax.jit over "
                 "several devices the statistics are those of the global batch anyway"
             )
-        if self.renorm_clipping is not None:
-            arguments.settle(self, renorm_clipping=self._clipping())
-        weights.check_identifiers(self)
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         extent = (self._extent(input_shape),)
@@ -128,8 +149,9 @@ class BatchNormalization(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         shape = arguments.shape_of_examples(self, x)
-        weights.check(self, params, self._weights(shape))
-        weights.check(self, state, self._statistics(shape))
+        training = arguments.is_training(self, training)
+        weights.check(self, "params", params, self._weights(shape))
+        weights.check(self, "state", state, self._statistics(shape))
         axis = self._axis(shape)
         others = tuple(a for a in range(x.ndim) if a != axis)
         dtype = jnp.result_type(x, jnp.float32)
@@ -222,20 +244,3 @@ class BatchNormalization(Layer):
         limit = bounds.get("dmax")
         d = d if limit is None else jnp.clip(d, -limit, limit)
         return lax.stop_gradient(r), lax.stop_gradient(d)
-
-    def _clipping(self) -> tuple[tuple[str, float], ...]:
-        allowed = "a dictionary from any of 'rmin', 'rmax' and 'dmax' to numbers"
-        try:
-            bounds = dict(self.renorm_clipping or ())
-        except (TypeError, ValueError):
-            raise arguments.refuse(self, "renorm_clipping", allowed, self.renorm_clipping) from None
-        if not bounds.keys() <= {"rmin", "rmax", "dmax"} or not all(
-            bound is None or arguments.is_number(bound) for bound in bounds.values()
-        ):
-            raise arguments.refuse(self, "renorm_clipping", allowed, bounds)
-        rmin, rmax, dmax = (bounds.get(name) for name in ("rmin", "rmax", "dmax"))
-        if (rmin is not None and rmax is not None and rmax < rmin) or (dmax or 0) < 0:
-            raise arguments.refuse(
-                self, "renorm_clipping", "such that rmin <= rmax and 0 <= dmax", bounds
-            )
-        return tuple(sorted((name, bound) for name, bound in bounds.items() if bound is not None))

@@ -7,9 +7,22 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
-from jaxlayers.layers.arguments import DataFormat, IntOrPair
+
+_Pair = tuple[int, int]
+
+
+class _Sides(fields.Field[int | Sequence[int | Sequence[int]], tuple[_Pair, _Pair]]):
+    """Rows above and below, and columns left and right."""
+
+    allowed = "an integer, two, or ((top, bottom), (left, right)), none of them negative"
+
+    def convert(self, value: Any) -> tuple[_Pair, _Pair]:
+        side = fields.IntegerPair(at_least=0)
+        rows, columns = (value, value) if isinstance(value, int) else value
+        return side.convert(rows), side.convert(columns)
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,11 +49,8 @@ class ZeroPadding2D(Layer):
         (29, 32, 1)
     """
 
-    padding: IntOrPair = (1, 1)
-    data_format: DataFormat = None
-
-    def __post_init__(self) -> None:
-        arguments.settle(self, padding=self._pairs(), data_format=arguments.data_format(self))
+    padding: _Sides = _Sides(default=(1, 1))
+    data_format: fields.DataFormat = fields.DataFormat()
 
     def apply(
         self,
@@ -65,21 +75,3 @@ class ZeroPadding2D(Layer):
     def _around(self, axis: str) -> tuple[int, int]:
         rows, columns = self.padding
         return {"height": rows, "width": columns}.get(axis, (0, 0))
-
-    def _pairs(self) -> tuple[tuple[int, ...], ...]:
-        def two(value: Any) -> tuple[Any, ...]:
-            return (
-                (value, value) if arguments.is_integer(value) else arguments.as_tuple(value) or ()
-            )
-
-        sides = tuple(two(side) for side in two(self.padding))
-        if list(map(len, sides)) != [2, 2] or not all(
-            arguments.is_integer(n) and n >= 0 for side in sides for n in side
-        ):
-            raise arguments.refuse(
-                self,
-                "padding",
-                "an integer, two, or ((top, bottom), (left, right)), none of them negative",
-                self.padding,
-            )
-        return sides

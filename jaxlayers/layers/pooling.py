@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers import ops
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
-from jaxlayers.layers.arguments import DataFormat, IntOrPair
 from jaxlayers.ops import windows
 
 
@@ -35,23 +35,18 @@ class _Pooling2D(Layer):
             window without padding.
     """
 
-    pool_size: IntOrPair
-    strides: IntOrPair = None
-    padding: str = "valid"
-    data_format: DataFormat = None
+    pool_size: fields.IntegerPair = fields.IntegerPair()
+    strides: fields.Optional[int | Sequence[int], tuple[int, int]] = fields.Optional(
+        fields.IntegerPair()
+    )
+    padding: fields.Choice = fields.Choice("valid", "same", default="valid")
+    data_format: fields.DataFormat = fields.DataFormat()
 
     _pool: ClassVar[Callable[..., Array]]
 
     def __post_init__(self) -> None:
         if self.strides is None:
-            arguments.settle(self, strides=self.pool_size)
-        arguments.settle(
-            self,
-            pool_size=arguments.pair(self, "pool_size"),
-            strides=arguments.pair(self, "strides"),
-            padding=arguments.choice(self, "padding", ("valid", "same")),
-            data_format=arguments.data_format(self),
-        )
+            fields.set_fields(self, strides=self.pool_size)
 
     def apply(
         self,
@@ -72,12 +67,12 @@ class _Pooling2D(Layer):
         extents = [
             windows.output_extent(shape[axes.index(axis)], size, stride, 1, self.padding)
             for axis, size, stride in zip(
-                ("height", "width"), self.pool_size, self.strides, strict=True
+                ("height", "width"), self.pool_size, self.strides or (), strict=True
             )
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: the window does not fit into an image of shape {shape}; "
+                f"{self!r}: input_shape must be an image that the window fits into, got {shape}; "
                 "use padding='same', a smaller pool_size or a larger image"
             )
         if self.data_format == "channels_last":
@@ -101,8 +96,13 @@ class MaxPooling2D(_Pooling2D):
         (14, 14, 16)
     """
 
-    pool_size: IntOrPair = (2, 2)
-    _pool = staticmethod(ops.max_pool)
+    pool_size: fields.IntegerPair = fields.IntegerPair(default=(2, 2))
+
+    @staticmethod
+    def _pool(x: Array, *window: Any) -> Array:
+        if x.dtype == bool:  # which has no lowest value to pad with
+            return ops.max_pool(x.astype(jnp.uint8), *window).astype(bool)
+        return ops.max_pool(x, *window)
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,7 +130,7 @@ class SumPooling2D(_Pooling2D):
         (14, 14, 16)
     """
 
-    pool_size: IntOrPair = (2, 2)
+    pool_size: fields.IntegerPair = fields.IntegerPair(default=(2, 2))
     _pool = staticmethod(ops.sum_pool)
 
 
@@ -138,13 +138,10 @@ class SumPooling2D(_Pooling2D):
 class _GlobalPooling2D(Layer):
     """Reduces an image to one position, channel by channel."""
 
-    data_format: DataFormat = None
-    keepdims: bool = False
+    data_format: fields.DataFormat = fields.DataFormat()
+    keepdims: fields.Boolean = fields.Boolean(default=False)
 
     _reduce: ClassVar[Callable[..., Array]]
-
-    def __post_init__(self) -> None:
-        arguments.settle(self, data_format=arguments.data_format(self))
 
     def apply(
         self,
@@ -162,7 +159,9 @@ class _GlobalPooling2D(Layer):
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape, *_axes(self))
         if 0 in shape:
-            raise ValueError(f"{self!r}: needs an image with at least one position, got {shape}")
+            raise ValueError(
+                f"{self!r}: input_shape must be an image of at least one position, got {shape}"
+            )
         if self.data_format == "channels_last":
             return (1, 1, shape[-1]) if self.keepdims else (shape[-1],)
         return (shape[0], 1, 1) if self.keepdims else (shape[0],)

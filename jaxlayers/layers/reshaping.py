@@ -3,13 +3,30 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
-from jaxlayers.layers.arguments import DataFormat
+
+
+class _Target(fields.Tuple):
+    """A shape with at most one -1."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            fields.Integer(at_least=-1),
+            "a tuple of integers that are not negative, one of which may be -1",
+        )
+
+    def convert(self, value: Any) -> Shape:
+        target = super().convert(value)
+        if target.count(-1) > 1:
+            raise ValueError
+        return target
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,22 +52,7 @@ class Reshape(Layer):
         (7, 7, 256)
     """
 
-    target_shape: Sequence[int]
-
-    def __post_init__(self) -> None:
-        target = arguments.as_tuple(self.target_shape)
-        if (
-            target is None
-            or not all(arguments.is_integer(d) and d >= -1 for d in target)
-            or target.count(-1) > 1
-        ):
-            raise arguments.refuse(
-                self,
-                "target_shape",
-                "a tuple of integers that are not negative, one of which may be -1",
-                self.target_shape,
-            )
-        arguments.settle(self, target_shape=target)
+    target_shape: _Target = _Target()
 
     def apply(
         self,
@@ -73,8 +75,8 @@ class Reshape(Layer):
             fits = size == known
         if not fits:
             raise ValueError(
-                f"{self!r}: an example of shape {shape} holds {size} numbers, "
-                f"which do not fill {self.target_shape}"
+                f"{self!r}: input_shape must hold as many numbers as target_shape "
+                f"{self.target_shape}, got {shape}, which holds {size}"
             )
         return tuple(size // known if d == -1 else d for d in self.target_shape)
 
@@ -102,10 +104,7 @@ class Flatten(Layer):
         (12544,)
     """
 
-    data_format: DataFormat = None
-
-    def __post_init__(self) -> None:
-        arguments.settle(self, data_format=arguments.data_format(self))
+    data_format: fields.DataFormat = fields.DataFormat()
 
     def apply(
         self,

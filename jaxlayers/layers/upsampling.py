@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers import ops
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
-from jaxlayers.layers.arguments import DataFormat, IntOrPair
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
@@ -37,17 +37,9 @@ class UpSampling2D(Layer):
         (14, 14, 256)
     """
 
-    size: IntOrPair = (2, 2)
-    data_format: DataFormat = None
-    interpolation: str = "nearest"
-
-    def __post_init__(self) -> None:
-        arguments.settle(
-            self,
-            size=arguments.pair(self, "size"),
-            data_format=arguments.data_format(self),
-            interpolation=arguments.choice(self, "interpolation", INTERPOLATIONS, any_case=True),
-        )
+    size: fields.IntegerPair = fields.IntegerPair(default=(2, 2))
+    data_format: fields.DataFormat = fields.DataFormat()
+    interpolation: fields.Choice = fields.Choice(*INTERPOLATIONS, any_case=True, default="nearest")
 
     def apply(
         self,

@@ -1,4 +1,4 @@
-"""What layers with weights share: they initialise, check, penalise and constrain them alike.
+"""What layers with weights share: they initialize, check, penalize and constrain them alike.
 
 A weight `kernel` of a layer goes with its fields `kernel_initializer`, `kernel_regularizer` and
 `kernel_constraint`, as in Keras; so does every other weight by its name.
@@ -12,35 +12,34 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxlayers import _fields as fields
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.layer import Params, Shape, State
 
-_GETTERS = {
-    "activation": activations.get,
-    "_initializer": initializers.get,
-    "_regularizer": regularizers.get,
-    "_constraint": constraints.get,
-}
+
+def activation_field(**default: Any) -> fields.Identifier:
+    """Returns the field of an activation, required where no `default` is given."""
+    return fields.Identifier(activations.get, "x", **default)
 
 
-def check_identifiers(layer: Any) -> None:
-    """Refuses names and objects that are no activation, initializer, regularizer or constraint.
+def initializer_field(default: str) -> fields.Identifier:
+    """Returns the field of an initializer."""
+    return fields.Identifier(initializers.get, "key", "shape", "dtype", default=default)
 
-    Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor a callable.
-    """
-    for name in layer.__dataclass_fields__:
-        for suffix, get in _GETTERS.items():
-            if name.endswith(suffix):
-                try:
-                    get(getattr(layer, name))
-                except (ValueError, TypeError) as error:
-                    raise type(error)(f"{type(layer).__name__}: {name}: {error}") from None
+
+def regularizer_field() -> fields.Identifier:
+    """Returns the field of a regularizer, `None` by default."""
+    return fields.Identifier(regularizers.get, "x", default=None)
+
+
+def constraint_field() -> fields.Identifier:
+    """Returns the field of a constraint, `None` by default."""
+    return fields.Identifier(constraints.get, "w", default=None)
 
 
 def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Returns the weights of `shapes`, each filled by the initializer of its name."""
+    fields.Key().check(repr(layer), "key", key)
     dtype = jnp.result_type(float)
     weights = {}
     for (name, shape), weight_key in zip(
@@ -48,16 +47,22 @@ def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str,
     ):
         initializer = initializers.get(getattr(layer, f"{name}_initializer"))
         weights[name] = initializer(weight_key, shape, dtype)
-        if weights[name].shape != shape:
+        if getattr(weights[name], "shape", None) != shape:
             raise ValueError(
-                f"{layer!r}: {name}_initializer made an array of shape {weights[name].shape}, "
-                f"the {name} has shape {shape}"
+                f"{layer!r}: {name}_initializer must return an array of shape {shape}, "
+                f"got {_kind(weights[name])}"
             )
     return weights
 
 
-def check(layer: Any, weights: Mapping[str, Array], shapes: Mapping[str, Shape]) -> None:
+def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
     """Refuses weights that are not those the layer makes for the input that came.
+
+    Args:
+        layer: for the error message.
+        kind: `"params"` or `"state"`.
+        weights: what came.
+        shapes: the names and shapes of the weights that must come.
 
     Raises:
         ValueError: a weight that is missing, unknown, or of another shape.
@@ -65,19 +70,32 @@ def check(layer: Any, weights: Mapping[str, Array], shapes: Mapping[str, Shape])
     """
     if not isinstance(weights, Mapping):
         raise TypeError(
-            f"{layer!r}: params and state must be dictionaries, as from init, "
-            f"got {type(weights).__name__}"
+            f"{layer!r}: {kind} must be a dictionary of arrays, as from init, "
+            f"got {type(weights).__name__} ({weights!r})"
         )
     if weights.keys() != shapes.keys():
+        expected = f"the weights {sorted(shapes)}" if shapes else "an empty dictionary"
         raise ValueError(
-            f"{layer!r}: has the weights {sorted(shapes)}, params or state hold {sorted(weights)}"
+            f"{layer!r}: {kind} must be {expected}, as from init, got {sorted(weights, key=str)}"
         )
     for name, shape in shapes.items():
-        if tuple(jnp.shape(weights[name])) != shape:
+        if not hasattr(weights[name], "shape") or tuple(weights[name].shape) != shape:
             raise ValueError(
-                f"{layer!r}: for this input {name} must have shape {shape}, "
-                f"got {jnp.shape(weights[name])}"
+                f"{layer!r}: {name} in {kind} must have shape {shape} for this input, "
+                f"got {_kind(weights[name])}"
             )
+
+
+def activate(layer: Any, y: Array) -> Array:
+    """Returns the layer's activation of `y`, having checked that it is an array.
+
+    Raises:
+        TypeError: the activation returned something else.
+    """
+    activated = activations.get(layer.activation)(y)
+    if not hasattr(activated, "shape"):
+        raise TypeError(f"{layer!r}: activation must return an array, got {activated!r}")
+    return activated
 
 
 def penalty(layer: Any, params: Params, state: State) -> Array:
@@ -96,9 +114,14 @@ def constrain(layer: Any, params: Params) -> Params:
     return {name: f(params[name]) if (f := found[name]) else params[name] for name in params}
 
 
+def activity_shapes(layer: Any) -> dict[str, Shape]:
+    """Returns the shapes of the state of a layer that has no other than its activity penalty."""
+    return {} if layer.activity_regularizer is None else {"activity_penalty": ()}
+
+
 def initial_activity(layer: Any) -> State:
     """Returns the state of a layer that has no other: its activity penalty, if it has one."""
-    return {} if layer.activity_regularizer is None else {"activity_penalty": jnp.zeros(())}
+    return {name: jnp.zeros(shape) for name, shape in activity_shapes(layer).items()}
 
 
 def record_activity(layer: Any, state: State, y: Array) -> State:
@@ -109,10 +132,6 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
     regularizer = regularizers.get(layer.activity_regularizer)
     if regularizer is None:
         return state
-    if "activity_penalty" not in state:
-        raise ValueError(
-            f"{layer!r}: the state must hold activity_penalty, as from init, got {sorted(state)}"
-        )
     total = regularizer(y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)
     # The dtype that the state has, so that it can be carried through a scan in any precision.
@@ -123,3 +142,8 @@ def logits(layer: Any) -> Any:
     """Returns the layer without its sigmoid or softmax, if it has one; see `Layer.logits`."""
     squashing = activations.get(layer.activation) in (activations.sigmoid, activations.softmax)
     return replace(layer, activation=None) if squashing else layer
+
+
+def _kind(value: Any) -> str:
+    """Returns what is said of a wrong weight: its shape, or what it is instead of an array."""
+    return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)

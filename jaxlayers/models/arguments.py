@@ -1,30 +1,37 @@
-"""What functions that make models do with their arguments."""
+"""The arguments that several functions which make models have."""
 
 from collections.abc import Sequence
 
-from jaxlayers.layers.arguments import as_tuple, is_integer
+from jaxlayers import _fields as fields
+
+_IMAGE_SHAPE = fields.Tuple(
+    fields.PositiveInteger(), "(height, width, channels), three positive integers", length=3
+)
 
 
-def image_shape(given: Sequence[int]) -> tuple[int, int, int]:
+def image_shape(model: str, given: Sequence[int]) -> tuple[int, int, int]:
     """Returns (height, width, channels).
 
     Raises:
         ValueError: something else was given.
     """
-    shape = as_tuple(given) or ()
-    if len(shape) != 3 or not all(is_integer(extent) and extent > 0 for extent in shape):
-        raise ValueError(
-            f"image_shape must be (height, width, channels), positive integers, got {given!r}"
-        )
-    return shape
+    height, width, channels = _IMAGE_SHAPE.check(model, "image_shape", given)
+    return height, width, channels
 
 
-def check_size(model: str, name: str, size: int, multiple: int = 1) -> None:
-    """Checks an argument that is a positive multiple of a number.
+def positive(model: str, name: str, value: int, multiple_of: int = 1) -> int:
+    """Returns the argument `name`, a positive multiple of a number.
 
     Raises:
-        ValueError: it is not.
+        ValueError: something else was given.
     """
-    if not is_integer(size) or size <= 0 or size % multiple:
-        allowed = "integer" if multiple == 1 else f"multiple of {multiple}"
-        raise ValueError(f"{model}: {name} must be a positive {allowed}, got {size!r}")
+    return fields.PositiveInteger(multiple_of=multiple_of).check(model, name, value)
+
+
+def rate(model: str, dropout: float) -> float:
+    """Returns the argument `dropout`, a number from 0 to 1.
+
+    Raises:
+        ValueError: something else was given.
+    """
+    return fields.Number(at_least=0, at_most=1).check(model, "dropout", dropout)

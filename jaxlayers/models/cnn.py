@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from jaxlayers import _fields as fields
 from jaxlayers import layers
 from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
@@ -42,9 +43,11 @@ def lenet(
         >>> lenet().output_shape()
         (10,)
     """
-    shape = _checked("lenet", image_shape, classes, poolings=2)
-    arguments.check_size("lenet", "width", width)
-    arguments.check_size("lenet", "hidden", hidden)
+    shape = _image_shape("lenet", image_shape, poolings=2)
+    classes = _classes("lenet", classes)
+    width = arguments.positive("lenet", "width", width)
+    hidden = arguments.positive("lenet", "hidden", hidden)
+    dropout = arguments.rate("lenet", dropout)
 
     def convolve(filters: int) -> list[layers.Layer]:
         return [
@@ -99,9 +102,11 @@ def vgg(
         >>> vgg((32, 32, 3), classes=100).output_shape()
         (100,)
     """
-    arguments.check_size("vgg", "width", width)
-    arguments.check_size("vgg", "stages", stages)
-    shape = _checked("vgg", image_shape, classes, poolings=stages - 1)
+    width = arguments.positive("vgg", "width", width)
+    stages = arguments.positive("vgg", "stages", stages)
+    shape = _image_shape("vgg", image_shape, poolings=stages - 1)
+    classes = _classes("vgg", classes)
+    dropout = arguments.rate("vgg", dropout)
 
     def convolve(filters: int) -> list[layers.Layer]:
         return [
@@ -134,16 +139,15 @@ def vgg(
     )
 
 
-def _checked(
-    model: str, image_shape: Sequence[int], classes: int, poolings: int
-) -> tuple[int, int, int]:
-    shape = arguments.image_shape(image_shape)
+def _image_shape(model: str, image_shape: Sequence[int], poolings: int) -> tuple[int, int, int]:
+    shape = arguments.image_shape(model, image_shape)
     if min(shape[:2]) < 2**poolings:
         raise ValueError(
             f"{model}: images must be at least {2**poolings} x {2**poolings}, because {poolings} "
             f"poolings halve them, got image_shape={shape}; make them larger"
         )
-    arguments.check_size(model, "classes", classes)
-    if classes < 2:
-        raise ValueError(f"{model}: classes must be at least 2, got {classes}")
     return shape
+
+
+def _classes(model: str, classes: int) -> int:
+    return fields.Integer(at_least=2).check(model, "classes", classes)

@@ -6,6 +6,7 @@ Reference:
 
 from collections.abc import Sequence
 
+from jaxlayers import _fields as fields
 from jaxlayers import layers
 from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
@@ -44,14 +45,16 @@ def generator(
         >>> generator().output_shape()
         (28, 28, 1)
     """
-    height, columns, channels = arguments.image_shape(image_shape)
+    height, columns, channels = arguments.image_shape("generator", image_shape)
     if height % 4 or columns % 4:
         raise ValueError(
-            f"generator: height and width of image_shape must be multiples of 4, "
+            f"generator: image_shape must have a height and a width that are multiples of 4, "
             f"got {tuple(image_shape)}"
         )
-    arguments.check_size("generator", "width", width, 8)
-    arguments.check_size("generator", "latent_size", latent_size, 1)
+    width = arguments.positive("generator", "width", width, multiple_of=8)
+    latent_size = arguments.positive("generator", "latent_size", latent_size)
+    dropout = arguments.rate("generator", dropout)
+    logits = fields.Boolean().check("generator", "logits", logits)
     base = (height // 4, columns // 4, width)
 
     def convolve(filters: int) -> list[layers.Layer]:
@@ -107,8 +110,10 @@ def discriminator(
         >>> discriminator().output_shape()
         (1,)
     """
-    shape = arguments.image_shape(image_shape)
-    arguments.check_size("discriminator", "width", width, 1)
+    shape = arguments.image_shape("discriminator", image_shape)
+    width = arguments.positive("discriminator", "width", width)
+    dropout = arguments.rate("discriminator", dropout)
+    logits = fields.Boolean().check("discriminator", "logits", logits)
 
     def convolve(filters: int, strides: int) -> list[layers.Layer]:
         return [

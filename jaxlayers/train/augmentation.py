@@ -10,8 +10,19 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxlayers import _fields as fields
+
 Augmentation = Callable[[Array, Array], Array]
 """(key, image [height, width, channels]) -> image of the same shape and dtype."""
+
+
+def augmentations_field() -> fields.Tuple:
+    """Returns the field of a tuple of augmentations, by default of none."""
+    return fields.Tuple(
+        fields.Function("key", "image"),
+        "a tuple of augmentations, such as (Flip(), Shift(2)), functions of (key, image)",
+        default=(),
+    )
 
 
 def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) -> Array:
@@ -22,11 +33,15 @@ def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) ->
         key: a JAX random key.
         images: [batch, height, width, channels].
 
+    Raises:
+        ValueError: something that is no function of a key and an image.
+
     Example:
         >>> images = jnp.ones((2, 28, 28, 1))
         >>> augment([Shift(2), Cutout(8)], jax.random.key(0), images).shape
         (2, 28, 28, 1)
     """
+    augmentations = augmentations_field().check("augment", "augmentations", augmentations)
     for number, change in enumerate(augmentations):
         keys = jax.random.split(jax.random.fold_in(key, number), len(images))
         images = jax.vmap(change)(keys, images)
@@ -48,10 +63,7 @@ class Shift:
         (4, 4, 1)
     """
 
-    pixels: int
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "pixels")
+    pixels: fields.PositiveInteger = fields.PositiveInteger()
 
     def __call__(self, key: Array, image: Array) -> Array:
         border = (self.pixels, self.pixels)
@@ -91,10 +103,7 @@ class Cutout:
         (4, 4, 1)
     """
 
-    size: int
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "size")
+    size: fields.PositiveInteger = fields.PositiveInteger()
 
     def __call__(self, key: Array, image: Array) -> Array:
         inside = [
@@ -109,11 +118,3 @@ class Cutout:
         start = jax.random.randint(key, (), 0, extent) - self.size // 2
         positions = jnp.arange(extent)
         return (positions >= start) & (positions < start + self.size)
-
-
-def _check_positive(augmentation: object, name: str) -> None:
-    value = getattr(augmentation, name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"{type(augmentation).__name__}: {name} must be a positive integer, got {value!r}"
-        )

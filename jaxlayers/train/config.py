@@ -2,16 +2,7 @@
 
 from dataclasses import dataclass
 
-_COUNTS = (
-    "steps",
-    "batch_size",
-    "log_every",
-    "sample_every",
-    "samples",
-    "evaluate_every",
-    "checkpoint_every",
-    "keep",
-)
+from jaxlayers import _fields as fields
 
 
 @dataclass(frozen=True)
@@ -36,28 +27,14 @@ class FitConfig:
         ValueError: a number out of its range.
     """
 
-    steps: int = 1000
-    batch_size: int = 64
-    seed: int = 0
-    log_every: int = 10
-    sample_every: int = 250
-    samples: int = 64
-    evaluate_every: int = 500
-    checkpoint_every: int = 500
-    keep: int = 3
-    best: str | None = None
-    devices: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"FitConfig: {name} must be a positive integer, got {value!r}")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
-            raise ValueError(
-                f"FitConfig: seed must be an integer from 0 to 2**63 - 1, got {self.seed!r}"
-            )
-        if self.devices is not None and (not isinstance(self.devices, int) or self.devices < 1):
-            raise ValueError(
-                f"FitConfig: devices must be a positive integer or None, got {self.devices!r}"
-            )
+    steps: fields.PositiveInteger = fields.PositiveInteger(default=1000)
+    batch_size: fields.PositiveInteger = fields.PositiveInteger(default=64)
+    seed: fields.Integer = fields.Integer(at_least=0, at_most=2**63 - 1, default=0)
+    log_every: fields.PositiveInteger = fields.PositiveInteger(default=10)
+    sample_every: fields.PositiveInteger = fields.PositiveInteger(default=250)
+    samples: fields.PositiveInteger = fields.PositiveInteger(default=64)
+    evaluate_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
+    checkpoint_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
+    keep: fields.PositiveInteger = fields.PositiveInteger(default=3)
+    best: fields.Optional[str, str] = fields.Optional(fields.Text())
+    devices: fields.Optional[int, int] = fields.Optional(fields.PositiveInteger())

@@ -168,10 +168,10 @@ def test_one_stage_takes_a_single_pixel() -> None:
             ]
             for value in [0, -8, 8.0, "8", None, True]
         ),
-        (cnn.lenet, {"classes": 1}, "lenet: classes must be at least 2, got 1"),
-        (cnn.vgg, {"classes": 1}, "vgg: classes must be at least 2, got 1"),
-        (cnn.lenet, {"dropout": 1.5}, "rate must be .* got 1.5"),
-        (cnn.vgg, {"dropout": -1}, "rate must be .* got -1"),
+        (cnn.lenet, {"classes": 1}, "lenet: classes must be .* at least 2, got 1"),
+        (cnn.vgg, {"classes": 1}, "vgg: classes must be .* at least 2, got 1"),
+        (cnn.lenet, {"dropout": 1.5}, "lenet: dropout must be .* got 1.5"),
+        (cnn.vgg, {"dropout": -1}, "vgg: dropout must be .* got -1"),
     ],
 )
 def test_wrong_arguments_are_refused(make, arguments, message) -> None:

@@ -142,8 +142,8 @@ def test_neither_depends_on_the_configured_data_format(monkeypatch) -> None:
         (dcgan.generator, {"image_shape": (28, 30, 1)}, "multiples of 4.*got .28, 30, 1"),
         (dcgan.generator, {"latent_size": 0}, "generator: latent_size must be .* got 0"),
         (dcgan.generator, {"latent_size": 1.5}, "generator: latent_size must be .* got 1.5"),
-        (dcgan.generator, {"dropout": 1.5}, "rate must be .* got 1.5"),
-        (dcgan.discriminator, {"dropout": -1}, "rate must be .* got -1"),
+        (dcgan.generator, {"dropout": 1.5}, "generator: dropout must be .* got 1.5"),
+        (dcgan.discriminator, {"dropout": -1}, "discriminator: dropout must be .* got -1"),
     ],
 )
 def test_wrong_arguments_are_refused(make, arguments, message) -> None:

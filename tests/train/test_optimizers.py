@@ -135,5 +135,5 @@ def test_it_can_be_chained_with_other_transformations():
 
 def test_without_params_it_says_that_it_needs_them():
     optimizer = constrained(optax.sgd(0.1), layers.Dense(1, kernel_constraint="non_neg"))
-    with pytest.raises(ValueError, match="needs the params"):
+    with pytest.raises(ValueError, match="params must be given"):
         optimizer.update({"kernel": jnp.ones((1, 1))}, ())

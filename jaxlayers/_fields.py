@@ -1,0 +1,411 @@
+"""Typed fields of dataclasses: each kind of argument is checked and converted in one place.
+
+    @dataclass(frozen=True)
+    class Conv2D:
+        filters: fields.PositiveInteger = fields.PositiveInteger()
+        strides: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
+
+A field is a descriptor: whatever is assigned to it, in the generated `__init__` as well, goes
+through its `convert`, so that `Conv2D(8, strides=2).strides` is `(2, 2)` and `strides="x"` is
+
+    ValueError: Conv2D: strides must be a positive integer or a tuple of two, got 'x'
+
+The default is a field's `default`; without one the argument is required. The type parameters of
+a field are the type that the constructor takes and the type that the attribute has.
+
+The arguments of a function are checked by the same fields: `PositiveInteger().check("lenet",
+"width", width)` returns the width or raises the error.
+"""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxlayers import config
+
+Given = TypeVar("Given")
+Kept = TypeVar("Kept")
+_REQUIRED: Any = dataclasses.MISSING
+
+
+class Field(Generic[Given, Kept]):
+    """An argument of one kind; subclasses say which values it may have.
+
+    Args:
+        default: what the argument is where it is not given; without one it is required.
+    """
+
+    allowed: str
+    """The values that the argument may have, as the end of "strides must be ..."."""
+
+    name: str
+
+    def __init__(self, *, default: Any = _REQUIRED) -> None:
+        self.default = default
+
+    def convert(self, value: Any) -> Kept:
+        """Returns `value` in its one form.
+
+        Raises:
+            ArithmeticError, AttributeError, TypeError, ValueError: it is not allowed; `check`
+                says what is.
+        """
+        raise NotImplementedError
+
+    def check(self, owner: str, name: str, value: Any) -> Kept:
+        """Returns the argument `name` of `owner` in its one form.
+
+        Raises:
+            ValueError: it is not allowed.
+        """
+        try:
+            return self.convert(_as_python(value))
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
+            raise ValueError(f"{owner}: {name} must be {self.allowed}, got {value!r}") from None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Any: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Kept: ...
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is not None and self.name in vars(instance):
+            return vars(instance)[self.name]
+        # dataclasses asks the class for the default; an error means that there is none.
+        if instance is not None or self.default is _REQUIRED:
+            raise AttributeError(f"{owner.__name__} has no value of {self.name}")
+        return self.default
+
+    def __set__(self, instance: object, value: Given) -> None:
+        vars(instance)[self.name] = self.check(type(instance).__name__, self.name, value)
+
+
+def set_fields(instance: object, **values: Any) -> None:
+    """Sets fields of a frozen dataclass, for `__post_init__`; each is checked."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+class Boolean(Field[bool, bool]):
+    """True or False; 1 and 0 stand for them."""
+
+    allowed = "True or False"
+
+    def convert(self, value: Any) -> bool:
+        _require(isinstance(value, bool | int) and value in (0, 1))
+        return bool(value)
+
+
+class Integer(Field[int, int]):
+    """An integer within bounds; True and False are none.
+
+    Args:
+        at_least: the smallest integer allowed; `None` for no such bound.
+        at_most: the largest integer allowed; likewise.
+        default: as in `Field`.
+    """
+
+    def __init__(
+        self,
+        *,
+        at_least: int | None = None,
+        at_most: int | None = None,
+        default: Any = _REQUIRED,
+    ) -> None:
+        super().__init__(default=default)
+        self.at_least, self.at_most = at_least, at_most
+        self.allowed = {None: "an integer", 0: "an integer that is not negative"}.get(
+            at_least,
+            "a positive integer" if at_least == 1 else f"an integer of at least {at_least}",
+        )
+        if at_most is not None:
+            self.allowed = f"an integer from {at_least} to {at_most}"
+
+    def convert(self, value: Any) -> int:
+        _require(isinstance(value, int) and not isinstance(value, bool))
+        _require(self.at_least is None or value >= self.at_least)
+        _require(self.at_most is None or value <= self.at_most)
+        return int(value)
+
+
+class PositiveInteger(Integer):
+    """An integer above 0.
+
+    Args:
+        multiple_of: what it must be a multiple of.
+        default: as in `Field`.
+    """
+
+    def __init__(self, *, multiple_of: int = 1, default: Any = _REQUIRED) -> None:
+        super().__init__(at_least=1, default=default)
+        self.multiple_of = multiple_of
+        if multiple_of > 1:
+            self.allowed = f"a positive multiple of {multiple_of}"
+
+    def convert(self, value: Any) -> int:
+        _require(super().convert(value) % self.multiple_of == 0)
+        return int(value)
+
+
+class Number(Field[float, float]):
+    """A real number within bounds, as a float; True, False and NaN are none.
+
+    Args:
+        at_least: the smallest number allowed.
+        at_most: the largest number allowed; infinity has to be allowed by it.
+        above: a bound that is not allowed itself.
+        default: as in `Field`.
+    """
+
+    def __init__(
+        self,
+        *,
+        at_least: float = -math.inf,
+        at_most: float | None = None,
+        above: float = -math.inf,
+        default: Any = _REQUIRED,
+    ) -> None:
+        super().__init__(default=default)
+        self.at_least, self.at_most, self.above = at_least, at_most, above
+        if at_most is not None and math.isfinite(at_most):
+            self.allowed = f"a number from {at_least} to {at_most}"
+        else:
+            kind = "a finite number" if at_most is None else "a number"
+            self.allowed = kind + (
+                f" above {above}"
+                if math.isfinite(above)
+                else " that is not negative"
+                if at_least == 0
+                else ""
+            )
+
+    def convert(self, value: Any) -> float:
+        _require(isinstance(value, int | float) and not isinstance(value, bool))
+        number = float(value)
+        _require(self.at_least <= number and (number > self.above or self.above == -math.inf))
+        _require(number <= self.at_most if self.at_most is not None else math.isfinite(number))
+        return number
+
+
+class Choice(Field[str, str]):
+    """One of some strings.
+
+    Args:
+        choices: the strings.
+        any_case: whether upper case letters count as lower case ones.
+        default: as in `Field`.
+    """
+
+    def __init__(self, *choices: str, any_case: bool = False, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.choices, self.any_case = choices, any_case
+        self.allowed = "one of " + ", ".join(map(repr, choices))
+
+    def convert(self, value: Any) -> str:
+        _require(isinstance(value, str))
+        chosen = str(value.lower() if self.any_case else value)
+        _require(chosen in self.choices)
+        return chosen
+
+
+class DataFormat(Field[str | None, str]):
+    """`"channels_last"` or `"channels_first"`, in any case; `None` for the configured one."""
+
+    allowed = "'channels_last', 'channels_first', or None for the configured one"
+
+    def __init__(self) -> None:
+        super().__init__(default=None)
+
+    def check(self, owner: str, name: str, value: Any) -> str:
+        return config.image_data_format() if value is None else super().check(owner, name, value)
+
+    def convert(self, value: Any) -> str:
+        return Choice(*config.DATA_FORMATS, any_case=True).convert(value)
+
+
+class Text(Field[str, str]):
+    """A string that is not empty."""
+
+    allowed = "a string that is not empty"
+
+    def convert(self, value: Any) -> str:
+        _require(isinstance(value, str) and value != "")
+        return str(value)
+
+
+class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
+    """A sequence whose items are of one kind, as a tuple.
+
+    Args:
+        items: the kind of the items.
+        allowed: for the error message, such as "a tuple of positive integers".
+        length: how many items there must be; `None` for any number.
+        default: as in `Field`.
+    """
+
+    def __init__(
+        self,
+        items: Field[Any, Any],
+        allowed: str,
+        *,
+        length: int | None = None,
+        default: Any = _REQUIRED,
+    ) -> None:
+        super().__init__(default=default)
+        self.items, self.allowed, self.length = items, allowed, length
+
+    def convert(self, value: Any) -> tuple[Any, ...]:
+        values = _as_tuple(value)
+        _require(self.length is None or len(values) == self.length)
+        return tuple(map(self.items.convert, values))
+
+
+class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
+    """Two integers, of which one given stands for both.
+
+    Args:
+        at_least: the smallest integer allowed.
+        default: as in `Field`.
+    """
+
+    def __init__(self, *, at_least: int = 1, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.item = Integer(at_least=at_least)
+        self.allowed = f"{self.item.allowed} or a tuple of two"
+
+    def convert(self, value: Any) -> tuple[int, int]:
+        first, second = (value, value) if isinstance(value, int) else _as_tuple(value)
+        return self.item.convert(first), self.item.convert(second)
+
+
+class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
+    """An axis, or a tuple of them."""
+
+    allowed = "an integer or a tuple of integers"
+
+    def convert(self, value: Any) -> int | tuple[int, ...]:
+        if isinstance(value, int):
+            return Integer().convert(value)
+        axes = tuple(map(Integer().convert, _as_tuple(value)))
+        _require(bool(axes))
+        return axes
+
+
+class Instance(Field[Any, Any]):
+    """An object of a class.
+
+    Args:
+        kind: the class.
+        allowed: for the error message, such as "a jaxlayers.Layer".
+        default: as in `Field`.
+    """
+
+    def __init__(self, kind: type, allowed: str, *, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.kind, self.allowed = kind, allowed
+
+    def convert(self, value: Any) -> Any:
+        _require(isinstance(value, self.kind))
+        return value
+
+
+class Function(Field[Callable[..., Any], Callable[..., Any]]):
+    """A function that can be called with some arguments by position.
+
+    Args:
+        arguments: their names, such as `"key", "image"`.
+        default: as in `Field`.
+    """
+
+    def __init__(self, *arguments: str, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.arguments = arguments
+        self.allowed = f"a function of ({', '.join(arguments)})"
+
+    def convert(self, value: Any) -> Callable[..., Any]:
+        _require(callable(value))
+        try:
+            signature = inspect.signature(value)
+        except ValueError:  # some functions of extension modules have none
+            return value
+        signature.bind(*self.arguments)
+        return value
+
+
+class Key(Field[Array, Array]):
+    """A JAX random key: typed, a scalar, or as of `jax.random.PRNGKey`, a vector."""
+
+    allowed = "a JAX random key, such as jax.random.key(0)"
+
+    def convert(self, value: Any) -> Array:
+        typed = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        _require(typed or value.dtype == jnp.uint32)
+        _require(len(value.shape) == (0 if typed else 1))
+        return value
+
+
+class Identifier(Field[Any, Any]):
+    """A name of Keras's or a function, kept as it is given.
+
+    Args:
+        get: returns the function that an identifier stands for, or raises an error that says
+            which there are, such as `initializers.get`.
+        arguments: the names of what the function is called with, such as `("x",)`.
+        default: as in `Field`.
+    """
+
+    def __init__(
+        self, get: Callable[[Any], Any], *arguments: str, default: Any = _REQUIRED
+    ) -> None:
+        super().__init__(default=default)
+        self.get, self.function = get, Function(*arguments)
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        try:
+            function = self.get(value)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"{owner}: {name}: {error}") from None
+        if callable(value):
+            self.function.check(owner, name, function)
+        return value
+
+
+class Optional(Field[Given | None, Kept | None]):
+    """What another field allows, or `None`, which is the default.
+
+    Args:
+        field: the other field.
+    """
+
+    def __init__(self, field: Field[Given, Kept]) -> None:
+        super().__init__(default=None)
+        self.field, self.allowed = field, f"{field.allowed} or None"
+
+    def convert(self, value: Any) -> Kept | None:
+        return None if value is None else self.field.convert(value)
+
+
+def _require(allowed: bool) -> None:
+    """Refuses the value that `convert` looks at."""
+    if not allowed:
+        raise ValueError
+    return
+
+
+def _as_python(value: Any) -> Any:
+    """Returns Python's number for a scalar of NumPy."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    _require(isinstance(value, Iterable) and not isinstance(value, str | bytes | dict))
+    return tuple(map(_as_python, value))
