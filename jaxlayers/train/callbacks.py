@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from jaxlayers import _fields as fields
 from jaxlayers.runs.names import larger_is_better
 from jaxlayers.train.task import TrainState
 
@@ -45,8 +46,7 @@ class EarlyStopping:
         min_delta: by how much a value must be better than the best to count as such.
 
     Raises:
-        TypeError: a monitor that is not a string, or a number of another kind.
-        ValueError: a negative number.
+        ValueError: an argument of another kind.
 
     Example:
         >>> stop = EarlyStopping("val_loss", patience=2)
@@ -62,23 +62,10 @@ class EarlyStopping:
         *,
         min_delta: float = 0.0,
     ) -> None:
-        if not isinstance(monitor, str):
-            raise TypeError(
-                f"EarlyStopping: monitor must be the name of a metric, such as 'val_loss', "
-                f"got {monitor!r}"
-            )
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
-            raise ValueError(
-                f"EarlyStopping: patience must be an integer that is not negative, got {patience!r}"
-            )
-        if not isinstance(restore_best, bool):
-            raise TypeError(f"EarlyStopping: restore_best must be a bool, got {restore_best!r}")
-        if not isinstance(min_delta, int | float) or not 0 <= min_delta < math.inf:
-            raise ValueError(
-                f"EarlyStopping: min_delta must be a number that is not negative, got {min_delta!r}"
-            )
-        self.monitor, self.patience = monitor, patience
-        self.restore_best, self.min_delta = restore_best, float(min_delta)
+        self.monitor = fields.Text().check("EarlyStopping", "monitor", monitor)
+        self.patience = fields.Integer(at_least=0).check("EarlyStopping", "patience", patience)
+        self.restore_best = fields.Boolean().check("EarlyStopping", "restore_best", restore_best)
+        self.min_delta = fields.Number(at_least=0).check("EarlyStopping", "min_delta", min_delta)
         self.reset(())
 
     def reset(self, rows: Sequence[Mapping[str, float]]) -> None:

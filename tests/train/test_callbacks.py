@@ -64,15 +64,15 @@ def test_a_value_that_is_not_there_or_not_a_number_is_no_improvement():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"monitor": 3}, "monitor must be the name of a metric.*got 3"),
+        ({"monitor": 3}, "monitor must be a string.*got 3"),
         ({"patience": -1}, "patience must be an integer that is not negative, got -1"),
         ({"patience": 1.5}, "patience must be .*got 1.5"),
-        ({"restore_best": "yes"}, "restore_best must be a bool, got 'yes'"),
+        ({"restore_best": "yes"}, "restore_best must be True or False, got 'yes'"),
         ({"min_delta": math.nan}, "min_delta must be .*got nan"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, said):
-    with pytest.raises((TypeError, ValueError), match=f"EarlyStopping: {said}"):
+    with pytest.raises(ValueError, match=f"EarlyStopping: {said}"):
         EarlyStopping(**arguments)
 
 
