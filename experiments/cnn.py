@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -79,6 +79,13 @@ class Config:
     compilation_cache: bool = True
     """Whether compiled programs are kept in the user's cache, so that they compile once."""
 
+    def resolved(self) -> "Config":
+        """Returns the config with the optimizer's learning rate where none was given."""
+        rate = self.learning_rate
+        return replace(
+            self, learning_rate=_LEARNING_RATES[self.optimizer] if rate is None else rate
+        )
+
     def free(self, started: "Config") -> tuple[str, ...]:
         """Returns what may differ from a run that is resumed, besides what always may."""
         # A cosine schedule ends with the last epoch.
@@ -90,6 +97,7 @@ _LEARNING_RATES = {"adam": 1e-3, "sgd": 0.1}
 
 def main(config: Config) -> int:
     """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    config = config.resolved()
     resume = config.resume if config.resume_step is None else config.resume_step
     if config.epochs < 1:
         raise ValueError(f"epochs must be a positive integer, got {config.epochs}")
@@ -105,10 +113,9 @@ def main(config: Config) -> int:
         "width": config.width,
     } | ({} if config.dropout is None else {"dropout": config.dropout})
     model = {"lenet": cnn.lenet, "vgg": cnn.vgg}[config.model](**arguments)
-    # Fewer images than one batch takes should say so, not fail in a division.
-    data.batch_at(training, config.batch_size, seed=0, step=0)
-    steps_an_epoch = len(training) // config.batch_size
-    steps = config.epochs * steps_an_epoch
+    # fit refuses fewer images than one batch takes.
+    steps_per_epoch = max(1, len(training) // max(1, config.batch_size))
+    steps = config.epochs * steps_per_epoch
     task = train.Classifier(
         train.InBfloat16(model) if config.precision == "bfloat16" else model,
         _optimizer(config, steps),
@@ -122,7 +129,7 @@ def main(config: Config) -> int:
         batch_size=config.batch_size,
         seed=config.seed,
         log_every=config.log_every,
-        evaluate_every=steps_an_epoch,
+        evaluate_every=steps_per_epoch,
         checkpoint_every=config.checkpoint_every,
         best="val_loss",
         devices=config.devices,
@@ -142,8 +149,7 @@ def main(config: Config) -> int:
 
 def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     rate = config.learning_rate
-    rate = _LEARNING_RATES[config.optimizer] if rate is None else rate
-    if not rate > 0:
+    if rate is None or not rate > 0:
         raise ValueError(f"learning_rate must be above 0, got {rate}")
     make: Callable[..., optax.GradientTransformation] = getattr(optax, config.optimizer)
     return make(optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -68,6 +68,15 @@ class Config:
     compilation_cache: bool = True
     """Whether compiled programs are kept in the user's cache, so that they compile once."""
 
+    def resolved(self) -> "Config":
+        """Returns the config with the preset's numbers where none were given."""
+        preset = PRESETS[self.preset]
+        return replace(
+            self,
+            steps=preset.steps if self.steps is None else self.steps,
+            batch_size=preset.batch_size if self.batch_size is None else self.batch_size,
+        )
+
     def free(self, started: "Config") -> tuple[str, ...]:
         """Returns what may differ from a run that is resumed, besides what always may."""
         # In memory and streamed, images come in different orders.
@@ -112,6 +121,7 @@ PRESETS = {
 
 def main(config: Config) -> int:
     """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    config = config.resolved()
     resume = config.resume if config.resume_step is None else config.resume_step
     if config.accumulate < 1:
         raise ValueError(f"accumulate must be a positive integer, got {config.accumulate}")
@@ -145,8 +155,8 @@ def main(config: Config) -> int:
         config.ema,
     )
     fit_config = train.FitConfig(
-        steps=preset.steps if config.steps is None else config.steps,
-        batch_size=preset.batch_size if config.batch_size is None else config.batch_size,
+        steps=config.steps,
+        batch_size=config.batch_size,
         seed=config.seed,
         log_every=config.log_every,
         sample_every=config.sample_every,

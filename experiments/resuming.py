@@ -12,7 +12,7 @@ from experiments.command_line import module_of, parse
 from jaxlayers import runs, train
 from jaxlayers.runs.terminal import say
 
-# Nothing of a run depends on them. Whether data is the same is compared by its content.
+# No number of a run depends on them. Whether data is the same is compared by its content.
 _FREE = (
     "compilation_cache",
     "data",
@@ -32,8 +32,9 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     """Returns the config to resume a run with.
 
     Args:
-        config: a dataclass with `out`, `resume` and `resume_step`. A method `free(other)` of it
-            returns the names of further fields of which no number depends.
+        config: a dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills
+            in what was not given, and `free(started)` returns the names of further fields on
+            which no number depends.
         given: what `arguments` mean by themselves.
         arguments: of the command line.
 
@@ -57,11 +58,11 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     started = _parsed(config, folder.path, before)
     now = parse(config, [*map(str, before), *arguments])
     free = {*_FREE, *now.free(started)}
+    old, new = (dataclasses.asdict(config.resolved()) for config in (started, now))
     different = [
-        f"--{field.name.replace('_', '-')} was {getattr(started, field.name)} and is "
-        f"{getattr(now, field.name)}"
-        for field in dataclasses.fields(config)
-        if field.name not in free and getattr(started, field.name) != getattr(now, field.name)
+        f"--{name.replace('_', '-')} was {old[name]} and is {new[name]}"
+        for name in old
+        if name not in free and old[name] != new[name]
     ]
     if different:
         raise ValueError(

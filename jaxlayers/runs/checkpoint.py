@@ -1,11 +1,13 @@
 """Checkpoints: all that a run needs to go on, bit for bit, written while it goes on."""
 
+import gc
 import json
 import logging
 import math
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +16,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from jaxlayers.runs.names import named
+from jaxlayers.runs.names import larger_is_better, named
 
 # A checkpoint takes that much more than its arrays, and so do metrics and pictures beside it.
 _MORE_BYTES = 2**20
@@ -35,7 +37,8 @@ class Checkpoints:
         path: the folder; it need not exist.
         identity: what a run must have in common with a checkpoint to go on from it, as JSON.
         keep: how many of the last stay.
-        best: name of a metric; the checkpoint at which it was smallest stays as well.
+        best: name of a metric; the checkpoint at which it was best stays as well: smallest, or
+            largest where `larger_is_better`.
 
     Raises:
         ImportError: without orbax-checkpoint.
@@ -50,8 +53,11 @@ class Checkpoints:
         self._orbax = _orbax()
         policies = self._orbax.checkpoint_managers
 
+        # Negated where larger is better, so that the smallest is kept.
+        sign = -1 if best is not None and larger_is_better(best) else 1
+
         def metric(metrics: Mapping[str, float]) -> float:
-            return metrics.get(best, math.inf) if best is not None else 0.0
+            return sign * metrics[best] if best in metrics else math.inf
 
         kept = [policies.LatestN(keep)]
         if best is not None:
@@ -150,16 +156,14 @@ class Checkpoints:
                 f"{', '.join(map(str, steps))}"
             )
         wanted = _arrays(like)
-        try:
-            args = self._orbax.args
+        args = self._orbax.args
+        with self._reading(step, "about"):
             about = self._manager.restore(step, args=args.Composite(about=args.JsonRestore()))[
                 "about"
             ]
             saved = {name: tuple(entry) for name, entry in about["saved"].items()}
-        except Exception as error:  # orbax raises what its files happen to make fail
-            raise self._damaged(step, "about", error) from error
         self._compare(step, about["identity"], {n: kind for n, (kind, _) in saved.items()}, wanted)
-        try:
+        with self._reading(step, "arrays"):
             abstract = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding),
                 wanted,
@@ -167,8 +171,6 @@ class Checkpoints:
             arrays = self._manager.restore(
                 step, args=args.Composite(arrays=args.StandardRestore(abstract))
             )["arrays"]
-        except Exception as error:
-            raise self._damaged(step, "arrays", error) from error
         for name, array in arrays.items():
             if _checksum(array) != saved[name][1]:
                 raise self._damaged(step, f"arrays: {name}", "its checksum is another")
@@ -198,11 +200,29 @@ class Checkpoints:
                 "begin a new one in another folder"
             )
 
+    @contextmanager
+    def _reading(self, step: int, what: str) -> Iterator[None]:
+        """Raises one error for whatever a damaged part of a checkpoint makes orbax raise."""
+        try:
+            yield
+        except Exception as error:
+            damaged = self._damaged(step, what, error)
+            # Of several reads that fail, asyncio reports all but the first when they are
+            # collected, which the traceback would put off until after our message.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+            asyncio = logging.getLogger("asyncio")
+            asyncio.addFilter(_never)
+            try:
+                gc.collect()
+            finally:
+                asyncio.removeFilter(_never)
+            raise damaged from None
+
     def _damaged(self, step: int, what: str, error: object) -> CheckpointError:
         older = [str(other) for other in self.steps() if other < step]
         offer = (
             f"There are older ones, after {', '.join(older)} steps: resume from one of them by "
-            f"its number, resume={older[-1]} or --resume-step {older[-1]}"
+            f"its number, resume={older[-1]}"
             if older
             else "There is no older one"
         )
@@ -220,6 +240,10 @@ class Checkpoints:
             f"the last good one is that after {whole[-1]} steps" if whole else "there is none yet"
         )
         return CheckpointError(f"{self._path}: a checkpoint could not be written ({error}); {last}")
+
+
+def _never(record: logging.LogRecord) -> bool:
+    return False
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:

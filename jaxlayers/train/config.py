@@ -11,16 +11,16 @@ class FitConfig:
 
     Args:
         steps: how many steps.
-        batch_size: images a step, over all devices.
+        batch_size: examples per step, over all devices.
         seed: of the params, the order of the data and all random numbers; not negative.
-        log_every: steps between two lines of metrics.
-        sample_every: steps between two pictures of samples.
-        samples: how many images such a picture shows.
-        evaluate_every: steps between two evaluations of held-out data, where there are such.
+        log_every: steps between two logged steps.
+        sample_every: steps between two grids of samples.
+        samples: how many images such a grid shows.
+        evaluate_every: steps between two evaluations of validation data, where there are any.
         checkpoint_every: steps between two checkpoints.
         keep: how many of the last checkpoints stay.
-        best: name of a metric, such as `val_loss`; the checkpoint at which it was smallest
-            stays as well.
+        best: name of a metric, such as `val_loss` or `val_accuracy`; the checkpoint at which it
+            was best stays as well. Smaller is better, but larger for accuracies and the like.
         devices: how many devices share each batch; all where `None`.
 
     Raises:

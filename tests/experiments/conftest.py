@@ -5,6 +5,8 @@ import pytest
 
 from experiments import dcgan
 
+TINY = {"generator_width": 8, "discriminator_width": 1, "steps": 2, "batch_size": 4}
+
 
 @pytest.fixture(autouse=True)
 def no_network(tmp_path, monkeypatch):
@@ -24,9 +26,7 @@ def no_network(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny(monkeypatch):
     """The smallest models under the name of the preset that is the default."""
-    preset = dataclasses.replace(
-        dcgan.PRESETS["small"], generator_width=8, discriminator_width=1, steps=2, batch_size=4
-    )
+    preset = dataclasses.replace(dcgan.PRESETS["small"], **TINY)
     monkeypatch.setitem(dcgan.PRESETS, "small", preset)
 
 

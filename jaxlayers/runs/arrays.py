@@ -1,0 +1,94 @@
+"""Nested dictionaries of arrays in one `.npz` file, which may come from a stranger."""
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from jaxlayers._files import write_atomically
+
+_SEPARATOR = "/"
+_DEEPEST = 100
+# What NumPy raises for files that are damaged, or no such files at all.
+_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
+
+
+def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
+    """Writes nested dictionaries of arrays, uncompressed.
+
+    The file appears under its name only when it is complete. Arrays of bfloat16, which the
+    format does not know, are written as float32.
+    """
+    with write_atomically(path) as file:
+        arrays: dict[str, Any] = dict(_flatten(tree))
+        np.savez(file, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Returns the nested dictionaries that `write_arrays` wrote, with NumPy arrays.
+
+    Memory is bounded by the size of the file: compressed members, which `write_arrays` never
+    writes, are refused, and so is an array that claims to be larger than its part of the file.
+
+    Raises:
+        ValueError: the file is damaged, or holds something else than arrays of numbers.
+    """
+    tree: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                _insert(tree, info.filename.removesuffix(".npy"), _read(archive, info))
+    except _UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
+    return tree
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{info.filename!r} is compressed; parameters are stored as they are")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version != (1, 0):
+            raise ValueError(f"{info.filename!r} has version {version} of NumPy's format")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+        if dtype.kind not in "fiub":
+            raise ValueError(f"{info.filename!r} holds {dtype}, not numbers")
+        size = math.prod(shape) * dtype.itemsize
+        if size > info.file_size:
+            raise ValueError(f"{info.filename!r} claims {size} bytes and has {info.file_size}")
+        content = member.read(size)
+    if len(content) < size:
+        raise ValueError(f"{info.filename!r} ends too early")
+    return np.ndarray(shape, dtype, content, order="F" if fortran_order else "C")
+
+
+def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
+    *parents, name = map(unquote, path.split(_SEPARATOR))
+    if len(parents) > _DEEPEST:
+        raise ValueError(f"an array lies {len(parents)} dictionaries deep")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise ValueError(f"{path!r} lies inside an array")
+    if name in tree:
+        raise ValueError(f"{path!r} is there twice")
+    if name:
+        tree[name] = array
+
+
+def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """Yields each array with its path; an empty dictionary's path ends in the separator."""
+    if not tree:
+        yield above, np.empty(0)
+    for name, node in tree.items():
+        path = above + quote(name, safe="")
+        if isinstance(node, Mapping):
+            yield from _flatten(node, path + _SEPARATOR)
+        else:
+            array = np.asarray(node)
+            # NumPy would write the dtypes of other packages (kind V), but not read them.
+            yield path, array.astype(np.float32) if array.dtype.kind == "V" else array

@@ -1,0 +1,139 @@
+"""Models in folders, read back and refused."""
+
+import json
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+
+from jaxlayers import Sequential, layers, runs
+from jaxlayers.models import cnn, dcgan
+from jaxlayers.precision import InBfloat16
+
+MODEL = Sequential(
+    [layers.Conv2D(3, 2), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2)],
+    input_shape=(4, 4, 1),
+    name="small",
+)
+
+
+def saved(path, model=MODEL):
+    params, state = model.init(jax.random.key(0), model.input_shape)
+    runs.save(path, model, params, state)
+    return params, state
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL,
+        MODEL[:2],
+        InBfloat16(MODEL),
+        cnn.vgg((8, 8, 3), width=2),
+        dcgan.generator((8, 8, 1), 3, 8).logits(),
+        Sequential([layers.SumPooling2D(2), layers.Flatten()], (4, 4, 1), fuse=False),
+    ],
+)
+def test_a_model_comes_back_equal_with_its_arrays(tmp_path, model):
+    trees = saved(tmp_path / "run", model)
+    read, *read_trees = runs.load(tmp_path / "run")
+    assert read == model
+    jax.tree.map(np.testing.assert_array_equal, tuple(read_trees), trees)
+    assert jax.tree.structure(tuple(read_trees)) == jax.tree.structure(trees)
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    saved(tmp_path / "run")
+    with pytest.raises(FileExistsError, match="run: is not an empty folder"):
+        saved(tmp_path / "run")
+
+
+def test_a_model_with_a_layer_of_ones_own_cannot_be_saved_and_leaves_nothing(tmp_path):
+    class Own(layers.Layer):
+        def apply(self, params, state, x, *, training=False, key=None):
+            return x, state
+
+    with pytest.raises(ValueError, match="Own"):
+        runs.save(tmp_path / "run", Sequential([Own()], (2,)), {}, {})
+    assert not (tmp_path / "run").exists()
+
+
+def change_model(path, change):
+    description = json.loads((path / "model.json").read_text())
+    change(description)
+    (path / "model.json").write_text(json.dumps(description))
+
+
+def set_units(units):
+    def change(description):
+        layer = description["models"]["model"]["config"]["layers"][-1]
+        layer["config"]["units"] = units
+
+    return change
+
+
+def nested(depth):
+    return '{"models": {"model": ' + '{"config": ' * depth + "1" + "}" * depth + "}}"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("models"), "names no models"),
+        (lambda d: d.update(models=[]), "names no models"),
+        (lambda d: d.update(models={"model": 3}), "must be an object, got 3"),
+        (lambda d: d.update(models={"model": {}}), "'model': "),
+        (lambda d: d["models"].update(model={"class_name": "os.system"}), "'model': "),
+        (set_units(10**12), r"params\.dense\.kernel is \(27, 2\)|units"),
+        (set_units(3), r"params\.dense\.bias' is \(2,\), the model has \(3,\)"),
+        (set_units("\x1b[2J"), r"\\x1b"),
+        (lambda d: d["models"].update(other=d["models"]["model"]), "does not hold the params"),
+    ],
+)
+def test_a_hostile_description_is_one_error_that_names_the_file(tmp_path, change, said):
+    saved(tmp_path / "run")
+    change_model(tmp_path / "run", change)
+    with pytest.raises(ValueError, match=said) as caught:
+        runs.load(tmp_path / "run")
+    assert str(tmp_path / "run") in str(caught.value) and "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "nan", nested(20), nested(100_000), "\ud800"])
+def test_a_description_that_is_no_json_object_is_refused(tmp_path, text):
+    saved(tmp_path / "run")
+    (tmp_path / "run" / "model.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ValueError, match=r"run/model\.json"):
+        runs.load(tmp_path / "run")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    params, state = MODEL.init(jax.random.key(0))
+    params["dense"]["bias"] = params["dense"]["bias"].at[1].set(np.nan)
+    runs.save(tmp_path / "run", MODEL, params, state)
+    with pytest.raises(ValueError, match=r"parameters\.npz: params\.dense\.bias holds NaN"):
+        runs.load(tmp_path / "run")
+
+
+def test_missing_and_extra_arrays_are_named(tmp_path):
+    params, state = MODEL.init(jax.random.key(0))
+    del params["dense"]["bias"]
+    params["dense"]["other"] = np.zeros(3)
+    runs.save(tmp_path / "run", MODEL, params, state)
+    with pytest.raises(ValueError, match=r"params\.dense\.bias.* missing.*params\.dense\.other"):
+        runs.load(tmp_path / "run")
+
+
+def test_a_bomb_is_refused(tmp_path):
+    saved(tmp_path / "run")
+    with zipfile.ZipFile(tmp_path / "run" / "parameters.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("params/w.npy", bytes(2**24))
+    with pytest.raises(ValueError, match=r"parameters\.npz.*is compressed"):
+        runs.load(tmp_path / "run")
+
+
+def test_a_folder_that_is_none_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no model\.json"):
+        runs.load(tmp_path / "nowhere")
+    with pytest.raises(TypeError, match="RunFolder: path must be"):
+        runs.load(3)
