@@ -1,11 +1,18 @@
-"""Names of the arrays in a tree, and of metrics."""
+"""Names of the arrays in a pytree, and of metrics."""
 
 from typing import Any
 
 import jax
 
 VALIDATION = "val_"
-"""What the names of means over held-out data begin with."""
+"""What the names of metrics of validation data begin with, as in Keras."""
+
+_LARGER = ("accuracy", "precision", "recall", "auc", "f1", "density", "coverage", "inception")
+
+
+def larger_is_better(metric: str) -> bool:
+    """Whether a metric improves when it grows, by its name: accuracies do, losses do not."""
+    return any(word in metric.lower() for word in _LARGER)
 
 
 def name_of(path: tuple[Any, ...]) -> str:

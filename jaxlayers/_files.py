@@ -1,0 +1,67 @@
+"""Files that appear under their names only when they are complete."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a temporary file that replaces `path` when the block ends without an error.
+
+    The temporary file is in the same folder, because a rename is atomic only within a file
+    system. After an error it is removed, and what was at `path` before is unchanged.
+
+    Args:
+        path: The file to write; an existing one is replaced.
+
+    Yields:
+        A binary file, open for writing.
+
+    Raises:
+        FileNotFoundError: The folder of `path` does not exist.
+        IsADirectoryError: `path` is a folder.
+        OSError: The file cannot be written; the message has `path` as it was passed.
+
+    Example:
+        >>> with write_atomically("notes.txt") as file:
+        ...     _ = file.write(b"complete")
+        >>> Path("notes.txt").read_text()
+        'complete'
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, not a file")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {target.parent} does not exist")
+    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        file = temporary.open("xb")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+    try:
+        with file:
+            yield file
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def as_path(path: object, caller: str) -> Path:
+    """Returns the argument `path` of a function as a `Path`.
+
+    Args:
+        path: What the function was called with.
+        caller: The name of the function, for the error message.
+
+    Raises:
+        TypeError: Neither a string nor an `os.PathLike` of one.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"{caller}: path must be a str or an os.PathLike, got {path!r} ({type(path).__name__})"
+        )
+    return Path(path)
