@@ -42,7 +42,7 @@ def say(text: str, file: TextIO | None = None) -> None:
 
 
 def display_width(text: str) -> int:
-    """Returns how many columns of a terminal a text takes.
+    """Returns how many columns of a terminal a text takes that is printed as one line.
 
     Wide characters, such as Chinese ones, take two, combining ones none.
 
@@ -50,12 +50,21 @@ def display_width(text: str) -> int:
         >>> display_width("cat"), display_width("猫")
         (3, 2)
     """
-    return sum(map(_columns, printable(text)))
+    return sum(map(_columns, _line(text)))
 
 
 def padded(text: str, width: int) -> str:
-    """Returns a text with spaces after it, so that it takes `width` columns or more."""
-    return text + " " * (width - display_width(text))
+    r"""Returns a text as one line, with spaces after it, so that it takes `width` columns or more.
+
+    Example:
+        >>> padded("cat\n", 7)
+        'cat\\n  '
+    """
+    return _line(text) + " " * (width - display_width(text))
+
+
+def _line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
 
 
 def _columns(character: str) -> int:

@@ -140,13 +140,22 @@ def test_a_process_that_does_not_lead_is_quiet(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "text, width",
-    [("cat", 3), ("猫", 2), ("قط", 2), ("e\u0301", 1), ("😀", 2), ("ｃａｔ", 6), ("\x1b", 4)],
+    "text, printed, width",
+    [
+        ("cat", "cat", 3),
+        ("猫", "猫", 2),
+        ("قط", "قط", 2),
+        ("e\u0301", "e\u0301", 1),
+        ("😀", "😀", 2),
+        ("ｃａｔ", "ｃａｔ", 6),
+        ("\x1b", "\\x1b", 4),
+        ("\n", "\\n", 2),
+    ],
 )
-def test_the_width_of_a_text_is_that_on_a_terminal(text, width):
+def test_texts_are_padded_to_their_width_on_a_terminal(text, printed, width):
     assert display_width(text) == width
-    assert padded(text, 8) == text + " " * (8 - width)
-    assert padded(text, 0) == text
+    assert padded(text, 8) == printed + " " * (8 - width)
+    assert padded(text, 0) == printed
 
 
 def test_what_a_terminal_would_act_on_is_printed_as_an_escape_sequence(capsys):
