@@ -1,4 +1,4 @@
-"""Measures of models: which classes are confused."""
+"""Metrics of trained models: the confusion matrix, precision and recall."""
 
 from jaxlayers.metrics.confusion import confusion_matrix, precision, recall
 

@@ -1,15 +1,15 @@
-"""Which classes are taken for which."""
+"""The confusion matrix of a classifier, and precision and recall of its classes."""
 
 import numpy as np
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """Returns how many examples of each class were taken for each, int64 [classes, classes].
+    """Returns the number of examples per true and predicted class, int64 [classes, classes].
 
     Args:
-        labels: integers, [N]; their class is the row.
-        predictions: integers, [N]; their class is the column.
-        classes: how many there are.
+        labels: true classes, integers [N]; they are the rows.
+        predictions: predicted classes, integers [N]; they are the columns.
+        classes: number of classes.
 
     Example:
         >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
@@ -21,20 +21,26 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """Returns, for each class, the part of what was taken for it that is it, [classes].
+    """Returns the precision of each class, [classes], 0 where it was never predicted.
 
-    0 where nothing was taken for it.
+    The precision is the fraction of the predictions of a class that are correct.
+
+    Args:
+        matrix: a confusion matrix, [classes, classes].
     """
-    return _part(matrix, matrix.sum(0))
+    return _fraction(matrix, matrix.sum(0))
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Returns, for each class, the part of it that was taken for it, [classes].
+    """Returns the recall of each class, [classes], 0 where there are no examples of it.
 
-    0 where there is no example of it.
+    The recall is the fraction of the examples of a class that are predicted correctly.
+
+    Args:
+        matrix: a confusion matrix, [classes, classes].
     """
-    return _part(matrix, matrix.sum(1))
+    return _fraction(matrix, matrix.sum(1))
 
 
-def _part(matrix: np.ndarray, of: np.ndarray) -> np.ndarray:
-    return np.diag(matrix) / np.maximum(of, 1)
+def _fraction(matrix: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.diag(matrix) / np.maximum(total, 1)

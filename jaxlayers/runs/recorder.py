@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxlayers.runs import plots
-from jaxlayers.runs.terminal import Progress, say
-from jaxlayers.runs.report import report
 from jaxlayers.runs.folder import RunFolder
+from jaxlayers.runs.report import report
 from jaxlayers.runs.tensorboard import TensorBoard
+from jaxlayers.runs.terminal import Progress, say
 
 
 class Recorder:

@@ -1,6 +1,5 @@
-"""A run as one web page: what was asked for, the curves, and the samples through time."""
+"""The report of a run: its result, curves, samples and configuration in one HTML file."""
 
-import base64
 import html
 import json
 import re
@@ -11,23 +10,42 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.runs.names import VALIDATION
+from jaxlayers._files import write_atomically
+from jaxlayers._text import short_repr
+from jaxlayers.runs.evaluation import Evaluation, read_evaluation
 from jaxlayers.runs.folder import RunFolder
+from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.plots import is_dwarfed
+from jaxlayers.runs.report_classifier import confusion_section, picture_sections
+from jaxlayers.runs.report_parts import data_uri, figure, section
+from jaxlayers.runs.report_result import result_section, steps_per_epoch
 
 _MOST_POINTS = 2000
-_MOST_PICTURES = 200
+_MOST_SAMPLES = 200
+# Levels of the configuration that have rows of their own.
+_DEEPEST = 10
 
 
 def report(folder: RunFolder) -> None:
-    """Writes `report.html` of all that is in the folder of a run."""
+    """Writes `report.html` of everything in the folder of a run.
+
+    Raises:
+        FileNotFoundError: this is no folder of a run.
+        ValueError: a file of it is damaged.
+    """
+    metrics, summaries = folder.metrics(), folder.model().get("summaries")
+    evaluation = read_evaluation(folder.path / "evaluation.json")
+    if evaluation is not None and evaluation.step != max(metrics.get("step", [0])):
+        evaluation = None  # of the run before it was resumed
     write_report(
         folder.path / "report.html",
         title=folder.path.resolve().name,
         config=folder.config(),
-        summaries=folder.model().get("summaries", {}),
-        metrics=folder.metrics(),
+        summaries=summaries if isinstance(summaries, dict) else {},
+        metrics=metrics,
         samples=folder.samples(),
         pictures=folder.pictures(),
+        evaluation=evaluation,
     )
 
 
@@ -40,44 +58,71 @@ def write_report(
     metrics: Mapping[str, np.ndarray],
     samples: Mapping[int, Path],
     pictures: Mapping[str, Path] | None = None,
+    evaluation: Evaluation | None = None,
 ) -> None:
-    """Writes a page that needs no network and no other file.
+    """Writes an HTML file that needs no network and no other file.
 
-    The page appears under its name only when it is whole. Of a long run it shows at most 2000 log
-    steps and 200 pictures, evenly spread, the first and the last always among them; it says so
-    where it leaves some out. A spike between two log steps that are shown is not seen.
+    The file replaces an earlier one only when it is complete. Of a long run it shows at most 2000
+    logged steps and 200 grids of samples, evenly spaced, the first and the last among them; it
+    says so where it leaves some out. Texts from the arguments are escaped.
 
     Args:
-        path: where to; its folder must exist.
-        title: heading of the page, such as the name of the run.
-        config: what is shown as the configuration; nested mappings as rows with dotted names.
+        path: of the file; its folder must exist.
+        title: the heading, such as the name of the run.
+        config: the configuration; nested mappings become rows with dotted names. The result says
+            what is under `steps`, `batch_size`, `examples` and `environment`.
         summaries: the table of each model, by the name of the model.
-        metrics: `step` and columns of its length; those whose names end in `loss` have a chart of
-            their own, and `seconds` is left out. What is not finite is a gap in its curve.
+        metrics: `step` and columns of its length, `seconds` among them. Values that are not
+            finite are gaps in a curve; columns without any others are left out.
         samples: the PNG file of the samples after each of some steps, in any order.
-        pictures: other PNG files by what is written above them, in the order in which they are
-            shown.
+        pictures: other PNG files by their captions, in the order in which they are shown.
+        evaluation: of a classifier; its plots are in the folder `pictures` beside the file.
 
     Raises:
-        OSError: a picture cannot be read, or the page not written.
-        ValueError: columns of different lengths, or some without `step`.
+        OSError: a picture cannot be read, or the file not written.
+        ValueError: columns of different lengths, or columns without `step`.
     """
-    template = resources.files("jaxlayers.runs").joinpath("report_page.html").read_text("utf-8")
+    metrics = _checked(metrics)
+    pictures = dict(pictures or {})
+    matrix = inside = ""
+    if evaluation is not None:
+        # The matrix is shown as a table, with the names of the classes in any script.
+        pictures.pop("confusion", None)
+        kernels = pictures.pop("first kernels", None)
+        matrix = confusion_section(evaluation)
+        inside = picture_sections(evaluation, path.parent / "pictures", kernels)
+    shown = {name: value for name, value in config.items() if name != "environment"}
     parts = {
         "title": html.escape(title),
-        "config": "\n".join(_config_row(*row) for row in _flatten(config)),
-        "pictures": _shown(pictures or {}),
-        # A model that has other pictures has no samples to miss.
-        "samples_hidden": " hidden" if pictures and not samples else "",
-        "summaries": "\n".join(_summary(*item) for item in summaries.items()),
-        "data": _json({**_curves(metrics), **_pictures(samples)}),
+        "result": result_section(config, metrics, evaluation),
+        "samples_hidden": "" if samples else " hidden",
+        "matrix": matrix,
+        "inside": inside,
+        "pictures": _pictures(pictures),
+        "models": _models(summaries),
+        "config": "\n".join(_config_row(*row) for row in _flatten(shown)),
+        "data": _json({**_curves(metrics, steps_per_epoch(config)), **_samples(samples)}),
     }
-    # All at once, so that a text that looks like a place for another is left as it is.
+    template = resources.files("jaxlayers.runs").joinpath("report_page.html").read_text("utf-8")
+    # All at once, so that a text that looks like a placeholder is left as it is.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
-    temporary = path.with_suffix(".tmp.html")
-    # A name of a file can hold bytes that are no text; they become question marks.
-    temporary.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-    temporary.replace(path)
+    with write_atomically(path) as file:
+        # The name of a file can hold bytes that are no text; they become question marks.
+        file.write(page.encode("utf-8", "replace"))
+
+
+def _checked(metrics: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the columns that hold a finite value."""
+    lengths = {name: len(column) for name, column in metrics.items()}
+    if len(set(lengths.values())) > 1 or (lengths and "step" not in lengths):
+        raise ValueError(f"metrics: must be step and columns of its length, got lengths {lengths}")
+    columns = {}
+    for name, column in metrics.items():
+        try:
+            columns[name] = np.asarray(column, float)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"metrics: {short_repr(name)} must be numbers ({error})") from None
+    return {name: column for name, column in columns.items() if np.isfinite(column).any()}
 
 
 def _config_row(name: str, value: str) -> str:
@@ -86,34 +131,10 @@ def _config_row(name: str, value: str) -> str:
     return f'<tr><th scope="row">{name}</th><td>{html.escape(value)}</td></tr>'
 
 
-def _summary(name: str, table: str) -> str:
-    name, table = html.escape(name), html.escape(table)
-    return (
-        f"<details open><summary>{name}</summary>"
-        # A line break after <pre> does not count, so that one of the table's own is kept.
-        f'<pre tabindex="0" role="region" aria-label="{name}">\n{table}</pre></details>'
-    )
-
-
-def _shown(pictures: Mapping[str, Path]) -> str:
-    if not pictures:
-        return ""
-    figures = "\n".join(
-        f"<figure><figcaption>{html.escape(name)}</figcaption>"
-        f'<img alt="{html.escape(name)}" src="{_uri(path)}"></figure>'
-        for name, path in pictures.items()
-    )
-    return (
-        '<section class="wide" aria-labelledby="pictures-title">\n'
-        f'<h2 id="pictures-title">Pictures</h2>\n<div class="pictures">\n{figures}\n</div>\n'
-        "</section>"
-    )
-
-
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Yields the dotted name and the text of each value; an empty mapping is a value."""
     for name, value in config.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and above.count(".") < _DEEPEST:
             yield from _flatten(value, f"{above}{name}.")
         elif isinstance(value, str | Path):
             yield f"{above}{name}", str(value)
@@ -121,34 +142,57 @@ def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
             yield f"{above}{name}", json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _curves(metrics: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Returns what the page's script draws charts from."""
-    lengths = {name: len(column) for name, column in metrics.items()}
-    if len(set(lengths.values())) > 1 or (lengths and "step" not in lengths):
-        raise ValueError(f"metrics: must be step and columns of its length, got lengths {lengths}")
+def _models(summaries: Mapping[str, str]) -> str:
+    if not summaries:
+        return ""
+    return section("Models", "\n".join(_summary(*item) for item in summaries.items()))
+
+
+def _summary(name: str, table: str) -> str:
+    name, table = html.escape(name), html.escape(str(table))
+    return (
+        f"<details open><summary>{name}</summary>"
+        # A line break after <pre> does not count, so that one of the table's own is kept.
+        f'<pre tabindex="0" role="region" aria-label="{name}">\n{table}</pre></details>'
+    )
+
+
+def _pictures(pictures: Mapping[str, Path]) -> str:
+    if not pictures:
+        return ""
+    figures = "\n".join(figure(path, html.escape(name), "card") for name, path in pictures.items())
+    return section("Pictures", f'<div class="pictures">\n{figures}\n</div>', wide=True)
+
+
+def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[str, Any]:
+    """Returns what the script draws charts from."""
     steps = metrics.get("step", np.empty(0))
     shown = _spread(len(steps), _MOST_POINTS)
     charts: dict[str, list[dict[str, Any]]] = {"Losses": [], "Other metrics": []}
     for name, column in metrics.items():
-        if name not in ("step", "seconds") and shown:
-            values = np.asarray(column, float)
-            # Known of a few steps: the same until the next of them, and not for smoothing.
-            held = name.startswith(VALIDATION)
-            values = (_held(values) if held else values)[shown]
-            charts["Losses" if name.endswith("loss") else "Other metrics"].append(
-                {
-                    "name": name.replace("_", " "),
-                    "values": [_number(value) for value in values],
-                    "held": held,
-                }
-            )
+        if name in ("step", "seconds") or not shown:
+            continue
+        # Metrics of validation data are those of the last evaluation, and not to be smoothed.
+        held = name.startswith(VALIDATION)
+        values = (_held(column) if held else column)[shown]
+        charts["Losses" if name.endswith("loss") else "Other metrics"].append(
+            {"name": name, "values": [_number(value) for value in values], "held": held}
+        )
     return {
         "logged": len(steps),
         "steps": [int(steps[index]) for index in shown],
+        "stepsPerEpoch": per_epoch,
         "charts": [
-            {"label": label, "series": series} for label, series in charts.items() if series
+            {"label": label, "series": series, "log": _is_dwarfed(series)}
+            for label, series in charts.items()
+            if series
         ],
     }
+
+
+def _is_dwarfed(series: list[dict[str, Any]]) -> bool:
+    values = [value for line in series for value in line["values"] if value is not None]
+    return is_dwarfed(np.array(values, float))
 
 
 def _held(values: np.ndarray) -> np.ndarray:
@@ -157,15 +201,18 @@ def _held(values: np.ndarray) -> np.ndarray:
     return np.where(known >= 0, values[known], np.nan)
 
 
-def _pictures(samples: Mapping[int, Path]) -> dict[str, Any]:
-    """Returns what the page's script shows samples from: pairs of a step and a data: URI."""
+def _samples(samples: Mapping[int, Path]) -> dict[str, Any]:
+    """Returns what the script shows samples from: pairs of a step and a data: URI."""
     steps = sorted(samples)
-    shown = [steps[index] for index in _spread(len(steps), _MOST_PICTURES)]
-    return {"pictured": len(steps), "samples": [[int(step), _uri(samples[step])] for step in shown]}
+    shown = [steps[index] for index in _spread(len(steps), _MOST_SAMPLES)]
+    return {
+        "pictured": len(steps),
+        "samples": [[int(step), data_uri(samples[step])] for step in shown],
+    }
 
 
 def _spread(count: int, limit: int) -> list[int]:
-    """Returns at most `limit` of `count` indices, evenly spread, with the first and the last."""
+    """Returns at most `limit` of `count` indices, evenly spaced, with the first and the last."""
     if count <= limit:
         return list(range(count))
     return [index * (count - 1) // (limit - 1) for index in range(limit)]
@@ -174,10 +221,6 @@ def _spread(count: int, limit: int) -> list[int]:
 def _number(value: float) -> float | None:
     """Returns six digits of a number, or None if it is not finite, which JSON cannot say."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
-
-
-def _uri(picture: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
 def _json(value: Mapping[str, Any]) -> str:

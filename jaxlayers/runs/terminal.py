@@ -1,29 +1,117 @@
-"""What a person sees while a run goes on."""
+"""The progress of a run on the terminal, and printing that never ends a run."""
 
+import os
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from jaxlayers._text import printable
 from jaxlayers.runs.names import VALIDATION
 
 if TYPE_CHECKING:
     import rich.progress
 
+# Seconds between two printed lines.
+_INTERVAL = 5.0
+
 
 class Progress(Protocol):
-    """Something that is told of each log step."""
+    """A display of metrics."""
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Shows the step and its metrics."""
+        """Shows the metrics of a logged step."""
         ...
 
 
 def say(text: str, file: TextIO | None = None) -> None:
-    """Prints lines; a pipe or a terminal that is closed ends the printing, never the run."""
-    with suppress(OSError, ValueError):
-        print(text, file=file or sys.stdout, flush=True)
+    """Prints lines; a closed pipe or terminal ends the printing, never the run.
+
+    Characters that a terminal would act on, or that the encoding of the file lacks, are printed
+    as escape sequences.
+
+    Args:
+        text: what to print; a line break is added.
+        file: where to; standard output where `None`.
+    """
+    file = sys.stdout if file is None else file
+    if file is not None:  # as in a process without a console
+        _Unfailing(file).write(printable(text) + "\n")
+
+
+def display_width(text: str) -> int:
+    """Returns how many columns of a terminal a text takes that is printed as one line.
+
+    Wide characters, such as Chinese ones, take two, combining ones none.
+
+    Example:
+        >>> display_width("cat"), display_width("猫")
+        (3, 2)
+    """
+    return sum(map(_columns, _line(text)))
+
+
+def padded(text: str, width: int) -> str:
+    r"""Returns a text as one line, with spaces after it, so that it takes `width` columns or more.
+
+    Example:
+        >>> padded("cat\n", 7)
+        'cat\\n  '
+    """
+    return _line(text) + " " * (width - display_width(text))
+
+
+def _line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+class _Unfailing:
+    """A text file whose writes never fail: after the first that would, nothing is written."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except UnicodeEncodeError:
+            encoding = self._file.encoding
+            self.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        except (OSError, ValueError):  # a closed pipe or terminal, a full disk; a closed file
+            self._discard()
+        return len(text)
+
+    def flush(self) -> None:
+        self.write("")
+
+    def isatty(self) -> bool:
+        with suppress(OSError, ValueError):
+            return self._file.isatty()
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def _discard(self) -> None:
+        """Discards what is written from now on, what is still in the buffer included.
+
+        The interpreter flushes that at exit, and would change the exit status if it could not.
+        """
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(null, self._file.fileno())
+            finally:
+                os.close(null)
 
 
 @contextmanager
@@ -32,25 +120,27 @@ def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[
 
     Args:
         steps: how many the run will take.
-        batch_size: images a step.
+        batch_size: images per step.
         quiet: shows nothing, as all but one of several processes should.
     """
     if quiet:
         yield _Nothing()
         return
-    if sys.stderr.isatty():
+    terminal = _Unfailing(sys.stderr)
+    if terminal.isatty():
         try:
             import rich.console
             import rich.progress
         except ImportError:
             pass
         else:
+            file: Any = terminal
             with rich.progress.Progress(
                 rich.progress.SpinnerColumn(finished_text="✓"),
                 rich.progress.TextColumn("step {task.completed}/{task.total}"),
                 rich.progress.BarColumn(),  # narrow terminals take from it first
-                rich.progress.TextColumn("{task.fields[text]}"),
-                console=rich.console.Console(stderr=True),
+                rich.progress.TextColumn("{task.fields[text]}", markup=False),
+                console=rich.console.Console(file=file),
             ) as bar:
                 yield _Bar(bar, steps, batch_size)
             return
@@ -63,7 +153,7 @@ class _Nothing:
 
 
 class _Clock:
-    """Steps in a second, over all since the first log step: that one includes compiling."""
+    """Steps per second, over all since the first logged step: that one includes compilation."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
@@ -82,23 +172,23 @@ class _Bar:
         self._bar, self._steps, self._clock = bar, steps, _Clock()
         self._batch_size = batch_size
         self._row = bar.add_task("", total=steps, text="compiling")
-        self._held_out: dict[str, float] = {}
+        self._validation: dict[str, float] = {}
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._held_out |= _held_out(metrics)
-        metrics = {**metrics, **self._held_out}
+        self._validation |= _of_validation(metrics)
+        text = _shown({**metrics, **self._validation})
         rate = self._clock.rate(step)
-        speed = ""
         if rate:
             left = self._steps - step
-            # Images a second take more than a line of 80 columns has.
-            wide = self._bar.console.width >= 100
-            speed = "  " + (
-                _speed(rate, self._batch_size, left)
-                if wide
-                else f"{rate:.1f} steps/s  {_left(left, rate)}"
+            room = self._bar.console.width - len(text) - len(f"✓ step {step}/{self._steps}  ")
+            speeds = (
+                f"  {_speed(rate, self._batch_size, left)}",
+                f"  {rate:.1f} steps/s  {_left(left, rate)}",
+                f"  {_left(left, rate)}",
             )
-        self._bar.update(self._row, completed=step, text=_losses(metrics) + speed)
+            # The longest for which a narrow terminal has room.
+            text += next((speed for speed in speeds if len(speed) <= room), "")
+        self._bar.update(self._row, completed=step, text=text)
 
 
 class _Lines:
@@ -109,28 +199,30 @@ class _Lines:
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         rate = self._clock.rate(step)
         now = time.monotonic()
-        if now - self._printed < 5 and step < self._steps and not _held_out(metrics):
+        due = now - self._printed >= _INTERVAL or step >= self._steps
+        if not due and not _of_validation(metrics):
             return
         self._printed = now
         speed = f"  {_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
-        print(f"step {step}/{self._steps}  {_losses(metrics)}{speed}", flush=True)
+        say(f"step {step}/{self._steps}  {_shown(metrics)}{speed}")
 
 
-def _held_out(metrics: Mapping[str, float]) -> dict[str, float]:
+def _of_validation(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
 
 
-def _losses(metrics: Mapping[str, float]) -> str:
-    """Returns the losses, and of a classifier its accuracy."""
-    shown = {
-        name: f"{value:.3f}"
-        for name, value in sorted(metrics.items(), key=lambda item: item[0] == "accuracy")
-        if not name.startswith(VALIDATION) and (name.endswith("loss") or name == "accuracy")
-    }
-    for name in shown:
-        if VALIDATION + name in metrics:
-            shown[name] += f" (held out {metrics[VALIDATION + name]:.4f})"
-    return "  ".join(f"{name.removesuffix('_loss')} {text}" for name, text in shown.items())
+def _shown(metrics: Mapping[str, float]) -> str:
+    """Returns the losses and the accuracy, then those of the validation data."""
+    chosen = [
+        name
+        for name in metrics
+        if name.endswith("loss") or name.removeprefix(VALIDATION) == "accuracy"
+    ]
+    chosen.sort(key=lambda name: (name.startswith(VALIDATION), name.endswith("accuracy")))
+    return "  ".join(
+        f"{name if name.startswith(VALIDATION) else name.removesuffix('_loss')} {metrics[name]:.3f}"
+        for name in chosen
+    )
 
 
 def _speed(rate: float, batch_size: int, left: int) -> str:

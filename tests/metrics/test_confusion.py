@@ -3,23 +3,23 @@ import numpy as np
 from jaxlayers.metrics import confusion_matrix, precision, recall
 
 LABELS = np.random.default_rng(0).integers(4, size=200)
-TAKEN = np.where(np.random.default_rng(1).random(200) < 0.7, LABELS, (LABELS + 1) % 4)
+PREDICTED = np.where(np.random.default_rng(1).random(200) < 0.7, LABELS, (LABELS + 1) % 4)
 
 
-def test_the_matrix_counts_each_pair_of_a_class_and_what_it_is_taken_for():
-    matrix = confusion_matrix(LABELS, TAKEN, 4)
+def test_the_matrix_counts_each_pair_of_a_true_and_a_predicted_class():
+    matrix = confusion_matrix(LABELS, PREDICTED, 4)
     for row, column in np.ndindex(4, 4):
-        assert matrix[row, column] == sum((row == LABELS) & (column == TAKEN))
+        assert matrix[row, column] == sum((row == LABELS) & (column == PREDICTED))
 
 
-def test_precision_and_recall_are_parts_of_a_column_and_of_a_row():
-    matrix = confusion_matrix(LABELS, TAKEN, 4)
+def test_precision_and_recall_are_fractions_of_a_column_and_of_a_row():
+    matrix = confusion_matrix(LABELS, PREDICTED, 4)
     for label in range(4):
-        right = sum((label == LABELS) & (label == TAKEN))
-        assert precision(matrix)[label] == right / sum(label == TAKEN)
+        right = sum((label == LABELS) & (label == PREDICTED))
+        assert precision(matrix)[label] == right / sum(label == PREDICTED)
         assert recall(matrix)[label] == right / sum(label == LABELS)
 
 
-def test_a_class_that_never_comes_has_zero_of_both():
+def test_precision_and_recall_of_a_class_without_examples_are_zero():
     matrix = confusion_matrix(np.array([0]), np.array([0]), 2)
     assert precision(matrix).tolist() == recall(matrix).tolist() == [1, 0]

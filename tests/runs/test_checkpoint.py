@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.train import CheckpointError, TrainState
 from jaxlayers.runs.checkpoint import Checkpoints
+from jaxlayers.train import CheckpointError, TrainState
 
 ROOT = Path(__file__).parents[2]
 

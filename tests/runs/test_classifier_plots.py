@@ -7,10 +7,15 @@ from jaxlayers.runs import classifier_plots
 RNG = np.random.default_rng(0)
 
 
-def colours(path):
-    """Returns how many colours a picture has."""
+def read(path, mode="RGB"):
+    """Returns the pixels of a picture."""
     with Image.open(path) as picture:
-        return len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0))
+        return np.asarray(picture.convert(mode))
+
+
+def colors(path):
+    """Returns how many colors a picture has."""
+    return len(np.unique(read(path).reshape(-1, 3), axis=0))
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
@@ -18,52 +23,67 @@ def test_a_confusion_matrix_is_darker_where_more_is(tmp_path, classes):
     path = tmp_path / "confusion.png"
     names = [f"class {n}" for n in range(classes)]
     classifier_plots.save_confusion(np.eye(classes, dtype=int) * 7, names, path)
-    diagonal = colours(path)
+    diagonal = colors(path)
     classifier_plots.save_confusion(np.zeros((classes, classes), int), names, path)
-    assert diagonal > colours(path)
+    assert diagonal > colors(path)
 
 
-@pytest.mark.parametrize("count", [1, 6, 7, 24])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_labelled_image_is_in_the_picture(tmp_path, count, channels):
-    # Each of a grey of its own, which nothing else in the picture has in such a number.
-    values = np.linspace(0.2, 0.8, count)
-    images = np.ones((count, 8, 8, channels)) * values[:, None, None, None]
-    classifier_plots.save_labelled(images, ["a\nb"] * count, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as picture:
-        grey = np.asarray(picture.convert("L")).ravel()
-    often = np.bincount(grey, minlength=256)
-    for value in values:
-        around = round(value * 255)
-        assert often[around - 3 : around + 4].sum() > 500
+UNDRAWABLE = ["猫", "قط", "חתול", "🥑", "a\nb", "\x1b[2J", "", " ", "\u0915\u0941"]
+
+
+def test_a_class_is_named_by_its_label_where_its_name_cannot_be_drawn(tmp_path):
+    drawable = ["größe", "кот", "$\\frac$"]  # a dollar sign begins no formula
+    names, matrix = drawable + UNDRAWABLE, np.eye(12, dtype=int)
+    labels = [f"class {label}" for label in range(3, 12)]
+    classifier_plots.save_confusion(matrix, names, tmp_path / "named.png")
+    classifier_plots.save_confusion(matrix, drawable + labels, tmp_path / "numbered.png")
+    np.testing.assert_array_equal(read(tmp_path / "named.png"), read(tmp_path / "numbered.png"))
+    classifier_plots.save_confusion(matrix, labels[:3] + labels, tmp_path / "others.png")
+    assert not np.array_equal(read(tmp_path / "named.png"), read(tmp_path / "others.png"))
+
+
+def test_long_names_leave_room_for_the_matrix(tmp_path):
+    shapes = []
+    for name in ("n" * 30, "n" * 3000):
+        classifier_plots.save_confusion(np.eye(2, dtype=int), [name, "b"], tmp_path / "a.png")
+        shapes.append(read(tmp_path / "a.png").shape)
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 16])
-def test_kernels_are_drawn_of_any_number_of_channels(tmp_path, channels):
+def test_kernels_are_plotted_of_any_number_of_channels(tmp_path, channels):
     classifier_plots.save_kernels(RNG.normal(size=(7, 5, 5, channels)), tmp_path / "a.png")
-    assert colours(tmp_path / "a.png") > 50
+    assert colors(tmp_path / "a.png") > 50
 
 
-def test_feature_maps_of_every_layer_are_drawn(tmp_path):
-    image = RNG.random((8, 8, 1))
-    maps = {"conv2d": RNG.normal(size=(8, 8, 40)), "max_pooling2d": RNG.normal(size=(4, 4, 3))}
-    classifier_plots.save_feature_maps(image, {}, tmp_path / "none.png")
-    classifier_plots.save_feature_maps(image, maps, tmp_path / "all.png")
-    heights = []
-    for name in ("none", "all"):
-        with Image.open(tmp_path / f"{name}.png") as picture:
-            heights.append(picture.height)
-    assert heights[1] > heights[0]
-    assert colours(tmp_path / "all.png") > colours(tmp_path / "none.png")
+@pytest.mark.parametrize("channels, count", [(1, 1), (3, 3), (32, 32), (40, 32)])
+def test_feature_maps_stand_in_a_grid_with_transparent_gaps(tmp_path, channels, count):
+    maps = RNG.normal(size=(4, 5, channels))
+    assert classifier_plots.save_feature_maps(maps, tmp_path / "a.png") == count
+    pixels = read(tmp_path / "a.png", "RGBA")
+    rows, columns = -(-count // 16), min(count, 16)
+    scale = 600 // (6 * columns - 1)
+    assert pixels.shape[:2] == (scale * (5 * rows - 1), scale * (6 * columns - 1))
+    opaque = np.zeros((5 * rows, 6 * columns), bool)
+    for number in range(count):
+        top, left = 5 * (number // columns), 6 * (number % columns)
+        opaque[top : top + 4, left : left + 5] = True
+    np.testing.assert_array_equal(pixels[::scale, ::scale, 3] == 255, opaque[:-1, :-1])
 
 
-def test_a_map_that_is_the_same_everywhere_is_no_error(tmp_path):
-    maps = {"conv2d": np.ones((4, 4, 2))}
-    classifier_plots.save_feature_maps(RNG.random((4, 4, 3)), maps, tmp_path / "a.png")
-    assert (tmp_path / "a.png").exists()
+def test_a_constant_feature_map_is_plotted(tmp_path):
+    classifier_plots.save_feature_maps(np.ones((4, 4, 2)), tmp_path / "a.png")
+    assert colors(tmp_path / "a.png") == 2
 
 
-def test_saliency_is_drawn_below_each_image(tmp_path):
-    images, maps = RNG.random((3, 8, 8, 1)), RNG.random((3, 8, 8))
-    classifier_plots.save_saliency(images, maps, ["a", "b", "c"], tmp_path / "a.png")
-    assert colours(tmp_path / "a.png") > 200
+@pytest.mark.parametrize("channels", [1, 3])
+def test_saliency_is_plotted_below_its_image(tmp_path, channels):
+    image, saliency = RNG.random((8, 8, channels)), np.zeros((8, 8))
+    saliency[2, 3] = 5
+    classifier_plots.save_saliency(image, saliency, tmp_path / "a.png")
+    scale = 150 // 8
+    pixels = read(tmp_path / "a.png", "RGBA")[::scale, ::scale]
+    expected = np.broadcast_to(np.round(image * 255), (8, 8, 3))
+    np.testing.assert_array_equal(pixels[:8, :, :3], expected)
+    brightness = pixels[9:, :, :3].sum(-1)
+    assert np.unravel_index(brightness.argmax(), (8, 8)) == (2, 3)

@@ -32,9 +32,8 @@ def test_a_process_that_is_killed_leaves_no_lock(tmp_path):
         [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "locked\n"
-    with pytest.raises(FolderInUseError, match=str(process.pid)):
-        with locked(tmp_path):
-            pass
+    with pytest.raises(FolderInUseError, match=str(process.pid)), locked(tmp_path):
+        pass
     process.kill()
     process.wait()
     process.stdout.close()

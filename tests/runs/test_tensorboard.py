@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from jaxlayers.runs import RunFolder
-from jaxlayers.train import FitConfig, fit
 from jaxlayers.runs.tensorboard import TensorBoard
+from jaxlayers.train import FitConfig, fit
 from tests.train import toys
 
 IMAGES = np.random.default_rng(0).integers(256, size=(8, *toys.IMAGE_SHAPE), dtype=np.uint8)

@@ -1,10 +1,12 @@
 import io
+import os
+import subprocess
 import sys
 
 import pytest
 
-from jaxlayers.runs import terminal as progress
-from jaxlayers.runs.terminal import show_progress
+from jaxlayers.runs import terminal
+from jaxlayers.runs.terminal import display_width, padded, say, show_progress
 
 METRICS = {"discriminator_loss": 0.69314, "generator_loss": 1.25, "real_accuracy": 0.5}
 
@@ -18,7 +20,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """Returns the time as a list of one number, to be set."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -98,25 +100,36 @@ def test_without_rich_a_terminal_gets_plain_lines(capsys, monkeypatch):
     assert terminal.getvalue() == ""
 
 
-def test_of_a_classifier_the_accuracy_is_told_and_what_is_held_out_beside_it(capsys, clock):
+def test_validation_metrics_have_keras_s_names_and_a_line_of_their_step(capsys, clock):
     with show_progress(steps=100, batch_size=64) as shown:
         shown.update(10, {"accuracy": 0.5, "loss": 1.25, "top_5_accuracy": 1.0})
-        clock[0] += 1  # a line each five seconds, but what is held out always
-        shown.update(20, {"accuracy": 0.5, "loss": 1.0, "val_accuracy": 0.75})
+        clock[0] += 1  # a line each five seconds, but one for each evaluation
+        shown.update(20, {"val_accuracy": 0.75, "accuracy": 0.5, "loss": 1.0})
     assert capsys.readouterr().out.splitlines() == [
         "step 10/100  loss 1.250  accuracy 0.500",
-        "step 20/100  loss 1.000  accuracy 0.500 (held out 0.7500)  "
+        "step 20/100  loss 1.000  accuracy 0.500  val_accuracy 0.750  "
         "10.0 steps/s, 640 images/s, 0:08 left",
     ]
 
 
-def test_a_terminal_keeps_what_was_held_out_last(monkeypatch, clock):
-    terminal = open_terminal(monkeypatch)
+def test_a_terminal_keeps_the_last_validation_metrics(monkeypatch, clock):
+    opened = open_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", "120")
     with show_progress(steps=30, batch_size=64) as shown:
         shown.update(10, {"loss": 1.5, "val_loss": 2.5})
         shown.update(30, {"loss": 1.25})
-    assert "loss 1.250 (held out 2.5000)" in terminal.getvalue().splitlines()[-2]
+    assert "loss 1.250  val_loss 2.500" in opened.getvalue().splitlines()[-2]
+
+
+def test_a_classifier_s_line_fits_in_80_columns(monkeypatch, clock):
+    opened = open_terminal(monkeypatch)
+    metrics = {"loss": 1.5, "accuracy": 0.5, "val_loss": 2.5, "val_accuracy": 0.75}
+    with show_progress(steps=300, batch_size=64) as shown:
+        shown.update(10, metrics)
+        clock[0] += 10
+        shown.update(300, metrics)
+    last = opened.getvalue().splitlines()[-2]
+    assert "val_accuracy 0.750" in last and "…" not in last
 
 
 def test_a_process_that_does_not_lead_is_quiet(monkeypatch, capsys):
@@ -124,3 +137,82 @@ def test_a_process_that_does_not_lead_is_quiet(monkeypatch, capsys):
     with show_progress(steps=3000, batch_size=64, quiet=True) as shown:
         shown.update(10, METRICS)
     assert terminal.getvalue() == capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "text, printed, width",
+    [
+        ("cat", "cat", 3),
+        ("猫", "猫", 2),
+        ("قط", "قط", 2),
+        ("e\u0301", "e\u0301", 1),
+        ("😀", "😀", 2),
+        ("ｃａｔ", "ｃａｔ", 6),
+        ("\x1b", "\\x1b", 4),
+        ("\n", "\\n", 2),
+    ],
+)
+def test_texts_are_padded_to_their_width_on_a_terminal(text, printed, width):
+    assert display_width(text) == width
+    assert padded(text, 8) == printed + " " * (8 - width)
+    assert padded(text, 0) == printed
+
+
+def test_what_a_terminal_would_act_on_is_printed_as_an_escape_sequence(capsys):
+    say("\x1b[2J\x07猫\u202e\nb")
+    assert capsys.readouterr().out == "\\x1b[2J\\x07猫\\u202e\nb\n"
+
+
+def test_what_the_encoding_lacks_is_printed_as_an_escape_sequence():
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    say("cat 猫", file)
+    assert file.buffer.getvalue() == b"cat \\u732b\n"
+
+
+def test_a_closed_file_ends_the_printing_only():
+    file = io.StringIO()
+    file.close()
+    say("lost", file)
+
+
+# Logs forty steps, whether anybody reads them or not, and then writes a file.
+RUN = """
+import sys, time
+from jaxlayers.runs.terminal import say, show_progress
+with show_progress(steps=40, batch_size=1) as shown:
+    for step in range(1, 41):
+        shown.update(step, {"loss": 1.0, "val_loss": 1.0})
+        time.sleep(0.02)
+say("the end")
+say("the end", sys.stderr)
+print("left in the buffer")
+open(sys.argv[1], "w").write("done")
+"""
+
+
+def test_a_run_goes_on_when_nobody_reads_its_output(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, tmp_path / "file"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "step 1/40  loss 1.000  val_loss 1.000\n"
+    process.stdout.close()
+    assert "Error" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "file").read_text() == "done"
+
+
+def test_a_run_goes_on_when_its_terminal_is_closed(tmp_path):
+    leader, follower = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, tmp_path / "file"], stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    while b"step" not in os.read(leader, 1000):
+        pass
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "file").read_text() == "done"

@@ -1,4 +1,4 @@
-"""What a convolutional model looks at: its kernels, its feature maps, its saliency."""
+"""What a convolutional model computes from an image: kernels, feature maps and saliency."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,38 +8,37 @@ import numpy as np
 from jax import Array
 
 from jaxlayers import layers
-from jaxlayers.layer import Params, State
+from jaxlayers.layer import Layer, Params, State
 from jaxlayers.sequential import Sequential
 
 _CONVOLUTIONS = (layers.Conv2D, layers.Conv2DTranspose)
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, layers.SumPooling2D)
 
 
-def first_kernels(model: Sequential, params: Params) -> np.ndarray:
+def first_kernels(model: Sequential, params: Params) -> np.ndarray | None:
     """Returns the kernels of the first convolution, [filters, height, width, channels].
 
-    Raises:
-        ValueError: the model has none.
+    `None` where the model has no `Conv2D`.
     """
     for name, layer in model.items():
         if isinstance(layer, layers.Conv2D):
             return np.moveaxis(np.asarray(params[name]["kernel"]), -1, 0)
-    raise ValueError(f"{model.name}: has no Conv2D")
+    return None
 
 
 def feature_maps(
     model: Sequential, params: Params, state: State, image: Array
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the name of each convolution and pooling, and what one image is after it.
+    """Yields the name and the output of each convolution and pooling for one image.
 
     Args:
-        model: whose layers keep their channels last.
+        model: a model in the data format `"channels_last"`.
         params: of the model.
         state: of the model.
         image: [height, width, channels], values from 0 to 1.
 
-    Returns:
-        Names, and arrays [height, width, channels].
+    Yields:
+        The name of the layer, and its output, [height, width, channels].
     """
     for count, (name, layer) in enumerate(model.items(), 1):
         if isinstance(layer, _CONVOLUTIONS + _POOLINGS):
@@ -47,25 +46,24 @@ def feature_maps(
             yield name, np.asarray(maps[0])
 
 
-def saliency(
-    model: Sequential, params: Params, state: State, image: Array, label: int
-) -> np.ndarray:
-    """Returns how much each pixel changes the score of a class, [height, width], not negative.
+def saliency(model: Layer, params: Params, state: State, image: Array, label: int) -> np.ndarray:
+    """Returns the saliency of each pixel for a class, [height, width], not negative.
 
-    It is the largest gradient of the logit by the channels of the pixel, without its sign.
+    It is the largest absolute gradient of the logit with respect to the channels of the pixel.
 
     Args:
-        model: of which the logits count.
+        model: a classifier; of a `Sequential` that ends in an activation the logits are used.
         params: of the model.
         state: of the model.
         image: [height, width, channels], values from 0 to 1.
         label: of the class.
 
-    Reference:
+    References:
         Simonyan et al., 2014, https://arxiv.org/abs/1312.6034
     """
+    scored = model.logits() if isinstance(model, Sequential) else model
 
     def score(image: Array) -> Any:
-        return model.logits().apply(params, state, image[None])[0][0, label]
+        return scored.apply(params, state, image[None])[0][0, label]
 
     return np.abs(np.asarray(jax.grad(score)(image))).max(-1)

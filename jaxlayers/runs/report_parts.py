@@ -1,0 +1,69 @@
+"""Parts that the sections of a report have in common."""
+
+import base64
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_ids = str.maketrans(" ", "-")
+
+
+def section(title: str, content: str, *, wide: bool = False) -> str:
+    """Returns a section of HTML; its title is a plain text without markup."""
+    name = f"{title.lower().translate(_ids)}-title"
+    kind = ' class="wide"' if wide else ""
+    return (
+        f'<section{kind} aria-labelledby="{name}">\n<h2 id="{name}">{title}</h2>\n{content}\n'
+        "</section>"
+    )
+
+
+def scrollable(label: str, content: str) -> str:
+    """Returns HTML that scrolls within the page where it is larger than its place."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{content}</div>'
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table of HTML cells; the first of a row is its header."""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
+    body = "\n".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for first, *cells in rows
+    )
+    return f'<table class="numbers"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+
+
+def figure(path: Path, caption: str, kind: str = "", description: str = "") -> str:
+    """Returns an embedded PNG with its caption.
+
+    Args:
+        path: of the PNG.
+        caption: HTML.
+        kind: a class of the figure.
+        description: HTML for those who do not see it; the caption where empty.
+    """
+    return (
+        f'<figure class="{kind}"><figcaption>{caption}</figcaption>'
+        f'<img alt="{description or caption}" src="{data_uri(path)}"></figure>'
+    )
+
+
+def data_uri(picture: Path) -> str:
+    """Returns the data: URI of a PNG file."""
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Returns a number with some significant digits, a dash where it is not finite.
+
+    Example:
+        >>> number(0.98125), number(12345.6), number(1e-7), number(float("nan"))
+        ('0.9812', '12,346', '1e-07', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    if value and not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{digits - 1}g}"
+    decimals = digits if abs(value) < 1 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
