@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class InBfloat16(Layer):
 
     def constrain(self, params: Params) -> Params:
         return self.layer.constrain(params)
+
+    @property
+    def output_values(self) -> Literal["computed", "mixed", "moved"]:
+        return self.layer.output_values
+
+    def final_activation(self) -> FinalActivation | None:
+        return self.layer.final_activation()
 
     def logits(self) -> Layer:
         return InBfloat16(self.layer.logits())

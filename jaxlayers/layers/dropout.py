@@ -57,6 +57,8 @@ class Dropout(Layer):
             )
         arguments.settle(self, noise_shape=shape)
 
+    output_values = "moved"
+
     def apply(
         self,
         params: Params,

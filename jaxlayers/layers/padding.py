@@ -42,6 +42,8 @@ class ZeroPadding2D(Layer):
     def __post_init__(self) -> None:
         arguments.settle(self, padding=self._pairs(), data_format=arguments.data_format(self))
 
+    output_values = "mixed"
+
     def apply(
         self,
         params: Params,

@@ -102,6 +102,7 @@ class MaxPooling2D(_Pooling2D):
     """
 
     pool_size: IntOrPair = (2, 2)
+    output_values = "mixed"
     _pool = staticmethod(ops.max_pool)
 
 
@@ -116,6 +117,7 @@ class AveragePooling2D(_Pooling2D):
         (4, 4, 16)
     """
 
+    output_values = "mixed"
     _pool = staticmethod(ops.average_pool)
 
 
@@ -187,6 +189,7 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
         (16,)
     """
 
+    output_values = "mixed"
     _reduce = staticmethod(jnp.mean)
 
 
@@ -201,6 +204,7 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         (1, 1, 16)
     """
 
+    output_values = "mixed"
     _reduce = staticmethod(jnp.max)
 
 

@@ -52,6 +52,8 @@ class Reshape(Layer):
             )
         arguments.settle(self, target_shape=target)
 
+    output_values = "moved"
+
     def apply(
         self,
         params: Params,
@@ -106,6 +108,8 @@ class Flatten(Layer):
 
     def __post_init__(self) -> None:
         arguments.settle(self, data_format=arguments.data_format(self))
+
+    output_values = "moved"
 
     def apply(
         self,

@@ -49,6 +49,8 @@ class UpSampling2D(Layer):
             interpolation=arguments.choice(self, "interpolation", INTERPOLATIONS, any_case=True),
         )
 
+    output_values = "mixed"
+
     def apply(
         self,
         params: Params,

@@ -21,7 +21,7 @@ from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.loop import Run
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.steps import OnDevice, Steps, Streaming
-from jaxlayers.train.task import Task, TrainState
+from jaxlayers.train.task import HasModels, Task, TrainState, check_task
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def fit(
         NotFiniteError: a metric or a parameter became NaN or infinite. The state before that is
             in the error, and saved in the folder.
     """
+    check_task(task)
     devices = Devices(config.devices, config.batch_size)
     data = _rows(task, data)
     steps = _steps(task, data, config, devices)
@@ -129,9 +130,19 @@ def _write_last(
     task: Any, train_state: TrainState, folder: RunFolder | None, record: Record
 ) -> None:
     if folder is not None:
-        kept = task.to_keep(train_state) if hasattr(task, "to_keep") else train_state.params
-        folder.save_parameters(kept, train_state.state)
+        folder.save_parameters(*_kept(task, train_state))
     record.close()
+
+
+def _kept(task: Any, train_state: TrainState) -> tuple[Any, Any]:
+    """Returns the params and the state that a trained model is kept with."""
+    if not isinstance(task, HasModels):
+        return train_state.params, train_state.state
+    models = task.models(train_state)
+    if len(models) == 1:
+        ((_, params, state),) = models.values()
+        return params, state
+    return tuple({name: model[part] for name, model in models.items()} for part in (1, 2))
 
 
 def _rows(task: Any, data: Any) -> Any:

@@ -1,9 +1,12 @@
 """Optimizers with Keras's meaning of their arguments, on top of Optax."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
+from jax import Array
 
 from jaxlayers.layer import Layer
 
@@ -79,16 +82,77 @@ def constrained(
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
 
 
+def check_optimizer(owner: str, name: str, value: Any) -> None:
+    """Refuses what is no optimizer of Optax.
+
+    Args:
+        owner: who asks, for the error.
+        name: of the argument.
+        value: what must have `init` and `update`.
+
+    Raises:
+        TypeError: anything else, such as `"adam"`, `1e-3`, or `optax.adam` that is not called.
+    """
+    has = all(callable(getattr(value, method, None)) for method in ("init", "update"))
+    if has and not isinstance(value, type):
+        return
+    got = f"{value!r} ({type(value).__name__})"
+    if callable(value):
+        called = getattr(value, "__name__", repr(value))
+        got = f"{called} itself, which must be called with its arguments"
+    raise TypeError(
+        f"{owner}: {name} must be an optimizer of Optax, such as optax.adam(1e-3), got {got}"
+    )
+
+
 def update(
     model: Layer,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | optax.MultiSteps,
     params: Any,
     opt_state: Any,
     gradient: Any,
+    value: Array,
+    value_fn: Callable[[Any], Array],
 ) -> tuple[Any, Any]:
     """Returns the params of a model after one step down a gradient, and the optimizer's state.
 
     The constraints of the model hold for them.
+
+    Args:
+        model: the layer whose `constrain` projects the params.
+        optimizer: any Optax optimizer. Those that take more than the gradient get `value`,
+            `grad`, `value_fn`, and `loss` and `obj_fn`, as some call the first and the last.
+        params: before the step.
+        opt_state: before the step.
+        gradient: of `value` with respect to `params`.
+        value: what is made smaller, a scalar.
+        value_fn: `value` as a function of params.
     """
-    updates, opt_state = optimizer.update(gradient, opt_state, params)
+    if isinstance(optimizer, optax.MultiSteps):
+        optimizer = optimizer.gradient_transformation()
+    updates, opt_state = optax.with_extra_args_support(optimizer).update(
+        gradient,
+        opt_state,
+        params,
+        value=value,
+        grad=gradient,
+        value_fn=value_fn,
+        loss=value,
+        obj_fn=value_fn,
+    )
     return model.constrain(optax.apply_updates(params, updates)), opt_state
+
+
+def learning_rates(opt_state: Any, prefix: str = "") -> dict[str, Array]:
+    """Returns the learning rate that an optimizer's state holds, under its name; or nothing.
+
+    States of `optax.inject_hyperparams` hold one. Where there are several, it is that of the
+    first.
+
+    Args:
+        opt_state: of any optimizer.
+        prefix: before the name.
+    """
+    found = optax.tree_utils.tree_get_all_with_path(opt_state, "hyperparams")
+    rates = [hyper["learning_rate"] for _, hyper in found if "learning_rate" in hyper]
+    return {f"{prefix}learning_rate": jnp.asarray(rates[0])} if rates else {}
