@@ -146,7 +146,7 @@ def mean_squared_logarithmic_error(outputs: Array, targets: Array) -> Array:
 def huber(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
     """Returns Huber's loss, quadratic up to an error of `delta` and linear above; a mean."""
     _check_shapes("huber", outputs, targets)
-    return optax.huber_loss(outputs, _as(outputs, targets), delta).mean(-1)
+    return optax.huber_loss(outputs, _as(outputs, targets), delta=delta).mean(-1)
 
 
 def log_cosh(outputs: Array, targets: Array) -> Array:

@@ -1,5 +1,6 @@
 """Optimizers with Keras's meaning of their arguments, on top of Optax."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +69,7 @@ def constrained(
     def update(gradient: Any, opt_state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
         if params is None:
             raise ValueError("constrained: update(gradient, opt_state, params) needs the params")
-        updates, opt_state = extended.update(gradient, opt_state, params, **extra)
+        updates, opt_state = extended(gradient, opt_state, params, **extra)
         updated = optax.apply_updates(params, updates)
         projected = model.constrain(updated)
 
@@ -78,7 +79,7 @@ def constrained(
 
         return jax.tree.map(to_update, params, projected, updated, updates), opt_state
 
-    extended = optax.with_extra_args_support(optimizer)
+    extended = _update_function(optimizer)
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
 
 
@@ -121,26 +122,45 @@ def update(
     Args:
         model: the layer whose `constrain` projects the params.
         optimizer: any Optax optimizer. Those that take more than the gradient get `value`,
-            `grad`, `value_fn`, and `loss` and `obj_fn`, as some call the first and the last.
+            `grad` and `value_fn`, which Sophia calls `obj_fn`, and its gradient `grad_fn`.
         params: before the step.
         opt_state: before the step.
         gradient: of `value` with respect to `params`.
         value: what is made smaller, a scalar.
         value_fn: `value` as a function of params.
     """
-    if isinstance(optimizer, optax.MultiSteps):
-        optimizer = optimizer.gradient_transformation()
-    updates, opt_state = optax.with_extra_args_support(optimizer).update(
+
+    def objective(params: Any, obj_fn: Any = None, grad_fn: Any = None) -> Array:
+        # A line search refuses arguments of `update` that its value_fn does not take.
+        return value_fn(params)
+
+    updates, opt_state = _update_function(optimizer)(
         gradient,
         opt_state,
         params,
         value=value,
         grad=gradient,
-        value_fn=value_fn,
-        loss=value,
-        obj_fn=value_fn,
+        value_fn=objective,
+        obj_fn=objective,
+        grad_fn=lambda params, step: jax.grad(objective)(params),
     )
     return model.constrain(optax.apply_updates(params, updates)), opt_state
+
+
+def _update_function(optimizer: Any) -> Callable[..., Any]:
+    """Returns the `update` of an optimizer, which ignores the arguments that it does not know."""
+    # MultiSteps passes on what it is given, but is no transformation that takes it.
+    whole = isinstance(optimizer, optax.MultiSteps)
+    function = optimizer.update if whole else optax.with_extra_args_support(optimizer).update
+    parameters = inspect.signature(function).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return function
+
+    def update(gradient: Any, opt_state: Any, params: Any, **extra: Any) -> Any:
+        known = {name: value for name, value in extra.items() if name in parameters}
+        return function(gradient, opt_state, params, **known)
+
+    return update
 
 
 def learning_rates(opt_state: Any, prefix: str = "") -> dict[str, Array]:
