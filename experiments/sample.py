@@ -11,6 +11,7 @@ import numpy as np
 from experiments.command_line import run
 from jaxlayers import Layer, runs
 from jaxlayers.runs import plots
+from jaxlayers.train.images import to_unit
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,7 @@ def _sample(generator: Layer, params: Any, state: Any, config: Config) -> np.nda
     size = min(config.n, 256)
     batches = [apply(latents[start : start + size]) for start in range(0, config.n, size)]
     images = np.concatenate(batches).astype(np.float32)
-    return (images + 1) / 2 if _ends_in_tanh(generator) else images
-
-
-def _ends_in_tanh(model: Any) -> bool:
-    """Whether the images of a model go from -1 to 1, as those of many generators in Keras do."""
-    while hasattr(model, "layers") or hasattr(model, "layer"):
-        model = model.layers[-1] if hasattr(model, "layers") else model.layer
-    return getattr(model, "activation", None) == "tanh"
+    return to_unit(generator, images)
 
 
 if __name__ == "__main__":

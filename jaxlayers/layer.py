@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,14 @@ Shape = tuple[int, ...]
 
 # The layers whose output_shape is calling their init, which may itself ask for the output_shape.
 _finding_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_finding_shape", default=())
+
+
+class FinalActivation(NamedTuple):
+    """The activation that the output of a layer comes out of."""
+
+    name: str  # Keras's name; "linear" where there is none
+    axes: tuple[int, ...] = ()  # that it normalizes over, counted with the batch; () if elementwise
+    removable: bool = True  # whether `logits` can take it away
 
 
 class Layer:
@@ -122,11 +130,25 @@ class Layer:
         """Returns `params` projected onto the layer's constraints."""
         return params
 
+    @property
+    def output_values(self) -> Literal["computed", "mixed", "moved"]:
+        """Whether the output has values of its own.
+
+        `"moved"`: the values of the input in other places, such as `Flatten`, so that an
+        elementwise function may as well come after the layer as before it. `"mixed"`: values
+        within the range of the input, such as averages. `"computed"`: anything else.
+        """
+        return "computed"
+
+    def final_activation(self) -> FinalActivation | None:
+        """Returns the activation that the output comes out of; `None` where that is not known."""
+        return None
+
     def logits(self) -> "Layer":
-        """Returns the layer without the sigmoid or softmax that it ends in.
+        """Returns the layer without the sigmoid or softmax that its output comes out of.
 
         Losses are computed from what comes before these, where nothing saturates. The layer
-        itself where it does not end so. Same params and state.
+        itself where there is none, or where one cannot be taken away. Same params and state.
         """
         return self
 

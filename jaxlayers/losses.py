@@ -1,9 +1,23 @@
-"""What models are trained to make small, computed from logits."""
+"""Losses: of logits where the model ends in a sigmoid or softmax, of predictions otherwise.
+
+Each is a function of outputs and targets, in this order. `get` finds the ones that Keras has by
+Keras's names, with Keras's numbers; where Optax has the function, it is Optax that computes it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+
+from jaxlayers.lookup import resolve
+
+Loss = Callable[[Array, Array], Array]
+"""(outputs [batch, ...], targets) -> [batch] or [batch, ...], of which the mean is taken."""
+
+_EPSILON = 1e-7  # Keras's
 
 
 def binary_cross_entropy(logits: Array, labels: Array | float) -> Array:
@@ -13,30 +27,64 @@ def binary_cross_entropy(logits: Array, labels: Array | float) -> Array:
 
     Args:
         logits: any shape.
-        labels: 1 for true, 0 for false, or a probability; broadcast to the logits.
+        labels: 1 for true, 0 for false, or a probability; the shape of the logits, or a scalar.
+
+    Raises:
+        ValueError: labels of another shape.
 
     Example:
         >>> float(binary_cross_entropy(jnp.zeros((2, 1)), 1.0))
         0.6931471824645996
     """
-    labels = jnp.broadcast_to(jnp.asarray(labels, logits.dtype), logits.shape)
-    return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, labels))
+    labels = jnp.asarray(labels, logits.dtype)
+    if labels.ndim:
+        _check_shapes("binary_cross_entropy", logits, labels, "labels")
+    return jnp.mean(
+        optax.sigmoid_binary_cross_entropy(logits, jnp.broadcast_to(labels, logits.shape))
+    )
+
+
+def sigmoid_cross_entropy(logits: Array, targets: Array) -> Array:
+    """Returns the cross-entropy between targets and the sigmoid of logits; a mean per example.
+
+    Keras's `binary_crossentropy` with `from_logits=True`.
+
+    Args:
+        logits: [batch, ..., n].
+        targets: [batch, ..., n], 1 for true, 0 for false, or a probability.
+
+    Returns:
+        [batch, ...], the mean over the last axis.
+
+    Raises:
+        ValueError: targets of another shape.
+    """
+    _check_shapes("binary_crossentropy", logits, targets)
+    return optax.sigmoid_binary_cross_entropy(logits, _as(logits, targets)).mean(-1)
 
 
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """Returns the cross-entropy between targets and the softmax of logits, [batch].
 
-    Computed from the logits, so that it neither saturates nor overflows.
+    Computed from the logits, so that it neither saturates nor overflows. Keras's
+    `categorical_crossentropy` and `sparse_categorical_crossentropy` with `from_logits=True`.
 
     Args:
-        logits: [batch, classes].
-        targets: [batch, classes], a probability for each class: one-hot, or smoothed.
+        logits: [batch, ..., classes].
+        targets: [batch, ..., classes], a probability for each class: one-hot, or smoothed; or
+            integers, [batch, ...]. The loss of an integer that is no class is NaN.
+
+    Returns:
+        [batch, ...].
+
+    Raises:
+        ValueError: targets of another shape.
 
     Example:
         >>> float(cross_entropy(jnp.zeros((1, 4)), jnp.array([[0.0, 0.0, 1.0, 0.0]]))[0])
         1.3862943649291992
     """
-    return optax.softmax_cross_entropy(logits, targets)
+    return optax.softmax_cross_entropy(logits, _probabilities("cross_entropy", logits, targets))
 
 
 def squared_error(logits: Array, targets: Array) -> Array:
@@ -44,10 +92,207 @@ def squared_error(logits: Array, targets: Array) -> Array:
 
     Args:
         logits: [batch, classes].
-        targets: [batch, classes], what the softmax should be.
+        targets: [batch, classes], what the softmax should be; or integers, [batch].
+
+    Raises:
+        ValueError: targets of another shape.
 
     Example:
         >>> float(squared_error(jnp.zeros((1, 4)), jnp.array([[0.0, 0.0, 1.0, 0.0]]))[0])
         0.375
     """
+    targets = _probabilities("squared_error", logits, targets)
     return optax.l2_loss(jax.nn.softmax(logits), targets).sum(-1)
+
+
+def one_hot(labels: Array, classes: int) -> Array:
+    """Returns integer labels as probabilities, [..., classes]; NaN for what is no class.
+
+    A label that is no class would be a row of zeros, whose loss is 0.
+    """
+    labels = jnp.asarray(labels)
+    known = (labels >= 0) & (labels < classes)
+    return jnp.where(known[..., None], jax.nn.one_hot(labels, classes), jnp.nan)
+
+
+def mean_squared_error(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `(target - output)**2` over the last axis."""
+    _check_shapes("mean_squared_error", outputs, targets)
+    return optax.squared_error(outputs, _as(outputs, targets)).mean(-1)
+
+
+def mean_absolute_error(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `|target - output|` over the last axis."""
+    _check_shapes("mean_absolute_error", outputs, targets)
+    return jnp.abs(_as(outputs, targets) - outputs).mean(-1)
+
+
+def mean_absolute_percentage_error(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `100 |target - output| / |target|` over the last axis."""
+    _check_shapes("mean_absolute_percentage_error", outputs, targets)
+    targets = _as(outputs, targets)
+    return 100 * jnp.abs((targets - outputs) / jnp.maximum(jnp.abs(targets), _EPSILON)).mean(-1)
+
+
+def mean_squared_logarithmic_error(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `(log(1 + target) - log(1 + output))**2` over the last axis."""
+    _check_shapes("mean_squared_logarithmic_error", outputs, targets)
+    logarithms = [
+        jnp.log(jnp.maximum(array, _EPSILON) + 1) for array in (outputs, _as(outputs, targets))
+    ]
+    return optax.squared_error(*logarithms).mean(-1)
+
+
+def huber(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
+    """Returns Huber's loss, quadratic up to an error of `delta` and linear above; a mean."""
+    _check_shapes("huber", outputs, targets)
+    return optax.huber_loss(outputs, _as(outputs, targets), delta=delta).mean(-1)
+
+
+def log_cosh(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `log(cosh(output - target))` over the last axis."""
+    _check_shapes("log_cosh", outputs, targets)
+    return optax.log_cosh(outputs, _as(outputs, targets)).mean(-1)
+
+
+def cosine_similarity(outputs: Array, targets: Array) -> Array:
+    """Returns the cosine of the angle between outputs and targets with a minus sign."""
+    _check_shapes("cosine_similarity", outputs, targets)
+    # Keras's way to a unit vector: the root of the sum of squares, of which 1e-12 is the least.
+    unit = [
+        array * jax.lax.rsqrt(jnp.maximum(jnp.sum(array**2, -1, keepdims=True), 1e-12))
+        for array in (outputs, _as(outputs, targets))
+    ]
+    return -(unit[0] * unit[1]).sum(-1)
+
+
+def poisson(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `output - target * log(output)` over the last axis."""
+    _check_shapes("poisson", outputs, targets)
+    return (outputs - _as(outputs, targets) * jnp.log(outputs + _EPSILON)).mean(-1)
+
+
+def kl_divergence(outputs: Array, targets: Array) -> Array:
+    """Returns the sum of `target * log(target / output)` over the last axis."""
+    _check_shapes("kl_divergence", outputs, targets)
+    outputs, targets = (jnp.clip(array, _EPSILON, 1) for array in (outputs, _as(outputs, targets)))
+    return (targets * jnp.log(targets / outputs)).sum(-1)
+
+
+def hinge(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `max(1 - target * output, 0)`; targets are -1 and 1, or 0 and 1."""
+    _check_shapes("hinge", outputs, targets)
+    return jnp.maximum(1 - _signs(_as(outputs, targets)) * outputs, 0).mean(-1)
+
+
+def squared_hinge(outputs: Array, targets: Array) -> Array:
+    """Returns the mean of `max(1 - target * output, 0)**2`; targets as for `hinge`."""
+    _check_shapes("squared_hinge", outputs, targets)
+    return (jnp.maximum(1 - _signs(_as(outputs, targets)) * outputs, 0) ** 2).mean(-1)
+
+
+def categorical_hinge(outputs: Array, targets: Array) -> Array:
+    """Returns `max(1 + largest output of a wrong class - output of the right one, 0)`."""
+    _check_shapes("categorical_hinge", outputs, targets)
+    targets = _as(outputs, targets)
+    right, wrong = (targets * outputs).sum(-1), ((1 - targets) * outputs).max(-1)
+    return jnp.maximum(wrong - right + 1, 0)
+
+
+BY_NAME: dict[str, Loss] = {
+    "binary_crossentropy": sigmoid_cross_entropy,
+    "categorical_crossentropy": cross_entropy,
+    "categorical_hinge": categorical_hinge,
+    "cosine_similarity": cosine_similarity,
+    "hinge": hinge,
+    "huber": huber,
+    "kl_divergence": kl_divergence,
+    "log_cosh": log_cosh,
+    "mae": mean_absolute_error,
+    "mape": mean_absolute_percentage_error,
+    "mean_absolute_error": mean_absolute_error,
+    "mean_absolute_percentage_error": mean_absolute_percentage_error,
+    "mean_squared_error": mean_squared_error,
+    "mean_squared_logarithmic_error": mean_squared_logarithmic_error,
+    "mse": mean_squared_error,
+    "msle": mean_squared_logarithmic_error,
+    "poisson": poisson,
+    "sparse_categorical_crossentropy": cross_entropy,
+    "squared_hinge": squared_hinge,
+}
+
+_OF_LOGITS: dict[Any, Literal["sigmoid", "softmax"]] = {
+    binary_cross_entropy: "sigmoid",
+    sigmoid_cross_entropy: "sigmoid",
+    optax.sigmoid_binary_cross_entropy: "sigmoid",
+    optax.sigmoid_focal_loss: "sigmoid",
+    cross_entropy: "softmax",
+    squared_error: "softmax",
+    optax.softmax_cross_entropy: "softmax",
+    optax.softmax_cross_entropy_with_integer_labels: "softmax",
+}
+
+
+def get(identifier: str | Loss) -> Loss:
+    """Returns the loss that `identifier` stands for.
+
+    Args:
+        identifier: one of Keras's names, or a function of outputs and targets. The functions of
+            `binary_crossentropy`, `categorical_crossentropy` and
+            `sparse_categorical_crossentropy` take logits.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: neither a name nor a function.
+
+    Example:
+        >>> get("mse")(jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 0.0]])).tolist()
+        [2.5]
+    """
+    return resolve("loss", BY_NAME, identifier)
+
+
+def activation_of(loss: Loss) -> Literal["sigmoid", "softmax"] | None:
+    """Returns the activation whose input a loss takes as `outputs`.
+
+    Args:
+        loss: a function; those of this module and of Optax that take logits are known, any other
+            is taken to want the outputs of the model as they are.
+    """
+    try:
+        return _OF_LOGITS.get(loss)
+    except TypeError:  # a callable that is not hashable
+        return None
+
+
+def _check_shapes(loss: str, outputs: Array, targets: Array, name: str = "targets") -> None:
+    if jnp.shape(outputs) != jnp.shape(targets):
+        raise ValueError(
+            f"{loss}: {name} must have the shape of the outputs, {jnp.shape(outputs)}, and are "
+            f"not broadcast; got {jnp.shape(targets)}"
+        )
+
+
+def _probabilities(loss: str, logits: Array, targets: Array) -> Array:
+    """Returns targets as probabilities of the classes, [batch, ..., classes]."""
+    shape = jnp.shape(targets)
+    if shape == jnp.shape(logits):
+        return targets
+    integers = jnp.issubdtype(jnp.result_type(targets), jnp.integer)
+    if integers and shape == jnp.shape(logits)[:-1]:
+        return one_hot(targets, logits.shape[-1]).astype(logits.dtype)
+    raise ValueError(
+        f"{loss}: targets must be probabilities of the shape of the logits, {jnp.shape(logits)}, "
+        f"or integers of shape {jnp.shape(logits)[:-1]}, and are not broadcast; "
+        f"got {jnp.result_type(targets)} of shape {shape}"
+    )
+
+
+def _as(outputs: Array, targets: Array) -> Array:
+    return jnp.asarray(targets, outputs.dtype)
+
+
+def _signs(targets: Array) -> Array:
+    """Returns targets of 0 and 1 as -1 and 1, as Keras does, and any others as they are."""
+    binary = ((targets == 0) | (targets == 1)).all()
+    return jnp.where(binary, 2 * targets - 1, targets)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,13 @@ class InBfloat16(Layer):
 
     def constrain(self, params: Params) -> Params:
         return self.layer.constrain(params)
+
+    @property
+    def output_values(self) -> Literal["computed", "mixed", "moved"]:
+        return self.layer.output_values
+
+    def final_activation(self) -> FinalActivation | None:
+        return self.layer.final_activation()
 
     def logits(self) -> Layer:
         return InBfloat16(self.layer.logits())

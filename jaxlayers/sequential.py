@@ -1,11 +1,12 @@
 """Layers one after another, as a layer."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers.fusion import fused_convolutions
-from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 from jaxlayers.layers.arguments import example_shape, is_training
 from jaxlayers.summary import summarize
 
@@ -185,8 +186,50 @@ class Sequential(Layer):
             name: layer.constrain(params[name]) for name, layer in self.items() if name in params
         }
 
+    @property
+    def output_values(self) -> Literal["computed", "mixed", "moved"]:
+        found = {layer.output_values for layer in self.layers}
+        if "computed" in found:
+            return "computed"
+        return "mixed" if "mixed" in found else "moved"
+
+    def final_activation(self) -> FinalActivation | None:
+        return self._final_activation()[1]
+
     def logits(self) -> "Sequential":
-        return replace(self, layers=(*self.layers[:-1], self.layers[-1].logits()))
+        position, found = self._final_activation()
+        if found is None or not found.removable:
+            return self
+        layers = list(self.layers)
+        layers[position] = layers[position].logits()
+        return replace(self, layers=layers)
+
+    def _final_activation(self) -> tuple[int, FinalActivation | None]:
+        """Returns the position of the last layer that computes values, and its activation.
+
+        The layers after it move or mix these values. An elementwise function may be taken away
+        from before layers that move them; one that normalizes over axes only where it does so
+        over a whole example and no value is lost, which is known with an input shape only.
+        """
+        position = len(self) - 1
+        while position > 0 and self.layers[position].output_values != "computed":
+            position -= 1
+        found = self.layers[position].final_activation()
+        after = self.layers[position + 1 :]
+        if found is None or not after:
+            return position, found
+        if any(layer.output_values == "mixed" for layer in after):
+            return position, found._replace(removable=False)
+        if not found.axes:
+            return position, found
+        if self.input_shape is None:
+            return position, found._replace(removable=False)
+        before, shape = list(self.shapes())[position], self.output_shape()
+        normalized = {axis % (len(before) + 1) for axis in found.axes}
+        over = math.prod(before[axis - 1] for axis in normalized if axis > 0)
+        whole = 0 not in normalized and over == math.prod(before) == math.prod(shape)
+        axes = tuple(range(1, len(shape) + 1))
+        return position, found._replace(axes=axes, removable=found.removable and whole)
 
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in order."""

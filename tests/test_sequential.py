@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import Sequential, layers
+from jaxlayers.precision import InBfloat16
 
 STACK = [
     layers.Conv2D(4, 3, padding="same"),
@@ -199,6 +200,61 @@ def test_logits_are_what_goes_into_the_last_sigmoid_or_softmax(end, squash) -> N
     np.testing.assert_allclose(squash(before), model.apply(params, state, x)[0], rtol=1e-6)
     assert model.logits().names == model.names
     assert model.logits().logits() == model.logits()
+
+
+MOVING = [layers.Dropout(0.5), layers.Flatten(), layers.Reshape((3,)), layers.Activation("linear")]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "layer"])
+@pytest.mark.parametrize("after", [MOVING[:1], MOVING[1:2], MOVING[2:3], MOVING], ids=str)
+def test_logits_look_through_layers_that_only_move_values(name, fused, after) -> None:
+    end = [layers.Dense(3, name)] if fused else [layers.Dense(3), layers.Activation(name)]
+    model = Sequential([layers.Reshape((1, 5)), *end, *after, layers.Reshape((3,))], (5,))
+    params, state = model.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (2, 5))
+    before, _ = model.logits().apply(params, state, x)
+    y, _ = model.apply(params, state, x)
+    np.testing.assert_allclose(getattr(jax.nn, name)(before), y, rtol=1e-5)
+    assert model.final_activation().name == name and model.final_activation().removable
+    assert model.logits().names == model.names
+    assert model.logits().final_activation().name == "linear"
+    nested = Sequential([InBfloat16(model)], (5,))
+    assert nested.logits() == Sequential([InBfloat16(model.logits())], (5,))
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        # Averages of probabilities are not the sigmoid of averages.
+        ([layers.Conv2D(3, 1, activation="sigmoid"), layers.GlobalAveragePooling2D()], "sigmoid"),
+        ([layers.Conv2D(3, 1, activation="sigmoid"), layers.ZeroPadding2D()], "sigmoid"),
+        # Each position has a softmax of its own, but the example has one.
+        ([layers.Conv2D(3, 1, activation="softmax"), layers.Flatten()], "softmax"),
+        ([layers.Dense(3), layers.Softmax(axis=0), layers.Flatten()], "softmax"),
+    ],
+)
+def test_an_activation_that_cannot_be_taken_away_stays(end, name) -> None:
+    model = Sequential(end, (2, 2, 1))
+    assert model.final_activation().name == name
+    assert not model.final_activation().removable
+    assert model.logits() == model
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        ([layers.Dense(3, activation=jnp.tanh), layers.Reshape((3, 1))], "tanh"),
+        ([layers.Dense(3), layers.ReLU()], "relu"),
+        ([layers.Dense(3), layers.LeakyReLU()], "leaky_relu"),
+        ([layers.Dense(3)], "linear"),
+        ([layers.Dense(3, activation=lambda x: x**2)], None),
+        ([layers.Dense(3, "sigmoid"), layers.BatchNormalization()], None),
+    ],
+)
+def test_a_model_says_which_activation_its_output_comes_out_of(end, name) -> None:
+    final = Sequential(end, (5,)).final_activation()
+    assert (final and final.name) == name
 
 
 def test_the_input_shape_is_given_once() -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers import activations
-from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
 
 
@@ -53,6 +54,11 @@ class Activation(Layer):
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return super().output_shape(arguments.example_shape(self, input_shape))
 
+    @property
+    def output_values(self) -> Literal["computed", "moved"]:
+        return "moved" if self.final_activation() == FinalActivation("linear") else "computed"
+
+    final_activation = weights.final_activation
     logits = weights.logits
 
 
@@ -99,6 +105,9 @@ class ReLU(Layer):
 
     output_shape = arguments.same_shape
 
+    def final_activation(self) -> FinalActivation:
+        return FinalActivation("relu")
+
 
 @dataclass(frozen=True, repr=False)
 class LeakyReLU(Layer):
@@ -143,6 +152,9 @@ class LeakyReLU(Layer):
         return activations.leaky_relu(x, self.negative_slope), state
 
     output_shape = arguments.same_shape
+
+    def final_activation(self) -> FinalActivation:
+        return FinalActivation("leaky_relu")
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,6 +201,10 @@ class Softmax(Layer):
                 f"{len(shape) + 1} axes, the batch and examples of shape {shape}"
             )
         return shape
+
+    def final_activation(self) -> FinalActivation:
+        axes = (self.axis,) if isinstance(self.axis, int) else tuple(self.axis)
+        return FinalActivation("softmax", axes)
 
     def logits(self) -> Layer:
         return Activation("linear")

@@ -142,6 +142,7 @@ class Conv2D(Layer):
 
     penalty = weights.penalty
     constrain = weights.constrain
+    final_activation = weights.final_activation
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
@@ -280,6 +281,7 @@ class Conv2DTranspose(Layer):
 
     penalty = weights.penalty
     constrain = weights.constrain
+    final_activation = weights.final_activation
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:

@@ -89,6 +89,7 @@ class Dense(Layer):
 
     penalty = weights.penalty
     constrain = weights.constrain
+    final_activation = weights.final_activation
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:

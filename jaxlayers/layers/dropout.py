@@ -47,6 +47,8 @@ class Dropout(Layer):
         )
     )
 
+    output_values = "moved"
+
     def apply(
         self,
         params: Params,

@@ -52,6 +52,8 @@ class ZeroPadding2D(Layer):
     padding: _Sides = _Sides(default=(1, 1))
     data_format: fields.DataFormat = fields.DataFormat()
 
+    output_values = "mixed"
+
     def apply(
         self,
         params: Params,

@@ -97,6 +97,7 @@ class MaxPooling2D(_Pooling2D):
     """
 
     pool_size: fields.IntegerPair = fields.IntegerPair(default=(2, 2))
+    output_values = "mixed"
 
     @staticmethod
     def _pool(x: Array, *window: Any) -> Array:
@@ -116,6 +117,7 @@ class AveragePooling2D(_Pooling2D):
         (4, 4, 16)
     """
 
+    output_values = "mixed"
     _pool = staticmethod(ops.average_pool)
 
 
@@ -186,6 +188,7 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
         (16,)
     """
 
+    output_values = "mixed"
     _reduce = staticmethod(jnp.mean)
 
 
@@ -200,6 +203,7 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         (1, 1, 16)
     """
 
+    output_values = "mixed"
     _reduce = staticmethod(jnp.max)
 
 

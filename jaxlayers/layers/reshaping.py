@@ -54,6 +54,8 @@ class Reshape(Layer):
 
     target_shape: _Target = _Target()
 
+    output_values = "moved"
+
     def apply(
         self,
         params: Params,
@@ -105,6 +107,8 @@ class Flatten(Layer):
     """
 
     data_format: fields.DataFormat = fields.DataFormat()
+
+    output_values = "moved"
 
     def apply(
         self,

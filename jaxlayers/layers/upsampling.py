@@ -41,6 +41,8 @@ class UpSampling2D(Layer):
     data_format: fields.DataFormat = fields.DataFormat()
     interpolation: fields.Choice = fields.Choice(*INTERPOLATIONS, any_case=True, default="nearest")
 
+    output_values = "mixed"
+
     def apply(
         self,
         params: Params,

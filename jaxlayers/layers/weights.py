@@ -14,7 +14,7 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers import activations, constraints, initializers, regularizers
-from jaxlayers.layer import Params, Shape, State
+from jaxlayers.layer import FinalActivation, Params, Shape, State
 
 
 def activation_field(**default: Any) -> fields.Identifier:
@@ -138,10 +138,23 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
 
 
+def final_activation(layer: Any) -> FinalActivation | None:
+    """Returns the layer's activation, if it has a name; see `Layer.final_activation`."""
+    function = activations.get(layer.activation)
+    name = next((name for name, known in activations.BY_NAME.items() if known is function), None)
+    if name is None:
+        return None
+    return FinalActivation(name, _AXES.get(name, ()))
+
+
+_AXES = {"softmax": (-1,), "log_softmax": (-1,), "sparsemax": (-1,), "glu": (-1,)}
+
+
 def logits(layer: Any) -> Any:
     """Returns the layer without its sigmoid or softmax, if it has one; see `Layer.logits`."""
-    squashing = activations.get(layer.activation) in (activations.sigmoid, activations.softmax)
-    return replace(layer, activation=None) if squashing else layer
+    final = final_activation(layer)
+    squashes = final is not None and final.name in ("sigmoid", "softmax")
+    return replace(layer, activation=None) if squashes else layer
 
 
 def _kind(value: Any) -> str:

@@ -10,6 +10,7 @@ from jaxlayers.train.fit import FitResult, fit
 from jaxlayers.train.gan import GAN
 from jaxlayers.train.nonfinite import NotFiniteError
 from jaxlayers.train.optimizers import constrained, inverse_time_decay, rmsprop
+from jaxlayers.train.supervised import Supervised
 from jaxlayers.train.task import Task, TrainState
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "FitResult",
     "InBfloat16",
     "NotFiniteError",
+    "Supervised",
     "Task",
     "TrainState",
     "augmentation",

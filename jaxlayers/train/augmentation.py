@@ -5,6 +5,7 @@ Each is a pure function of a key and one image; `augment` runs several over a ba
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,9 +44,39 @@ def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) ->
     """
     augmentations = augmentations_field().check("augment", "augmentations", augmentations)
     for number, change in enumerate(augmentations):
-        keys = jax.random.split(jax.random.fold_in(key, number), len(images))
-        images = jax.vmap(change)(keys, images)
+        keys = jax.random.split(jax.random.fold_in(key, number), images.shape[0])
+        changed = jax.vmap(change)(keys, images)
+        if jnp.shape(changed) != images.shape:
+            raise ValueError(
+                f"augment: {change!r} must return an image of the shape it got, "
+                f"{images.shape[1:]}, got {jnp.shape(changed)[1:]}"
+            )
+        images = changed
     return images
+
+
+def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
+    """Returns augmentations as a tuple, having checked them.
+
+    Args:
+        owner: who asks, for the error.
+        value: a list or tuple of functions of a key and an image.
+
+    Raises:
+        TypeError: something else, such as a name, or `Flip` that is not called.
+    """
+    allowed = (
+        f"{owner}: augmentations must be a list of functions (key, image) -> image, such as "
+        "[augmentation.Flip()]"
+    )
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{allowed}, got {value!r} ({type(value).__name__})")
+    for change in value:
+        if isinstance(change, type):
+            raise TypeError(f"{allowed}, got the class {change.__name__}; call it")
+        if not callable(change):
+            raise TypeError(f"{allowed}, got {change!r} ({type(change).__name__}) among them")
+    return tuple(value)
 
 
 @dataclass(frozen=True)

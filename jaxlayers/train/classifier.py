@@ -1,6 +1,6 @@
 """Training of a classifier of images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,18 @@ from jax import Array
 
 from jaxlayers import losses
 from jaxlayers.data import Dataset
-from jaxlayers.layer import Layer
-from jaxlayers.train.augmentation import Augmentation, augment
-from jaxlayers.train.images import as_float
-from jaxlayers.train.optimizers import update
+from jaxlayers.layer import Layer, Shape
+from jaxlayers.train import _checks
+from jaxlayers.train._one_model import OneModelTask
+from jaxlayers.train.augmentation import Augmentation, augment, check_augmentations
+from jaxlayers.train.images import (
+    as_array,
+    as_float,
+    as_images,
+    check_probabilities,
+    values_of,
+)
+from jaxlayers.train.optimizers import check_optimizer
 from jaxlayers.train.task import Metrics, TrainState
 
 LOSSES: dict[str, Callable[[Array, Array], Array]] = {
@@ -25,21 +33,24 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 @dataclass(frozen=True)
-class Classifier:
+class Classifier(OneModelTask):
     """A model that learns to tell the class of an image.
 
     One step makes the loss of a batch smaller. If the model ends in a softmax, training goes by
-    the logits before that.
+    the logits before that; a model that ends in nothing, or in a layer or a function that
+    jaxlayers does not know, is taken to give logits.
 
     Args:
         model: a layer from images to [batch, classes], constructed with its input shape.
-        optimizer: any Optax optimizer.
+        optimizer: any Optax optimizer. Those that need more than the gradient, such as
+            `optax.contrib.reduce_on_plateau` and `optax.lbfgs`, get it.
         loss: `"cross_entropy"`, or `"squared_error"`: the sum of `1/2 (target - output)**2` over
             the softmax; or a function of logits and targets, both [batch, classes], that returns
             [batch].
         label_smoothing: this part of the target is shared by all classes; from 0 to below 1.
-        class_weights: what the loss of an example counts, by its class; all 1 where `None`. The
-            loss is the sum over the batch by its length, as in Keras.
+        class_weights: what the loss of an example counts, by its class: a number for each class,
+            or Keras's dictionary from classes to numbers, 1 where it has none; all 1 where
+            `None`. The loss is the sum over the batch by its length, as in Keras.
         augmentations: what is done to images at random in training, such as
             `train.augmentation.Shift(2)`.
 
@@ -47,8 +58,10 @@ class Classifier:
     every update.
 
     Raises:
-        ValueError: a model without an input shape or that does not end in classes, or an argument
-            that is not as said above.
+        TypeError: an argument of another type.
+        ValueError: a model without an input shape, that does not end in classes, or that ends in
+            an activation other than a softmax over them; or an argument that is not as said
+            above.
 
     Example:
         >>> from jaxlayers.models import cnn
@@ -66,40 +79,35 @@ class Classifier:
     optimizer: optax.GradientTransformation
     loss: str | Callable[[Array, Array], Array] = "cross_entropy"
     label_smoothing: float = 0.0
-    class_weights: Sequence[float] | None = None
+    class_weights: Mapping[int, float] | Sequence[float] | None = None
     augmentations: Sequence[Augmentation] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "augmentations", tuple(self.augmentations))
-        if getattr(self.model, "input_shape", None) is None:
-            raise ValueError(
-                "Classifier: the model must be constructed with input_shape, the shape of an "
-                "image, such as Sequential([...], input_shape=(28, 28, 1))"
-            )
-        output = tuple(self.model.output_shape(self.image_shape))
+        shape = _checks.input_shape(
+            "Classifier",
+            "model",
+            self.model,
+            "an image, such as Sequential([...], input_shape=(28, 28, 1))",
+        )
+        output = tuple(self.model.output_shape(shape))
         if len(output) != 1 or output[0] < 2:
             raise ValueError(
                 "Classifier: the model must give a number for each of at least two classes, "
-                f"shape (classes,); for images of shape {self.image_shape} it gives {output}"
+                f"shape (classes,); for images of shape {shape} it gives {output}"
             )
-        if not callable(self.loss) and self.loss not in LOSSES:
+        _checks.logits("Classifier", "model", self.model, "softmax", output)
+        check_optimizer("Classifier", "optimizer", self.optimizer)
+        known = isinstance(self.loss, str) and self.loss in LOSSES
+        if isinstance(self.loss, type) or not (known or callable(self.loss)):
             raise ValueError(
                 f"Classifier: loss must be one of {', '.join(map(repr, LOSSES))} or a function, "
-                f"got {self.loss!r}"
+                f"got {_checks.described(self.loss)}"
             )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                "Classifier: label_smoothing must be from 0 to below 1, "
-                f"got {self.label_smoothing!r}"
-            )
-        if self.class_weights is not None:
-            object.__setattr__(self, "class_weights", tuple(map(float, self.class_weights)))
-            weights = self.class_weights
-            if len(weights) != self.classes or not all(0 <= w < np.inf for w in weights):
-                raise ValueError(
-                    f"Classifier: class_weights must be {self.classes} finite numbers, none of "
-                    f"them negative, got {weights}"
-                )
+        smoothing = _checks.fraction("Classifier", "label_smoothing", self.label_smoothing)
+        object.__setattr__(self, "label_smoothing", smoothing)
+        object.__setattr__(self, "class_weights", _class_weights(self.class_weights, output[0]))
+        augmentations = check_augmentations("Classifier", self.augmentations)
+        object.__setattr__(self, "augmentations", augmentations)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -111,79 +119,40 @@ class Classifier:
         """How many classes there are."""
         return self.model.output_shape(self.image_shape)[0]
 
-    def init(self, key: Array) -> TrainState:
-        """Returns the state before the first step.
-
-        Args:
-            key: a JAX random key; it makes the params and is the key of the run.
-        """
-        model_key, run_key = jax.random.split(key)
-        params, state = self.model.init(model_key, self.image_shape)
-        return TrainState(
-            params, state, self.optimizer.init(params), jnp.zeros((), jnp.int32), run_key
-        )
-
-    def step(self, train_state: TrainState, batch: tuple[Array, Array]) -> tuple[TrainState, Any]:
+    def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
         """Takes one training step; pure, and best jitted with the state donated.
 
         Args:
             train_state: as `init` or the previous step returned it.
             batch: images, [batch, height, width, channels], with values from 0 to 1 or uint8 from
-                0 to 255; and labels, integers [batch], or [batch, classes], one-hot.
+                0 to 255; and labels, integers [batch] or [batch, 1], or [batch, classes],
+                one-hot.
 
         Returns:
             The new state, and the metrics, means over the batch: `loss` (without penalties),
             `accuracy`, and `top_5_accuracy`, the part of the images of whose classes the right one
-            is among the five likeliest, where there are more than five.
+            is among the five likeliest, where there are more than five. `learning_rate` where the
+            optimizer's state holds it (`optax.inject_hyperparams`).
 
         Raises:
-            ValueError: images or labels of another shape.
+            TypeError: no pair of arrays.
+            ValueError: images or labels of another shape; values that are none of the above.
+                Inside of `jit`, where there are no values to see, a label that is no class makes
+                the loss NaN.
         """
-        images, targets = self._batch(batch)
-        key = jax.random.fold_in(train_state.key, train_state.step)
-        augment_key, model_key = jax.random.split(key)
-        images = augment(self.augmentations, augment_key, images)
+        return super().step(train_state, batch)
 
-        def loss_of(params: Any) -> Any:
-            logits, state = self.model.logits().apply(
-                params, train_state.state, images, training=True, key=model_key
-            )
-            values = self._losses(logits, targets)
-            if self.class_weights is not None:
-                values = values * (targets @ jnp.array(self.class_weights))
-            loss = values.mean()
-            return loss + self.model.penalty(params, state), (loss, logits, state)
-
-        gradient, (loss, logits, state) = jax.grad(loss_of, has_aux=True)(train_state.params)
-        params, opt_state = update(
-            self.model, self.optimizer, train_state.params, train_state.opt_state, gradient
-        )
-        metrics = {"loss": loss} | jax.tree.map(jnp.mean, _accuracies(logits, targets))
-        return TrainState(params, state, opt_state, train_state.step + 1, train_state.key), metrics
-
-    def evaluate(self, train_state: TrainState, batch: tuple[Array, Array]) -> Metrics:
-        """Returns the metrics of each example, [batch], in inference mode and as it came.
+    def predict(self, train_state: TrainState, images: Any, batch_size: int = 256) -> Array:
+        """Returns the probabilities of each class, [N, classes].
 
         Args:
-            train_state: of which the params and the moving statistics count.
-            batch: as for `step`. Class weights do not count, label smoothing does.
+            train_state: whose params and moving statistics count.
+            images: as for `step`, any number of them.
+            batch_size: how many are computed at a time, a positive integer.
         """
-        images, targets = self._batch(batch)
-        logits, _ = self.model.logits().apply(train_state.params, train_state.state, images)
-        return {"loss": self._losses(logits, targets)} | _accuracies(logits, targets)
+        return super().predict(train_state, images, batch_size)
 
-    def predict(self, train_state: TrainState, images: Array) -> Array:
-        """Returns the probabilities of each class, [batch, classes].
-
-        Args:
-            train_state: of which the params and the moving statistics count.
-            images: as for `step`.
-        """
-        images = as_float("Classifier", images, self.image_shape)
-        logits, _ = self.model.logits().apply(train_state.params, train_state.state, images)
-        return jax.nn.softmax(logits)
-
-    def rows(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, data: Any) -> tuple[Any, Any]:
         """Returns the images and labels of a data set, having checked them.
 
         Args:
@@ -191,56 +160,141 @@ class Classifier:
 
         Raises:
             TypeError: something else.
-            ValueError: no labels, or some that are no class of the model; images of another shape.
+            ValueError: no labels, or some that are no class of the model; images of another shape
+                or range.
         """
+        return self._checked(data, "data")
+
+    @property
+    def _input_shape(self) -> Shape:
+        return self.image_shape
+
+    @property
+    def _trained(self) -> Layer:
+        return _checks.logits("Classifier", "model", self.model, "softmax", (self.classes,))
+
+    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
         if isinstance(data, Dataset):
             if data.labels is None:
                 raise ValueError(f"Classifier: {data.name} has no labels; {_LABELS}")
             data = data.images, data.labels
         if not isinstance(data, tuple) or len(data) != 2:
+            many = f" of {len(data)}" if isinstance(data, tuple) else ""
             raise TypeError(
-                "Classifier: data must be a Dataset or a tuple (images, labels), "
-                f"got {type(data).__name__}; {_LABELS}"
+                f"Classifier: {argument} must be a Dataset or a tuple (images, labels), "
+                f"got {type(data).__name__}{many}; {_LABELS}"
             )
-        jax.eval_shape(self._batch, data)
-        labels = np.asarray(data[1])
-        wrong = labels[(labels < 0) | (labels >= self.classes)] if labels.ndim == 1 else labels[:0]
-        if len(wrong):
+        images = self._checked_inputs(data[0])
+        return images, _checked_labels(data[1], images.shape[0], self.classes)
+
+    def _checked_inputs(self, inputs: Any) -> Any:
+        return as_images("Classifier", inputs, self.image_shape)
+
+    def _model_inputs(self, inputs: Array) -> Array:
+        return as_float(inputs)
+
+    def _loss_targets(self, targets: Array) -> Array:
+        """Returns what should be 1 and what 0, [batch, classes]."""
+        if targets.ndim == 1:
+            return losses.one_hot(targets, self.classes)
+        # Not the dtype of the images: bfloat16 or integers would round what is not 0 or 1.
+        return targets.astype(jnp.result_type(float))
+
+    def _augmented(self, key: Array, inputs: Array) -> Array:
+        return augment(self.augmentations, key, inputs)
+
+    def _loss(self, outputs: Array, targets: Array, training: bool) -> Array:
+        loss = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
+        values = loss(outputs, optax.smooth_labels(targets, self.label_smoothing))
+        if jnp.shape(values) != outputs.shape[:1]:
             raise ValueError(
-                f"Classifier: labels must be from 0 to {self.classes - 1}, because the model has "
-                f"{self.classes} classes, got {wrong[0]}"
+                "Classifier: loss must return a number per example, an array of shape "
+                f"{outputs.shape[:1]}, got shape {jnp.shape(values)}"
             )
-        return data
+        if training and self.class_weights is not None:
+            values = values * (targets @ jnp.array(self.class_weights))
+        return values.mean()
 
-    def _batch(self, batch: tuple[Array, Array]) -> tuple[Array, Array]:
-        """Returns images from 0 to 1, and what should be 1 and what 0, [batch, classes]."""
-        images, labels = batch
-        images = as_float("Classifier", images, self.image_shape)
-        shape = tuple(labels.shape)
-        if jnp.issubdtype(labels.dtype, jnp.integer) and shape == (len(images),):
-            return images, jax.nn.one_hot(labels, self.classes)
-        if shape == (len(images), self.classes):
-            # Not the dtype of the images: bfloat16 or integers would round what is not 0 or 1.
-            return images, labels.astype(jnp.result_type(float))
-        raise ValueError(
-            f"Classifier: labels of {len(images)} images must be integers of shape "
-            f"({len(images)},), or one-hot, ({len(images)}, {self.classes}); "
-            f"got {labels.dtype} of shape {shape}"
-        )
+    def _metrics(self, outputs: Array, targets: Array) -> Metrics:
+        right = jnp.take_along_axis(outputs, targets.argmax(-1)[:, None], axis=-1)
+        likelier = (outputs > right).sum(-1)
+        accuracies = {"accuracy": outputs.argmax(-1) == targets.argmax(-1)}
+        if outputs.shape[-1] > 5:
+            accuracies["top_5_accuracy"] = likelier < 5
+        return jax.tree.map(lambda hits: hits.astype(jnp.float32).mean(), accuracies)
 
-    def _losses(self, logits: Array, targets: Array) -> Array:
-        loss = self.loss if callable(self.loss) else LOSSES[self.loss]
-        return loss(logits, optax.smooth_labels(targets, self.label_smoothing))
+    def _predictions(self, outputs: Array) -> Array:
+        return jax.nn.softmax(outputs)
 
 
 _LABELS = "a folder with a sub-folder of images for each class has them"
 
 
-def _accuracies(logits: Array, targets: Array) -> Metrics:
-    """Returns 1 or 0 for each example, [batch]."""
-    right = jnp.take_along_axis(logits, targets.argmax(-1)[:, None], axis=-1)
-    likelier = (logits > right).sum(-1)
-    accuracies = {"accuracy": logits.argmax(-1) == targets.argmax(-1)}
-    if logits.shape[-1] > 5:
-        accuracies["top_5_accuracy"] = likelier < 5
-    return jax.tree.map(lambda hits: hits.astype(jnp.float32), accuracies)
+def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
+    """Returns labels as integers [count], or as probabilities [count, classes]."""
+    array = labels if hasattr(labels, "dtype") else np.asarray(_plain(labels))
+    if getattr(array.dtype, "kind", "") in "USO":
+        names = ", ".join(map(repr, dict.fromkeys(np.ravel(array).tolist()[:5])))
+        raise TypeError(
+            f"Classifier: labels must be integers from 0 to {classes - 1}, or one-hot, got "
+            f"{'strings' if array.dtype.kind != 'O' else 'objects'} such as {names}; number them: "
+            "names, labels = np.unique(labels, return_inverse=True)"
+        )
+    array = as_array("Classifier: labels", array)
+    shape = tuple(array.shape)
+    integers = jnp.issubdtype(array.dtype, jnp.integer)
+    if integers and shape == (count, 1):
+        array, shape = array[:, 0], (count,)
+    if shape != (count, classes) and not (integers and shape == (count,)):
+        raise ValueError(
+            f"Classifier: labels of {count} images must be integers of shape "
+            f"({count},), or one-hot, ({count}, {classes}); "
+            f"got {array.dtype} of shape {shape}"
+        )
+    values = values_of(array)
+    if values is None:
+        return array
+    if values.ndim == 1:
+        wrong = values[(values < 0) | (values >= classes)]
+        if len(wrong):
+            raise ValueError(
+                f"Classifier: labels must be from 0 to {classes - 1}, because the model has "
+                f"{classes} classes, got {wrong[0]}"
+            )
+        return array
+    check_probabilities("Classifier: one-hot labels", values)
+    return array
+
+
+def _plain(labels: Any) -> Any:
+    """Returns a list of labels, in which there may be tracers, as something NumPy makes one of."""
+    traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(labels))
+    return jnp.asarray(labels) if traced else labels
+
+
+def _class_weights(given: Any, classes: int) -> tuple[float, ...] | None:
+    """Returns a weight for each class."""
+    if given is None:
+        return None
+    weights = given
+    if isinstance(given, Mapping):
+        unknown = [label for label in given if label not in range(classes)]
+        if unknown:
+            raise ValueError(
+                f"Classifier: class_weights must be of the classes 0 to {classes - 1}, "
+                f"got one of {unknown[0]!r}"
+            )
+        weights = [given.get(label, 1.0) for label in range(classes)]
+    allowed = (
+        f"Classifier: class_weights must be {classes} finite numbers, none of them negative, or "
+        "a dictionary from classes to such"
+    )
+    if isinstance(weights, str):
+        raise TypeError(f"{allowed}, got {_checks.described(given)}")
+    try:
+        numbers = tuple(map(float, weights))
+    except (TypeError, ValueError):
+        raise TypeError(f"{allowed}, got {_checks.described(given)}") from None
+    if len(numbers) != classes or not all(0 <= weight < np.inf for weight in numbers):
+        raise ValueError(f"{allowed}, got {numbers}")
+    return numbers

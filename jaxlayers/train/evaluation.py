@@ -1,52 +1,55 @@
-"""What a task says of examples that it is not trained on."""
+"""Means over validation data, computed while training."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxlayers.runs.names import VALIDATION
+from jaxlayers.train._one_model import weighted_mean
 from jaxlayers.train.sharding import Devices
-from jaxlayers.train.task import Metrics, TrainState
+from jaxlayers.train.task import Combines, Evaluates, Metrics, TrainState
 
 
 class Evaluation:
-    """The means of `task.evaluate` over held-out examples.
+    """The means of `task.evaluate` over validation data, a batch at a time.
 
     Args:
-        task: what has `evaluate(train_state, batch)`, which returns an array [batch] by name.
+        task: its `evaluate(train_state, batch)` returns scalars by name, or arrays [batch], of
+            which the mean is taken. Its `combine`, where it has one, combines those of the
+            batches; their mean weighted by the rows of each otherwise.
         data: arrays of one length.
-        batch_size: rows at a time.
+        batch_size: rows at a time; the last batch may have fewer.
         devices: which evaluate.
     """
 
-    def __init__(self, task: Any, data: Any, batch_size: int, devices: Devices) -> None:
+    def __init__(self, task: Evaluates, data: Any, batch_size: int, devices: Devices) -> None:
         count = len(jax.tree.leaves(data)[0])
         if not count:
             raise ValueError("fit: validation_data has no examples")
-        batches = -(-count // batch_size)
-        # All batches have one length; what fills up the last one counts nothing.
-        rows = np.arange(batches * batch_size)
-        counted = (rows < count).astype(np.float32)
+        slices = [slice(start, start + batch_size) for start in range(0, count, batch_size)]
         self._batches = [
-            jax.tree.map(lambda array, part=part: array[part % count], data)
-            for part in np.split(rows, batches)
+            jax.tree.map(lambda array, rows=rows: array[rows], data) for rows in slices
         ]
-        self._counted = np.split(counted, batches)
+        rows = np.array([len(jax.tree.leaves(batch)[0]) for batch in self._batches])
         self._devices = devices
 
-        def add(sums: Any, train_state: TrainState, batch: Any, counted: Array) -> Metrics:
-            values = task.evaluate(train_state, devices.shard_batch(batch))
-            new = jax.tree.map(lambda value: (value * counted).sum() / count, values)
-            return new if sums is None else jax.tree.map(jnp.add, sums, new)
+        def evaluate(train_state: TrainState, batch: Any) -> Metrics:
+            if len(jax.tree.leaves(batch)[0]) % devices.count == 0:
+                batch = devices.shard_batch(batch)
+            return jax.tree.map(jnp.mean, task.evaluate(train_state, batch))
 
-        self._add = jax.jit(add)
+        def combine(parts: list[Metrics]) -> Metrics:
+            metrics = jax.tree.map(lambda *values: jnp.stack(values), *parts)
+            if isinstance(task, Combines):
+                return task.combine(metrics, rows)
+            return {name: weighted_mean(values, rows) for name, values in metrics.items()}
+
+        self._evaluate = jax.jit(evaluate)
+        self._combine = jax.jit(combine)
 
     def means(self, train_state: TrainState) -> Metrics:
         """Returns the means by name, with `VALIDATION` before each; nothing is waited for."""
-        sums = None
-        for batch, counted in zip(self._batches, self._counted, strict=True):
-            sums = self._add(sums, train_state, *self._devices.place((batch, counted)))
-        return {VALIDATION + name: value for name, value in (sums or {}).items()}
+        parts = [self._evaluate(train_state, self._devices.place(batch)) for batch in self._batches]
+        return {VALIDATION + name: value for name, value in self._combine(parts).items()}

@@ -26,7 +26,7 @@ from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.loop import Best, Loop, is_better
 from jaxlayers.train.sharding import Devices
-from jaxlayers.train.task import Task, TrainState
+from jaxlayers.train.task import Task, TrainState, check_task
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ def fit(
         >>> int(result.train_state.step), sorted(result.history)[:3]
         (2, ['accuracy', 'loss', 'seconds'])
     """
+    check_task(task)
     config, callbacks = _checked(config, callbacks)
     leads = jax.process_index() == 0
     folder = _folder(folder, resume, leads)
@@ -130,7 +131,7 @@ def fit(
     validation_rows = None if validation_data is None else inputs.rows_of(task, validation_data)
     evaluation = None
     if validation_data is not None:
-        if not hasattr(task, "evaluate"):
+        if not isinstance(task, Evaluates):
             raise ValueError(
                 f"fit: {type(task).__name__} has no evaluate to use validation_data with"
             )
@@ -302,7 +303,7 @@ def _description(task: Any, rows: Any) -> dict[str, Any]:
 def _models(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[str, Any]:
     """Returns what model.json says: the models, and what their inputs were."""
     described: dict[str, Any] = {}
-    if hasattr(task, "models"):
+    if isinstance(task, HasModels):
         described |= describe(task.models(train_state))
     if isinstance(data, Dataset) and data.labels is not None and isinstance(rows, tuple):
         names = data.class_names or tuple(map(str, range(data.labels.max() + 1)))
@@ -352,7 +353,7 @@ def _write_last(
     task: Any, train_state: TrainState, folder: RunFolder | None, recorder: Recorder
 ) -> None:
     if folder is not None:
-        if hasattr(task, "models"):
+        if isinstance(task, HasModels):
             save_models(folder, task.models(train_state))
         else:
             folder.save_parameters(train_state.params, train_state.state)

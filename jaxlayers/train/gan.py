@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxlayers.layer import Layer
+from jaxlayers.data import Dataset
+from jaxlayers.layer import Layer, Params, State
 from jaxlayers.losses import binary_cross_entropy
-from jaxlayers.train.images import as_float
-from jaxlayers.train.optimizers import update
+from jaxlayers.train import _checks
+from jaxlayers.train.images import as_float, as_images, from_unit, to_unit
+from jaxlayers.train.optimizers import check_optimizer, learning_rates, update
 from jaxlayers.train.task import Metrics, TrainState
 
 
@@ -24,12 +26,19 @@ class GAN:
     Both losses are the binary cross-entropy of logits; for the generator's the labels are turned
     around, so that it has a gradient where the discriminator is sure.
 
+    Images have values from 0 to 1, those that are given and those that `sample` returns. A
+    generator that ends in tanh makes values from -1 to 1: then real images are scaled to that
+    range for the discriminator, and samples back to 0 to 1. Any other generator is taken to make
+    values from 0 to 1, which a sigmoid at its end ensures.
+
     Args:
         generator: a layer from latent vectors to images, constructed with its input shape.
         discriminator: a layer from images to [batch, 1]. If it ends in a sigmoid, training goes
-            by the logits before that.
-        generator_optimizer: any Optax optimizer.
-        discriminator_optimizer: any Optax optimizer.
+            by the logits before that; one that ends in nothing, or in a layer or a function that
+            jaxlayers does not know, is taken to give logits.
+        generator_optimizer: any Optax optimizer. Those that need more than the gradient, such as
+            `optax.contrib.reduce_on_plateau` and `optax.lbfgs`, get it.
+        discriminator_optimizer: any Optax optimizer, likewise.
         ema: keeps an exponential moving average of the generator's params, with this decay a
             step, and samples with it; from 0 to below 1, such as 0.999. None where `None`. It
             lies in `opt_state["ema"]`.
@@ -38,7 +47,9 @@ class GAN:
     update.
 
     Raises:
-        ValueError: models whose shapes do not fit each other, or an `ema` out of its range.
+        TypeError: a model that is no layer, or an optimizer that is not one of Optax.
+        ValueError: models whose shapes do not fit each other, a discriminator that ends in an
+            activation other than a sigmoid, or an `ema` out of its range.
 
     Reference:
         Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
@@ -60,19 +71,36 @@ class GAN:
     ema: float | None = None
 
     def __post_init__(self) -> None:
-        if self.ema is not None and not 0 <= self.ema < 1:
-            raise ValueError(f"GAN: ema must be from 0 to below 1, or None, got {self.ema!r}")
-        if getattr(self.generator, "input_shape", None) is None:
+        if self.ema is not None:
+            object.__setattr__(self, "ema", _checks.fraction("GAN", "ema", self.ema))
+        latent = _checks.input_shape(
+            "GAN",
+            "generator",
+            self.generator,
+            "a latent vector, such as Sequential([...], input_shape=(100,))",
+        )
+        images = tuple(self.generator.output_shape(latent))
+        if len(images) != 3:
             raise ValueError(
-                "GAN: the generator must be constructed with input_shape, the shape of a latent "
-                "vector, such as Sequential([...], input_shape=(100,))"
+                "GAN: the generator must make images, of shape (height, width, channels); from "
+                f"latent vectors of shape {latent} it makes {images}"
             )
-        output = tuple(self.discriminator.output_shape(self.image_shape))
+        _checks.layer("GAN", "discriminator", self.discriminator)
+        try:
+            output = tuple(self.discriminator.output_shape(images))
+        except ValueError as error:
+            raise ValueError(
+                "GAN: the discriminator must take images as the generator makes them, of shape "
+                f"{images}; it does not: {error}"
+            ) from error
         if output != (1,):
             raise ValueError(
-                f"GAN: the discriminator must give one number an image, shape (1,); for images "
-                f"of shape {self.image_shape} it gives {output}"
+                "GAN: the discriminator must give one number per image, shape (1,); for images "
+                f"of shape {images} it gives {output}"
             )
+        _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", output)
+        check_optimizer("GAN", "generator_optimizer", self.generator_optimizer)
+        check_optimizer("GAN", "discriminator_optimizer", self.discriminator_optimizer)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -84,15 +112,44 @@ class GAN:
         """Shape of one image, (height, width, channels)."""
         return tuple(self.generator.output_shape(self.latent_shape))
 
-    def init(self, key: Array) -> TrainState:
+    def init(
+        self,
+        key: Array,
+        *,
+        params: dict[str, Params] | None = None,
+        state: dict[str, State] | None = None,
+    ) -> TrainState:
         """Returns the state before the first step.
 
         Args:
             key: a JAX random key; it makes the params and is the key of the run.
+            params: of one model or both, by `"generator"` and `"discriminator"`, to train these
+                further, such as those that `keras.load` returned; fresh ones where there are none.
+            state: of one model or both, likewise.
+
+        Raises:
+            TypeError: no random key, or params or a state that are no dictionary.
+            ValueError: another model, or other arrays than those of a model.
         """
+        _checks.key("GAN", key)
         generator_key, discriminator_key, run_key = jax.random.split(key, 3)
-        generator = self.generator.init(generator_key, self.latent_shape)
-        discriminator = self.discriminator.init(discriminator_key, self.image_shape)
+        given = _by_model("params", params), _by_model("state", state)
+        models = (
+            ("generator", self.generator, generator_key, self.latent_shape),
+            ("discriminator", self.discriminator, discriminator_key, self.image_shape),
+        )
+        made = {
+            name: _checks.optional_pair(
+                "GAN",
+                model,
+                model_key,
+                shape,
+                *(dictionary.get(name) for dictionary in given),
+                names=(f"params[{name!r}]", f"state[{name!r}]"),
+            )
+            for name, model, model_key, shape in models
+        }
+        generator, discriminator = made["generator"], made["discriminator"]
         return TrainState(
             params={"generator": generator[0], "discriminator": discriminator[0]},
             state={"generator": generator[1], "discriminator": discriminator[1]},
@@ -100,7 +157,7 @@ class GAN:
                 "generator": self.generator_optimizer.init(generator[0]),
                 "discriminator": self.discriminator_optimizer.init(discriminator[0]),
             }
-            | ({} if self.ema is None else {"ema": generator[0]}),
+            | ({} if self.ema is None else {"ema": jax.tree.map(jnp.copy, generator[0])}),
             step=jnp.zeros((), jnp.int32),
             key=run_key,
         )
@@ -116,16 +173,22 @@ class GAN:
         Returns:
             The new state, and the metrics: scalars `discriminator_loss` and `generator_loss`
             (without penalties), and `real_accuracy` and `fake_accuracy`, the part of the real
-            and of the generated images that the discriminator told rightly before its update.
+            and of the generated images that the discriminator classified correctly before its
+            update. `generator_learning_rate` and `discriminator_learning_rate` where the
+            optimizer's state holds one (`optax.inject_hyperparams`).
 
         Raises:
-            ValueError: images of another shape than the generator's.
+            TypeError: no train state, or images that are no array.
+            ValueError: images of another shape than the generator's, none at all, or of another
+                range; inside of `jit`, where there are no values to see, integers that are not
+                uint8.
         """
-        images = as_float("GAN", images, self.image_shape)
+        _checks.train_state("GAN", train_state)
+        images = from_unit(self.generator, as_float(as_images("GAN", images, self.image_shape)))
         params, state = train_state.params, train_state.state
         keys = jax.random.split(jax.random.fold_in(train_state.key, train_state.step), 4)
         latent_key, generator_key, discriminator_key, adversarial_key = keys
-        latents = self._latents(latent_key, len(images))
+        latents = self._latents(latent_key, images.shape[0])
 
         def generate(generator_params: Any) -> Any:
             return self.generator.apply(
@@ -135,19 +198,21 @@ class GAN:
         (fakes, generator_state), pull_back = jax.vjp(generate, params["generator"])
 
         discriminator_params, discriminator_state, opt_state, metrics = self._discriminate(
-            train_state, jnp.concatenate([images, fakes]), discriminator_key
+            train_state, images, fakes, discriminator_key
         )
 
         def generator_loss(generator_params: Any, fakes: Array, generator_state: Any) -> Any:
-            logits, _ = self.discriminator.logits().apply(
+            logits, _ = self._discriminator_logits.apply(
                 discriminator_params, discriminator_state, fakes, training=True, key=adversarial_key
             )
             loss = binary_cross_entropy(logits, 1.0)
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
         # allow_int: a layer may count in its state, and what counts has no gradient.
-        gradient = jax.grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
-        (by_params, *by_outputs), loss = gradient(params["generator"], fakes, generator_state)
+        gradient = jax.value_and_grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
+        (value, loss), (by_params, *by_outputs) = gradient(
+            params["generator"], fakes, generator_state
+        )
         (through_fakes,) = pull_back(tuple(by_outputs))
         generator_params, generator_opt_state = update(
             self.generator,
@@ -155,6 +220,8 @@ class GAN:
             params["generator"],
             train_state.opt_state["generator"],
             jax.tree.map(jnp.add, by_params, through_fakes),
+            value,
+            lambda params: generator_loss(params, *generate(params))[0],
         )
         opt_states = {"generator": generator_opt_state, "discriminator": opt_state}
         if self.ema is not None:
@@ -167,53 +234,109 @@ class GAN:
             step=train_state.step + 1,
             key=train_state.key,
         )
-        return new_state, metrics | {"generator_loss": loss}
+        rates = learning_rates(generator_opt_state, "generator_")
+        return new_state, metrics | {"generator_loss": loss} | rates
 
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
         """Returns `n` generated images, [n, height, width, channels], values from 0 to 1.
 
         They are those of the averaged params where there are such.
-        """
-        images, _ = self.generator.apply(
-            self.to_keep(train_state)["generator"],
-            train_state.state["generator"],
-            self._latents(key, n),
-        )
-        return images
 
-    def to_keep(self, train_state: TrainState) -> Any:
-        """Returns the params that a trained model is kept with: averaged where there are such."""
-        return train_state.params | {
+        Args:
+            train_state: as `init` or `step` returned it.
+            key: a JAX random key.
+            n: a positive integer.
+
+        Raises:
+            TypeError: no train state or no random key.
+            ValueError: another `n`.
+        """
+        n = _checks.count("GAN.sample", "n", n)
+        _checks.key("GAN.sample", key)
+        generator, params, state = self.models(train_state)["generator"]
+        images, _ = generator.apply(params, state, self._latents(key, n))
+        return to_unit(generator, images)
+
+    def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
+        """Returns what the trained models are kept with: layer, params and state by name.
+
+        The params of the generator are the averaged ones where there are such. What a generator
+        that ends in tanh makes goes from -1 to 1, other than what `sample` returns.
+        """
+        _checks.train_state("GAN", train_state)
+        params = train_state.params | {
             "generator": train_state.opt_state.get("ema", train_state.params["generator"])
         }
+        models = {"generator": self.generator, "discriminator": self.discriminator}
+        return {
+            name: (model, params[name], train_state.state[name]) for name, model in models.items()
+        }
 
-    def _discriminate(self, train_state: TrainState, images: Array, key: Array) -> Any:
-        """Updates the discriminator on `images`, of which the first half is real."""
-        half = len(images) // 2
+    def rows(self, data: Any) -> Any:
+        """Returns the images of a data set, having checked them.
+
+        Args:
+            data: a `Dataset`, images as `step` takes them, or what streams.
+
+        Raises:
+            TypeError: no array.
+            ValueError: images of another shape or range.
+        """
+        if isinstance(data, Dataset):
+            data = data.images
+        # What streams makes uint8 of whatever it reads.
+        return data if hasattr(data, "batches") else as_images("GAN", data, self.image_shape)
+
+    @property
+    def _discriminator_logits(self) -> Layer:
+        return _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
+
+    def _discriminate(
+        self, train_state: TrainState, images: Array, fakes: Array, key: Array
+    ) -> Any:
+        """Updates the discriminator on real and on generated images."""
+        half = images.shape[0]
         labels = jnp.concatenate([jnp.ones((half, 1)), jnp.zeros((half, 1))])
+        images = jnp.concatenate([images, fakes])
 
         def loss_of(params: Any) -> Any:
-            logits, state = self.discriminator.logits().apply(
+            logits, state = self._discriminator_logits.apply(
                 params, train_state.state["discriminator"], images, training=True, key=key
             )
             loss = binary_cross_entropy(logits, labels)
             return loss + self.discriminator.penalty(params, state), (loss, logits, state)
 
         params = train_state.params["discriminator"]
-        gradient, (loss, logits, state) = jax.grad(loss_of, has_aux=True)(params)
+        (value, (loss, logits, state)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
         params, opt_state = update(
             self.discriminator,
             self.discriminator_optimizer,
             params,
             train_state.opt_state["discriminator"],
             gradient,
+            value,
+            lambda params: loss_of(params)[0],
         )
         metrics = {
             "discriminator_loss": loss,
             "real_accuracy": jnp.mean(logits[:half] > 0),
             "fake_accuracy": jnp.mean(logits[half:] <= 0),
-        }
+        } | learning_rates(opt_state, "discriminator_")
         return params, state, opt_state, metrics
 
     def _latents(self, key: Array, n: int) -> Array:
         return jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
+
+
+def _by_model(argument: str, given: Any) -> dict[str, Any]:
+    """Returns given params or states by the name of the model."""
+    if given is None:
+        return {}
+    known = ("generator", "discriminator")
+    allowed = f"GAN: {argument} must be a dictionary by {' and '.join(map(repr, known))}"
+    if not isinstance(given, dict):
+        raise TypeError(f"{allowed}, got {_checks.described(given)}")
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"{allowed}, got one with the keys {', '.join(map(repr, given))}")
+    return given

@@ -11,12 +11,12 @@ from jaxlayers.data import Dataset, batches
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.steps import OnDevice, Steps, Streaming
-from jaxlayers.train.task import Task
+from jaxlayers.train.task import HasRows, Task
 
 
 def rows_of(task: Any, data: Any) -> Any:
     """Returns the arrays that batches are cut from, or the data itself where they stream."""
-    if hasattr(task, "rows"):
+    if isinstance(task, HasRows):
         return task.rows(data)
     return data.images if isinstance(data, Dataset) else data
 

@@ -16,7 +16,7 @@ from jaxlayers.train.config import FitConfig
 from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.nonfinite import first_not_finite
 from jaxlayers.train.steps import StepResult, Steps
-from jaxlayers.train.task import Metrics, TrainState
+from jaxlayers.train.task import Metrics, Samples, TrainState
 
 # Where steps are slow a call takes about as long as this: whoever stops a run waits for its end.
 _SECONDS_PER_CALL = 2.0
@@ -72,7 +72,7 @@ class Loop:
         self._evaluation, self._checkpoints = evaluation, checkpoints
         self._callbacks, self._pace = callbacks, _Pace()
         self._sample_key = sample_key
-        self._draw = jax.jit(task.sample, static_argnums=2) if hasattr(task, "sample") else None
+        self._draw = jax.jit(task.sample, static_argnums=2) if isinstance(task, Samples) else None
         self.best = best
 
     def run(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:

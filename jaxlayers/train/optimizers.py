@@ -1,9 +1,13 @@
 """Optimizers with Keras's meaning of their arguments, on top of Optax."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import optax
+from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer
@@ -95,7 +99,7 @@ def constrained(
             raise ValueError(
                 "constrained: params must be given to update(gradient, opt_state, params), got None"
             )
-        updates, opt_state = extended.update(gradient, opt_state, params, **extra)
+        updates, opt_state = extended(gradient, opt_state, params, **extra)
         updated = optax.apply_updates(params, updates)
         projected = model.constrain(updated)
 
@@ -105,22 +109,71 @@ def constrained(
 
         return jax.tree.map(to_update, params, projected, updated, updates), opt_state
 
-    extended = optax.with_extra_args_support(optimizer)
+    extended = _update_function(optimizer)
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
+
+
+def check_optimizer(owner: str, name: str, value: Any) -> None:
+    """Refuses what is no optimizer of Optax.
+
+    Args:
+        owner: who asks, for the error.
+        name: of the argument.
+        value: what must have `init` and `update`.
+
+    Raises:
+        TypeError: anything else, such as `"adam"`, `1e-3`, or `optax.adam` that is not called.
+    """
+    has = all(callable(getattr(value, method, None)) for method in ("init", "update"))
+    if has and not isinstance(value, type):
+        return
+    got = f"{value!r} ({type(value).__name__})"
+    if callable(value):
+        called = getattr(value, "__name__", repr(value))
+        got = f"{called} itself, which must be called with its arguments"
+    raise TypeError(
+        f"{owner}: {name} must be an optimizer of Optax, such as optax.adam(1e-3), got {got}"
+    )
 
 
 def update(
     model: Layer,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | optax.MultiSteps,
     params: Any,
     opt_state: Any,
     gradient: Any,
+    value: Array,
+    value_fn: Callable[[Any], Array],
 ) -> tuple[Any, Any]:
     """Returns the params of a model after one step down a gradient, and the optimizer's state.
 
     The constraints of the model hold for them.
+
+    Args:
+        model: the layer whose `constrain` projects the params.
+        optimizer: any Optax optimizer. Those that take more than the gradient get `value`,
+            `grad` and `value_fn`, which Sophia calls `obj_fn`, and its gradient `grad_fn`.
+        params: before the step.
+        opt_state: before the step.
+        gradient: of `value` with respect to `params`.
+        value: what is made smaller, a scalar.
+        value_fn: `value` as a function of params.
     """
-    updates, opt_state = optimizer.update(gradient, opt_state, params)
+
+    def objective(params: Any, obj_fn: Any = None, grad_fn: Any = None) -> Array:
+        # A line search refuses arguments of `update` that its value_fn does not take.
+        return value_fn(params)
+
+    updates, opt_state = _update_function(optimizer)(
+        gradient,
+        opt_state,
+        params,
+        value=value,
+        grad=gradient,
+        value_fn=objective,
+        obj_fn=objective,
+        grad_fn=lambda params, step: jax.grad(objective)(params),
+    )
     return model.constrain(optax.apply_updates(params, updates)), opt_state
 
 
@@ -129,3 +182,34 @@ def _number(owner: str, name: str, value: Any, at_most: float | None = None) -> 
     if isinstance(value, jax.Array):
         return value
     return fields.Number(at_least=0, at_most=at_most).check(owner, name, value)
+
+
+def _update_function(optimizer: Any) -> Callable[..., Any]:
+    """Returns the `update` of an optimizer, which ignores the arguments that it does not know."""
+    # MultiSteps passes on what it is given, but is no transformation that takes it.
+    whole = isinstance(optimizer, optax.MultiSteps)
+    function = optimizer.update if whole else optax.with_extra_args_support(optimizer).update
+    parameters = inspect.signature(function).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return function
+
+    def update(gradient: Any, opt_state: Any, params: Any, **extra: Any) -> Any:
+        known = {name: value for name, value in extra.items() if name in parameters}
+        return function(gradient, opt_state, params, **known)
+
+    return update
+
+
+def learning_rates(opt_state: Any, prefix: str = "") -> dict[str, Array]:
+    """Returns the learning rate that an optimizer's state holds, under its name; or nothing.
+
+    States of `optax.inject_hyperparams` hold one. Where there are several, it is that of the
+    first.
+
+    Args:
+        opt_state: of any optimizer.
+        prefix: before the name.
+    """
+    found = optax.tree_utils.tree_get_all_with_path(opt_state, "hyperparams")
+    rates = [hyper["learning_rate"] for _, hyper in found if "learning_rate" in hyper]
+    return {f"{prefix}learning_rate": jnp.asarray(rates[0])} if rates else {}

@@ -18,10 +18,9 @@ HOLD = textwrap.dedent("""
 
 
 def test_a_second_lock_of_a_folder_is_refused_and_names_the_holder(tmp_path):
-    with locked(tmp_path):
-        with pytest.raises(FolderInUseError, match=f"{tmp_path}: another run .*{os.getpid()}"):
-            with locked(tmp_path):
-                pass
+    message = f"{tmp_path}: another run .*{os.getpid()}"
+    with locked(tmp_path), pytest.raises(FolderInUseError, match=message), locked(tmp_path):
+        pass
     assert not list(tmp_path.iterdir())
     with locked(tmp_path):
         pass

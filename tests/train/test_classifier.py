@@ -274,12 +274,12 @@ def test_the_moving_statistics_move_in_training_and_count_in_evaluation():
 
 def test_accuracies_are_those_of_numpy():
     rng = np.random.default_rng(3)
-    logits = rng.standard_normal((50, 8)).astype(np.float32)
+    logits = rng.uniform(size=(50, 8)).astype(np.float32)
     labels = rng.integers(8, size=50)
     passing = Sequential([layers.Reshape((8,))], input_shape=(1, 8, 1))
     task = Classifier(passing, optax.sgd(0.1))
     batch = logits.reshape(-1, 1, 8, 1), labels
-    each = task.evaluate(task.init(KEY), batch)
+    evaluated = task.evaluate(task.init(KEY), batch)
     order = np.argsort(-logits, axis=-1)
     expected = {
         "accuracy": order[:, 0] == labels,
@@ -287,7 +287,7 @@ def test_accuracies_are_those_of_numpy():
     }
     assert 0 < expected["accuracy"].mean() < expected["top_5_accuracy"].mean() < 1
     for name, hits in expected.items():
-        np.testing.assert_array_equal(each[name], hits)
+        np.testing.assert_allclose(evaluated[name], hits.mean(), rtol=1e-6)
     _, metrics = step(task, batch=batch)
     for name, hits in expected.items():
         np.testing.assert_allclose(metrics[name], hits.mean(), rtol=1e-6)
@@ -302,20 +302,55 @@ def test_there_is_a_top_5_accuracy_where_there_are_more_than_5_classes(classes):
     assert task.evaluate(task.init(KEY), batch).keys() == names
 
 
-def test_evaluation_is_of_each_example_in_inference_mode():
+def test_evaluation_is_in_inference_mode_and_without_class_weights():
     layers_before = layers.BatchNormalization(), layers.Dropout(0.5)
     task = classifier(*layers_before, class_weights=(9, 9, 9, 9), augmentations=[Cutout(4)])
     train_state, _ = step(task)
     evaluate = jax.jit(task.evaluate)
-    each = evaluate(train_state, (IMAGES, LABELS))
-    assert {value.shape for value in each.values()} == {(len(LABELS),)}
+    means = evaluate(train_state, (IMAGES, LABELS))
     # No example counts for another: not by a statistic, not by its place.
-    one = evaluate(train_state, (IMAGES[2:3], LABELS[2:3]))
-    assert_trees_close(jax.tree.map(lambda value: value[2:3], each), one)
+    each = [evaluate(train_state, (IMAGES[[row]], LABELS[[row]])) for row in range(len(LABELS))]
+    assert_trees_close(jax.tree.map(lambda *values: np.mean(values), *each), means)
     outputs = np.asarray(task.predict(train_state, IMAGES))
     expected = -np.log(outputs[np.arange(len(LABELS)), LABELS])
-    np.testing.assert_allclose(each["loss"], expected, rtol=1e-5)
-    np.testing.assert_array_equal(each["accuracy"], outputs.argmax(-1) == LABELS)
+    np.testing.assert_allclose(means["loss"], expected.mean(), rtol=1e-5)
+    np.testing.assert_allclose(means["accuracy"], np.mean(outputs.argmax(-1) == LABELS), rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 6, 256])
+def test_evaluation_and_predictions_do_not_depend_on_the_size_of_batches(batch_size):
+    task = classifier(layers.BatchNormalization())
+    train_state, _ = step(task)
+    means = task.evaluate(train_state, (IMAGES, LABELS), batch_size)
+    assert_trees_close(means, task.evaluate(train_state, (IMAGES, LABELS)))
+    assert {value.shape for value in means.values()} == {()}
+    predictions = task.predict(train_state, IMAGES, batch_size)
+    expected = task.predict(train_state, IMAGES)
+    np.testing.assert_allclose(predictions, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        Dataset((255 * IMAGES).astype(np.uint8), LABELS.astype(np.int32), None, "noise"),
+        ((255 * IMAGES).astype(np.uint8).tolist(), LABELS.tolist()),
+        (jnp.asarray((255 * IMAGES).astype(np.uint8)), jnp.asarray(LABELS)),
+        ((255 * IMAGES).astype(np.uint8), LABELS[:, None]),
+        ((255 * IMAGES).astype(np.uint8), ONE_HOT.tolist()),
+    ],
+    ids=["Dataset", "lists", "jax", "column", "one-hot-list"],
+)
+def test_evaluation_takes_data_of_any_kind(data):
+    task = classifier()
+    train_state = task.init(KEY)
+    if isinstance(data, tuple) and isinstance(data[0], list):
+        data = np.array(data[0], np.uint8), data[1]
+    expected = task.evaluate(train_state, ((255 * IMAGES).astype(np.uint8), LABELS))
+    assert_trees_equal(task.evaluate(train_state, data), expected)
+    assert_trees_equal(
+        task.evaluate(train_state, (IMAGES.tolist(), LABELS.tolist())),
+        task.evaluate(train_state, (IMAGES, LABELS)),
+    )
 
 
 def test_predictions_are_the_outputs_of_the_model():
@@ -457,7 +492,7 @@ def test_labels_of_classes_that_there_are_not_are_refused(wrong):
         ((IMAGES, LABELS[:-1]), r"labels of 6 images .*got int\d+ of shape \(5,\)"),
         ((IMAGES, ONE_HOT[:, :3]), r"one-hot, \(6, 4\); got float32 of shape \(6, 3\)"),
         ((IMAGES, LABELS.astype(np.float32)), r"integers of shape \(6,\).*got float32"),
-        ((IMAGES, LABELS[:, None]), r"got int\d+ of shape \(6, 1\)"),
+        ((IMAGES, np.stack([LABELS] * 2, 1)), r"got int\d+ of shape \(6, 2\)"),
         ((IMAGES[..., 0], LABELS), r"images must be \[batch, 4, 4, 1\].*\(6, 4, 4\)"),
         ((IMAGES[:, :3], LABELS), r"images must be .*\(6, 3, 4, 1\)"),
     ],

@@ -12,7 +12,7 @@ from jaxlayers import Sequential, layers
 from jaxlayers.data import Dataset
 from jaxlayers.runs import RunFolder
 from jaxlayers.runs.checkpoint import Checkpoints
-from jaxlayers.train import CheckpointError, Classifier, FitConfig, fit
+from jaxlayers.train import CheckpointError, Classifier, FitConfig, Supervised, fit
 from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.sharding import Devices
 from tests.train import toys
@@ -93,6 +93,22 @@ def test_the_means_of_a_classifier_are_those_of_all_its_examples_at_once():
     assert means.keys() == {"val_loss", "val_accuracy"}
     for name, values in expected.items():
         np.testing.assert_allclose(means[f"val_{name}"], np.mean(values), rtol=1e-5)
+
+
+def test_the_mean_of_a_root_is_that_over_all_examples():
+    x = RNG.normal(size=(7, 2)).astype(np.float32)
+    y = RNG.normal(size=(7, 1)).astype(np.float32)
+    model = Sequential([layers.Dense(1)], (2,))
+    task = Supervised(model, optax.sgd(0.1), "mse", ["root_mean_squared_error", "mae"])
+    train_state = task.init(jax.random.key(0))
+    errors = np.asarray(task.predict(train_state, x) - y, np.float64)
+    means = Evaluation(task, (x, y), 3, Devices(1, 3)).means(train_state)
+    root = np.sqrt(np.mean(errors**2))
+    np.testing.assert_allclose(means["val_root_mean_squared_error"], root, rtol=1e-5)
+    np.testing.assert_allclose(means["val_mae"], np.abs(errors).mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        task.evaluate(train_state, (x, y), 3)["root_mean_squared_error"], root, rtol=1e-5
+    )
 
 
 def test_fit_logs_them_at_every_so_many_steps_and_at_the_end(folder):
@@ -192,7 +208,7 @@ def test_validation_data_that_the_task_does_not_take_is_refused():
 
 
 def test_validation_data_of_no_examples_is_refused():
-    with pytest.raises(ValueError, match="validation_data has no examples"):
+    with pytest.raises(ValueError, match="images must be at least one"):
         fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:0], VALIDATION[1][:0]))
 
 

@@ -1,0 +1,120 @@
+"""Metrics of predictions against targets, under Keras's names and with Keras's numbers."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxlayers import losses
+from jaxlayers.lookup import resolve
+
+Metric = Callable[[Array, Array], Array]
+"""(predictions [batch, ...], targets) -> [batch, ...], of which the mean is taken; or a scalar."""
+
+
+def root_mean_squared_error(predictions: Array, targets: Array) -> Array:
+    """Returns the root of the mean of `(target - prediction)**2` over all of a batch, a scalar."""
+    return jnp.sqrt(losses.mean_squared_error(predictions, targets).mean())
+
+
+def cosine_similarity(predictions: Array, targets: Array) -> Array:
+    """Returns the cosine of the angle between predictions and targets along the last axis."""
+    return -losses.cosine_similarity(predictions, targets)
+
+
+def binary_accuracy(predictions: Array, targets: Array) -> Array:
+    """Returns the part of the predictions, over the last axis, on the right side of 0.5."""
+    _check_same(predictions, targets, "binary_accuracy")
+    return ((predictions > 0.5) == targets).mean(-1, dtype=float)
+
+
+def categorical_accuracy(predictions: Array, targets: Array) -> Array:
+    """Returns whether the largest prediction is at the largest target."""
+    _check_same(predictions, targets, "categorical_accuracy")
+    return (predictions.argmax(-1) == targets.argmax(-1)).astype(float)
+
+
+def sparse_categorical_accuracy(predictions: Array, targets: Array) -> Array:
+    """Returns whether the largest prediction is at the class that an integer names."""
+    return (predictions.argmax(-1) == _classes(predictions, targets)).astype(float)
+
+
+def top_k_categorical_accuracy(predictions: Array, targets: Array, k: int = 5) -> Array:
+    """Returns whether the largest target is among the `k` largest predictions."""
+    _check_same(predictions, targets, "top_k_categorical_accuracy")
+    return sparse_top_k_categorical_accuracy(predictions, targets.argmax(-1), k)
+
+
+def sparse_top_k_categorical_accuracy(predictions: Array, targets: Array, k: int = 5) -> Array:
+    """Returns whether the class that an integer names is among the `k` largest predictions."""
+    labels = _classes(predictions, targets)
+    right = jnp.take_along_axis(predictions, labels[..., None], axis=-1)
+    return ((predictions > right).sum(-1) < k).astype(float)
+
+
+def accuracy(predictions: Array, targets: Array) -> Array:
+    """Returns the accuracy that Keras takes by the shapes: binary, categorical or sparse."""
+    if predictions.shape[-1] == 1:
+        return binary_accuracy(predictions, targets)
+    if targets.shape == predictions.shape:
+        return categorical_accuracy(predictions, targets)
+    return sparse_categorical_accuracy(predictions, targets)
+
+
+BY_NAME: dict[str, Metric] = {
+    "acc": accuracy,
+    "accuracy": accuracy,
+    "binary_accuracy": binary_accuracy,
+    "categorical_accuracy": categorical_accuracy,
+    "cosine_similarity": cosine_similarity,
+    "mae": losses.mean_absolute_error,
+    "mape": losses.mean_absolute_percentage_error,
+    "mean_absolute_error": losses.mean_absolute_error,
+    "mean_absolute_percentage_error": losses.mean_absolute_percentage_error,
+    "mean_squared_error": losses.mean_squared_error,
+    "mean_squared_logarithmic_error": losses.mean_squared_logarithmic_error,
+    "mse": losses.mean_squared_error,
+    "msle": losses.mean_squared_logarithmic_error,
+    "root_mean_squared_error": root_mean_squared_error,
+    "sparse_categorical_accuracy": sparse_categorical_accuracy,
+    "sparse_top_k_categorical_accuracy": sparse_top_k_categorical_accuracy,
+    "top_k_categorical_accuracy": top_k_categorical_accuracy,
+}
+
+# Those whose square, not themselves, is a mean.
+ROOTS: frozenset[Metric] = frozenset({root_mean_squared_error})
+
+
+def get(identifier: str | Metric) -> Metric:
+    """Returns the metric that `identifier` stands for.
+
+    Args:
+        identifier: one of Keras's names, or a function of predictions and targets.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: neither a name nor a function.
+
+    Example:
+        >>> get("binary_accuracy")(jnp.array([[0.9, 0.2]]), jnp.array([[1, 1]])).tolist()
+        [0.5]
+    """
+    return resolve("metric", BY_NAME, identifier)
+
+
+def _check_same(predictions: Array, targets: Array, metric: str) -> None:
+    if predictions.shape != targets.shape:
+        raise ValueError(
+            f"{metric}: targets must have the shape of the predictions, {predictions.shape}, "
+            f"got {targets.shape}"
+        )
+
+
+def _classes(predictions: Array, targets: Array) -> Array:
+    """Returns integer targets, [batch, ...], for predictions [batch, ..., classes]."""
+    if targets.shape != predictions.shape[:-1]:
+        raise ValueError(
+            f"sparse metrics: targets must be integers of shape {predictions.shape[:-1]}, "
+            f"got {targets.dtype} of shape {targets.shape}"
+        )
+    return targets.astype(int)

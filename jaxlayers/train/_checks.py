@@ -1,0 +1,205 @@
+"""What tasks check of their arguments: each error says who, which argument, what came and why."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+from jaxlayers.train.task import TrainState
+
+
+def described(value: Any) -> str:
+    """Returns a value and its type for an error, the value cut where it is long."""
+    text = repr(value)
+    return f"{text if len(text) <= 200 else text[:200] + '...'} ({type(value).__name__})"
+
+
+def fraction(owner: str, name: str, value: Any) -> float:
+    """Returns an argument that is a number from 0 to below 1."""
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if not number or isinstance(value, bool) or not 0 <= value < 1:
+        error = ValueError if number else TypeError
+        raise error(f"{owner}: {name} must be a number from 0 to below 1, got {described(value)}")
+    return float(value)
+
+
+def count(owner: str, name: str, value: Any) -> int:
+    """Returns an argument that is a positive integer."""
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        integer = 0
+    if isinstance(value, bool | np.bool_) or integer < 1:
+        raise ValueError(f"{owner}: {name} must be a positive integer, got {described(value)}")
+    return integer
+
+
+def key(owner: str, value: Any) -> None:
+    """Refuses what is no random key."""
+    dtype = getattr(value, "dtype", None)
+    if isinstance(value, jax.Array) and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        fits = value.ndim == 0
+    else:  # the raw keys of jax.random.PRNGKey
+        fits = dtype == np.uint32 and value.ndim == 1
+    if not fits:
+        raise TypeError(
+            f"{owner}: key must be one random key of JAX, such as jax.random.key(0), "
+            f"got {described(value)}"
+        )
+
+
+def train_state(owner: str, value: Any) -> None:
+    """Refuses what is no train state."""
+    if not isinstance(value, TrainState):
+        raise TypeError(
+            f"{owner}: train_state must be a TrainState, as init or step returned it, "
+            f"got {described(value)}"
+        )
+
+
+_METHODS = ("init", "apply", "output_shape", "penalty", "constrain", "logits")
+
+
+def layer(owner: str, name: str, value: Any) -> None:
+    """Refuses what does not keep the contract of a layer."""
+    missing = [method for method in _METHODS if not callable(getattr(value, method, None))]
+    if missing or isinstance(value, type):
+        raise TypeError(
+            f"{owner}: {name} must be a layer, such as Sequential([...], input_shape=...), "
+            f"got {described(value)}"
+        )
+
+
+def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
+    """Returns the input shape of a layer that must have been constructed with one.
+
+    Args:
+        owner: who asks.
+        name: of the argument.
+        value: the layer.
+        example: what the shape is of, and an example.
+    """
+    layer(owner, name, value)
+    shape = getattr(value, "input_shape", None)
+    if shape is None:
+        raise ValueError(
+            f"{owner}: the {name} must be constructed with input_shape, the shape of {example}, "
+            f"got {described(value)}"
+        )
+    return tuple(shape)
+
+
+def final_activation(model: Any) -> FinalActivation | None:
+    """Returns the activation that a model ends in; `None` where it does not say.
+
+    A model that is no `Layer`, and a layer that does not define `final_activation`, does not say:
+    its outputs are taken as they are.
+    """
+    return model.final_activation() if isinstance(model, Layer) else None
+
+
+def logits(owner: str, name: str, model: Any, activation: str, output: Shape) -> Any:
+    """Returns a model without the sigmoid or softmax that a loss computes itself.
+
+    Args:
+        owner: who asks.
+        name: of the argument.
+        model: what ends in `activation`, in nothing, or in what is not known.
+        activation: `"sigmoid"` or `"softmax"`.
+        output: shape of one example of the output of the model.
+
+    Raises:
+        ValueError: a model that ends in another activation, or in one that cannot be taken away.
+    """
+    found = final_activation(model)
+    if found is None or found.name == "linear":
+        return model
+    advice = f"end the model in {activation}, or in no activation"
+    if found.name != activation:
+        raise ValueError(
+            f"{owner}: {name} must end in {activation} or give logits, because the loss is the "
+            f"cross-entropy with the {activation} of logits; it ends in {found.name}: {advice}"
+        )
+    last = len(output)
+    axes = {axis % (last + 1) for axis in found.axes}
+    if not found.removable or (found.axes and axes != {last}):
+        raise ValueError(
+            f"{owner}: {name} must end in {activation} over its outputs, of shape {output}; the "
+            f"{found.name} in it is followed by layers that change what it gives, or is over "
+            f"another axis, so that logits cannot be told: {advice}"
+        )
+    return model.logits()
+
+
+def optional_pair(
+    owner: str,
+    model: Any,
+    init_key: Array,
+    shape: Shape,
+    params: Any,
+    state: Any,
+    names: Sequence[str] = ("params", "state"),
+) -> tuple[Params, State]:
+    """Returns the params and the state of a model, given ones instead of fresh ones.
+
+    Args:
+        owner: who asks.
+        model: a layer.
+        init_key: of fresh params.
+        shape: of one example.
+        params: given ones, or `None`.
+        state: likewise.
+        names: what the error calls them.
+    """
+    if params is None or state is None:
+        fresh = model.init(init_key, shape)
+    else:
+        fresh = jax.eval_shape(lambda key: model.init(key, shape), init_key)
+    params, state = (
+        made if given is None else _like(owner, name, given, made)
+        for name, given, made in zip(names, (params, state), fresh, strict=True)
+    )
+    return params, state
+
+
+def _like(owner: str, name: str, given: Any, made: Any) -> Any:
+    """Returns copies of given arrays, which must have the structure and shapes of `made`."""
+    arrays, expected = (
+        {f"{name}{jax.tree_util.keystr(path)}": leaf for path, leaf in leaves}
+        for leaves in (
+            jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda leaf: leaf is None)
+            for tree in (given, made)
+        )
+    )
+    for what, names in (
+        ("lacks", expected.keys() - arrays.keys()),
+        ("has, besides those of the model,", arrays.keys() - expected.keys()),
+    ):
+        if names:
+            raise ValueError(
+                f"{owner}: {name} must hold the arrays of the model, {_listed(expected)}; "
+                f"it {what} {_listed(names)}"
+            )
+    for path, leaf in expected.items():
+        shape, dtype = np.shape(arrays[path]), jnp.result_type(leaf)
+        kind = np.asarray(arrays[path]).dtype if not hasattr(arrays[path], "dtype") else None
+        kind = arrays[path].dtype if kind is None else kind
+        numeric = jnp.issubdtype(kind, jnp.number) or jnp.issubdtype(kind, jnp.bool_)
+        if shape != leaf.shape or not numeric:
+            raise ValueError(
+                f"{owner}: {path} must be numbers of shape {leaf.shape} and dtype {dtype}, "
+                f"got {kind} of shape {shape}"
+            )
+    leaves = [jnp.array(arrays[path], leaf.dtype) for path, leaf in expected.items()]
+    return jax.tree.unflatten(jax.tree.structure(made), leaves)
+
+
+def _listed(names: Any, most: int = 8) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more or "none"

@@ -1,0 +1,204 @@
+"""What tasks that train one model on inputs and targets share."""
+
+import functools
+from abc import ABC, abstractmethod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.train import _checks
+from jaxlayers.train.optimizers import learning_rates, update
+from jaxlayers.train.task import Metrics, TrainState
+
+
+class OneModelTask(ABC):
+    """The step, the evaluation and the predictions of a task with one model and one optimizer.
+
+    A subclass is a frozen dataclass with the fields `model` and `optimizer`, and says what its
+    data are and what its loss is. `outputs` below are those of `_trained`.
+    """
+
+    model: Layer
+    optimizer: optax.GradientTransformation
+
+    @property
+    @abstractmethod
+    def _input_shape(self) -> Shape:
+        """Shape of one example."""
+
+    @property
+    @abstractmethod
+    def _trained(self) -> Layer:
+        """The model without the activation that the loss computes itself."""
+
+    @abstractmethod
+    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+        """Returns inputs and targets as arrays of one length, having checked them."""
+
+    @abstractmethod
+    def _checked_inputs(self, inputs: Any) -> Any:
+        """Returns inputs as an array, having checked them."""
+
+    @abstractmethod
+    def _model_inputs(self, inputs: Array) -> Array:
+        """Returns checked inputs as the model takes them."""
+
+    @abstractmethod
+    def _loss_targets(self, targets: Array) -> Array:
+        """Returns checked targets as the loss takes them."""
+
+    @abstractmethod
+    def _loss(self, outputs: Array, targets: Array, training: bool) -> Array:
+        """Returns the loss, a scalar."""
+
+    @abstractmethod
+    def _metrics(self, outputs: Array, targets: Array) -> Metrics:
+        """Returns the metrics besides the loss, scalars."""
+
+    @abstractmethod
+    def _predictions(self, outputs: Array) -> Array:
+        """Returns what `predict` returns."""
+
+    def _augmented(self, key: Array, inputs: Array) -> Array:
+        """Returns the inputs that are trained on."""
+        return inputs
+
+    def init(
+        self, key: Array, *, params: Params | None = None, state: State | None = None
+    ) -> TrainState:
+        """Returns the state before the first step.
+
+        Args:
+            key: a JAX random key; it makes the params and is the key of the run.
+            params: of the model, to train these further, such as those that `keras.load` or
+                `runs.load` returned; fresh ones where `None`.
+            state: of the model, likewise.
+
+        Raises:
+            TypeError: no random key.
+            ValueError: params or a state with other arrays than the model's.
+        """
+        owner = type(self).__name__
+        _checks.key(owner, key)
+        model_key, run_key = jax.random.split(key)
+        params, state = _checks.optional_pair(
+            owner, self.model, model_key, self._input_shape, params, state
+        )
+        return TrainState(
+            params, state, self.optimizer.init(params), jnp.zeros((), jnp.int32), run_key
+        )
+
+    def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
+        """Takes one training step; see the task."""
+        _checks.train_state(type(self).__name__, train_state)
+        inputs, targets = self._checked(batch, "batch")
+        inputs, targets = self._model_inputs(inputs), self._loss_targets(targets)
+        key = jax.random.fold_in(train_state.key, train_state.step)
+        augment_key, model_key = jax.random.split(key)
+        inputs = self._augmented(augment_key, inputs)
+
+        def objective(params: Params) -> tuple[Array, Any]:
+            outputs, state = self._trained.apply(
+                params, train_state.state, inputs, training=True, key=model_key
+            )
+            loss = self._loss(outputs, targets, training=True)
+            return loss + self.model.penalty(params, state), (loss, outputs, state)
+
+        (value, (loss, outputs, state)), gradient = jax.value_and_grad(objective, has_aux=True)(
+            train_state.params
+        )
+        params, opt_state = update(
+            self.model,
+            self.optimizer,
+            train_state.params,
+            train_state.opt_state,
+            gradient,
+            value,
+            lambda params: objective(params)[0],
+        )
+        metrics = {"loss": loss} | self._metrics(outputs, targets) | learning_rates(opt_state)
+        return TrainState(params, state, opt_state, train_state.step + 1, train_state.key), metrics
+
+    def evaluate(self, train_state: TrainState, data: Any, batch_size: int = 256) -> Metrics:
+        """Returns the means of the loss and of the metrics over data of any size.
+
+        The model is in inference mode, and computes `batch_size` examples at a time.
+
+        Args:
+            train_state: whose params and moving statistics count.
+            data: as for `rows`.
+            batch_size: a positive integer.
+
+        Returns:
+            Scalars by name.
+
+        Raises:
+            TypeError, ValueError: as `rows`.
+        """
+        owner = type(self).__name__
+        _checks.train_state(owner, train_state)
+        size = _checks.count(owner, "batch_size", batch_size)
+        inputs, targets = self._checked(data, "data")
+        parts = [
+            self._evaluate(train_state.params, train_state.state, inputs[rows], targets[rows])
+            for rows in _slices(inputs.shape[0], size)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        rows = np.diff([*range(0, inputs.shape[0], size), inputs.shape[0]])
+        return self.combine(jax.tree.map(lambda *values: jnp.stack(values), *parts), rows)
+
+    def combine(self, metrics: Metrics, rows: Any) -> Metrics:
+        """Returns the metrics over several batches: means weighted by their rows.
+
+        Args:
+            metrics: of each batch, arrays [batches] by name.
+            rows: how many rows each batch has, [batches].
+        """
+        return {name: weighted_mean(values, rows) for name, values in metrics.items()}
+
+    def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
+        """Returns the predictions for inputs of any number, `batch_size` at a time."""
+        owner = type(self).__name__
+        _checks.train_state(owner, train_state)
+        size = _checks.count(owner, "batch_size", batch_size)
+        inputs = self._checked_inputs(inputs)
+        parts = [
+            self._predict(train_state.params, train_state.state, inputs[rows])
+            for rows in _slices(inputs.shape[0], size)
+        ]
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+
+    def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
+        """Returns what a trained model is kept with: `{"model": (model, params, state)}`."""
+        _checks.train_state(type(self).__name__, train_state)
+        return {"model": (self.model, train_state.params, train_state.state)}
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def _evaluate(self, params: Params, state: State, inputs: Array, targets: Array) -> Metrics:
+        outputs, _ = self._trained.apply(params, state, self._model_inputs(inputs))
+        targets = self._loss_targets(targets)
+        loss = self._loss(outputs, targets, training=False)
+        return {"loss": loss} | self._metrics(outputs, targets)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def _predict(self, params: Params, state: State, inputs: Array) -> Array:
+        outputs, _ = self._trained.apply(params, state, self._model_inputs(inputs))
+        return self._predictions(outputs)
+
+
+def weighted_mean(values: Array, rows: Any) -> Array:
+    """Returns the mean of values of several batches, [batches], weighted by their rows."""
+    return (values * rows).sum() / rows.sum()
+
+
+def _slices(count: Any, size: int) -> list[slice]:
+    # A symbolic number of examples, as in jax.export, is one batch.
+    if not isinstance(count, int):
+        return [slice(None)]
+    return [slice(start, start + size) for start in range(0, count, size)]

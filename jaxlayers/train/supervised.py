@@ -1,0 +1,324 @@
+"""Training of a model on inputs and targets of any shape."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxlayers import losses
+from jaxlayers.data import Dataset
+from jaxlayers.layer import Layer, Shape
+from jaxlayers.losses import Loss
+from jaxlayers.metrics import supervised as metrics_table
+from jaxlayers.metrics.supervised import Metric
+from jaxlayers.train import _checks
+from jaxlayers.train._one_model import OneModelTask, weighted_mean
+from jaxlayers.train.images import as_array, as_float, check_probabilities, values_of
+from jaxlayers.train.optimizers import check_optimizer
+from jaxlayers.train.task import Metrics, TrainState
+
+
+@dataclass(frozen=True)
+class Supervised(OneModelTask):
+    """A model that learns targets from inputs: regression, autoencoders, binary and multi-label.
+
+    Losses and metrics have Keras's names and numbers. The cross-entropies are computed from
+    logits: the sigmoid or softmax that the model ends in is left to the loss, and a model that
+    ends in nothing, or in a layer or a function that jaxlayers does not know, is taken to give
+    logits (as with Keras's `from_logits=True`). All other losses, and all metrics, get what
+    `predict` returns. For one class of several, with images, there is `Classifier`.
+
+    Args:
+        model: a layer constructed with its input shape.
+        optimizer: any Optax optimizer, as in `Classifier`.
+        loss: one of Keras's names, such as `"mean_squared_error"` or `"binary_crossentropy"`, or
+            a function of predictions and targets, [batch, ...], that returns [batch] or
+            [batch, ...]. Functions of Optax and of `jaxlayers.losses` that are known to take
+            logits get these; any other gets the model's outputs.
+        metrics: Keras's names, such as `"mean_absolute_error"` or `"binary_accuracy"`, or
+            functions like those of the loss, which may also return a scalar.
+
+    The penalties of the layers are part of what is made smaller, and their constraints hold after
+    every update.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: a model without an input shape, or that ends in an activation other than that
+            of the cross-entropy; an unknown name.
+
+    Example:
+        >>> from jaxlayers import Sequential, layers
+        >>> model = Sequential([layers.Dense(8, activation="relu"), layers.Dense(1)], (3,))
+        >>> task = Supervised(model, optax.adam(1e-2), "mse", metrics=["mae"])
+        >>> train_state = task.init(jax.random.key(0))
+        >>> batch = jnp.ones((4, 3)), jnp.zeros((4, 1))
+        >>> train_state, metrics = jax.jit(task.step)(train_state, batch)
+        >>> sorted(metrics)
+        ['loss', 'mae']
+        >>> task.predict(train_state, batch[0]).shape
+        (4, 1)
+    """
+
+    model: Layer
+    optimizer: optax.GradientTransformation
+    loss: str | Loss
+    metrics: Sequence[str | Metric] = ()
+
+    def __post_init__(self) -> None:
+        shape = _checks.input_shape(
+            "Supervised", "model", self.model, "one example, such as Sequential([...], (8,))"
+        )
+        output = tuple(self.model.output_shape(shape))
+        if not output:
+            raise ValueError(
+                "Supervised: the model must give arrays of at least one axis per example, such as "
+                f"shape (1,); for examples of shape {shape} it gives {output}"
+            )
+        check_optimizer("Supervised", "optimizer", self.optimizer)
+        _resolved("loss", losses.get, self.loss)
+        if isinstance(self.metrics, str) or not isinstance(self.metrics, Sequence):
+            raise TypeError(
+                "Supervised: metrics must be a list of names or functions, such as "
+                f"['mean_absolute_error'], got {_checks.described(self.metrics)}"
+            )
+        object.__setattr__(self, "metrics", tuple(self.metrics))
+        for metric in self.metrics:
+            _resolved("metrics", metrics_table.get, metric)
+        names = ["loss", *self._metric_functions]
+        if len(names) != len(self.metrics) + 1 or "loss" in names[1:]:
+            raise ValueError(
+                "Supervised: metrics must have different names, none of them 'loss', "
+                f"got {', '.join(map(_name, self.metrics))}"
+            )
+        _ = self._trained
+
+    def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
+        """Takes one training step; pure, and best jitted with the state donated.
+
+        Args:
+            train_state: as `init` or the previous step returned it.
+            batch: inputs, [batch, *input_shape], of which uint8 images are divided by 255; and
+                targets, of the shape of the outputs, where [batch] stands for [batch, 1]. For
+                `sparse_categorical_crossentropy` integers, without the last axis of the outputs.
+
+        Returns:
+            The new state, and the metrics, scalars: `loss` (without penalties), and those of
+            `metrics` under their names. `learning_rate` where the optimizer's state holds it.
+
+        Raises:
+            TypeError: no pair of arrays.
+            ValueError: inputs or targets of another shape, or with values that the loss does not
+                take. Inside of `jit`, where there are no values to see, a label that is no class
+                makes the loss NaN.
+        """
+        return super().step(train_state, batch)
+
+    def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
+        """Returns the outputs of the model, [N, *output_shape].
+
+        With a cross-entropy they are probabilities, also where the model gives logits.
+
+        Args:
+            train_state: whose params and moving statistics count.
+            inputs: as for `step`, any number of them.
+            batch_size: how many are computed at a time, a positive integer.
+        """
+        return super().predict(train_state, inputs, batch_size)
+
+    def rows(self, data: Any) -> tuple[Any, Any]:
+        """Returns the inputs and targets of a data set, having checked them.
+
+        Args:
+            data: a tuple of inputs and targets as `step` takes them, or a `Dataset` with labels,
+                which are the targets. For an autoencoder `(images, images)`, as floats.
+
+        Raises:
+            TypeError: something else.
+            ValueError: arrays of other shapes or lengths, NaN, or values that the loss does not
+                take.
+        """
+        return self._checked(data, "data")
+
+    def combine(self, metrics: Metrics, rows: Any) -> Metrics:
+        """Returns the metrics over several batches; the mean of a root is that of its square."""
+        combined = super().combine(metrics, rows)
+        roots = {
+            name: jnp.sqrt(weighted_mean(metrics[name] ** 2, rows))
+            for name, metric in self._metric_functions.items()
+            if metric in metrics_table.ROOTS and name in metrics
+        }
+        return combined | roots
+
+    @property
+    def _input_shape(self) -> Shape:
+        return tuple(self.model.input_shape)  # type: ignore[attr-defined]
+
+    @property
+    def _output_shape(self) -> Shape:
+        return tuple(self.model.output_shape(self._input_shape))
+
+    @property
+    def _metric_functions(self) -> dict[str, Metric]:
+        return {_name(metric): metrics_table.get(metric) for metric in self.metrics}
+
+    @property
+    def _activation(self) -> str | None:
+        """The activation that the loss computes itself."""
+        return losses.activation_of(losses.get(self.loss))
+
+    @property
+    def _trained(self) -> Layer:
+        if self._activation is None:
+            return self.model
+        return _checks.logits(
+            "Supervised", "model", self.model, self._activation, self._output_shape
+        )
+
+    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+        if isinstance(data, Dataset):
+            data = (data.images, data.labels)
+        if not isinstance(data, tuple) or len(data) != 2 or data[1] is None:
+            without = isinstance(data, tuple) and len(data) == 2
+            raise TypeError(
+                f"Supervised: {argument} must be a tuple (inputs, targets) of arrays, or a "
+                "Dataset with labels, got "
+                f"{'no targets' if without else type(data).__name__}; for an autoencoder pass the "
+                "inputs as targets, too"
+            )
+        inputs = self._checked_inputs(data[0])
+        return inputs, self._checked_targets(data[1], inputs.shape[0])
+
+    def _checked_inputs(self, inputs: Any) -> Any:
+        inputs = as_array("Supervised: inputs", inputs)
+        shape = self._input_shape
+        if inputs.ndim == 0 or tuple(inputs.shape[1:]) != shape or inputs.shape[0] == 0:
+            raise ValueError(
+                f"Supervised: inputs must be [batch, {', '.join(map(str, shape))}], as the model "
+                "has them, and at least one, got an array of shape "
+                f"{tuple(inputs.shape)}"
+            )
+        _check_finite("inputs", inputs)
+        return inputs
+
+    def _checked_targets(self, targets: Any, count: Any) -> Any:
+        targets = as_array("Supervised: targets", targets)
+        shape, output = tuple(targets.shape), (count, *self._output_shape)
+        integers = jnp.issubdtype(targets.dtype, jnp.integer)
+        if self.loss == "sparse_categorical_crossentropy":
+            allowed = output[:-1]
+            if shape == (*allowed, 1):
+                targets, shape = targets.reshape(allowed), allowed
+            fits = integers and shape == allowed
+        elif isinstance(self.loss, str):
+            allowed = output
+            if output[-1] == 1 and shape == output[:-1]:
+                targets, shape = targets[..., None], output
+            fits = shape == allowed
+        else:  # what a function takes is its own matter
+            allowed, fits = (count, "..."), shape[:1] == (count,)
+            if output[-1] == 1 and shape == output[:-1]:
+                targets = targets[..., None]
+        if not fits:
+            kind = "integers " if self.loss == "sparse_categorical_crossentropy" else ""
+            raise ValueError(
+                f"Supervised: targets must be {kind}of shape ({', '.join(map(str, allowed))}) for "
+                f"{count} inputs and the loss {_name(self.loss)}, got {targets.dtype} of shape "
+                f"{shape}"
+            )
+        _check_finite("targets", targets)
+        values = values_of(targets)
+        if values is not None:
+            self._check_target_values(values)
+        return targets
+
+    def _check_target_values(self, values: np.ndarray) -> None:
+        least, most = values.min(), values.max()
+        if self.loss == "sparse_categorical_crossentropy":
+            classes = self._output_shape[-1]
+            if not 0 <= least <= most < classes:
+                raise ValueError(
+                    f"Supervised: targets must be from 0 to {classes - 1}, because the model has "
+                    f"{classes} classes, got {least if least < 0 else most}"
+                )
+        elif self.loss == "categorical_crossentropy":
+            check_probabilities("Supervised: targets of categorical_crossentropy", values)
+        elif self.loss == "binary_crossentropy" and not 0 <= least <= most <= 1:
+            raise ValueError(
+                "Supervised: targets of binary_crossentropy must be from 0 to 1, "
+                f"got {least} to {most}"
+            )
+        elif _is_image(values) and most > 1:
+            raise ValueError(
+                "Supervised: targets must be images from 0 to 1, because those of uint8 are not "
+                f"divided by 255 as inputs are, got uint8 up to {most}; pass images / 255"
+            )
+
+    def _model_inputs(self, inputs: Array) -> Array:
+        if _is_image(inputs):
+            return as_float(inputs)
+        floating = jnp.issubdtype(inputs.dtype, jnp.inexact)
+        return inputs if floating else inputs.astype(jnp.result_type(float))
+
+    def _loss_targets(self, targets: Array) -> Array:
+        return jnp.asarray(targets)
+
+    def _loss(self, outputs: Array, targets: Array, training: bool) -> Array:
+        values = losses.get(self.loss)(outputs, targets)
+        return _mean(f"loss {_name(self.loss)}", values, outputs, scalar=False)
+
+    def _metrics(self, outputs: Array, targets: Array) -> Metrics:
+        predictions = self._predictions(outputs)
+        return {
+            name: _mean(f"metric {name}", metric(predictions, targets), outputs, scalar=True)
+            for name, metric in self._metric_functions.items()
+        }
+
+    def _predictions(self, outputs: Array) -> Array:
+        activations = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax}
+        return outputs if self._activation is None else activations[self._activation](outputs)
+
+
+def _mean(what: str, values: Array, outputs: Array, scalar: bool) -> Array:
+    """Returns the mean of what a loss or a metric returned.
+
+    A function that broadcasts [batch] against [batch, 1] returns [batch, batch].
+    """
+    shape = jnp.shape(values)
+    if shape != outputs.shape[: len(shape)] or not (shape or scalar):
+        raise ValueError(
+            f"Supervised: {what} must return a number per example, of shape {outputs.shape[:1]} "
+            f"or more axes of the outputs, {outputs.shape}, got shape {shape}"
+        )
+    return jnp.mean(values)
+
+
+def _name(identifier: Any) -> str:
+    """Returns the name of a loss or a metric: a string is one."""
+    if isinstance(identifier, str):
+        return identifier
+    return getattr(identifier, "__name__", type(identifier).__name__)
+
+
+def _resolved(argument: str, get: Callable[[Any], Any], identifier: Any) -> None:
+    try:
+        get(identifier)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Supervised: {argument}: {error}") from None
+
+
+def _check_finite(argument: str, array: Any) -> None:
+    values = values_of(array)
+    if values is None or not jnp.issubdtype(values.dtype, jnp.inexact):
+        return
+    if not np.isfinite(values).all():
+        raise ValueError(f"Supervised: {argument} must be finite, got NaN or infinity among them")
+
+
+def _is_image(array: Any) -> bool:
+    """Whether an array is images of bytes, [batch, height, width, channels]."""
+    return array.dtype == jnp.uint8 and array.ndim == 4
