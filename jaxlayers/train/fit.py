@@ -26,7 +26,7 @@ from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.loop import Best, Loop, is_better
 from jaxlayers.train.sharding import Devices
-from jaxlayers.train.task import Task, TrainState, check_task
+from jaxlayers.train.task import Evaluates, HasModels, Task, TrainState, check_task
 
 
 @dataclass(frozen=True)
