@@ -1,6 +1,7 @@
 """From a config to the model."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -112,7 +113,7 @@ def _refuse_constant(name: str) -> None:
 
 def _read(entry: Entry, keras: str) -> Read:
     problems = Problems()
-    kinds = set(_policies(entry, 0))
+    kinds = set(itertools.islice(_policies(entry, 0), graph.MOST_LAYERS))
     reader = _Reader(
         problems,
         exact=isinstance(entry.get(EXACT), Mapping),
@@ -317,7 +318,7 @@ def _is_model(entry: Entry) -> bool:
 
 
 def _policies(entry: Any, depth: int) -> Iterator[str]:
-    """Yields the dtype policy of each layer that has a known one."""
+    """Yields the dtype policy of each layer; `""` for an unknown one, which is reported later."""
     config = entry.get("config")
     if entry.get("class_name") in graph.MODELS:
         entries = config.get("layers") if isinstance(config, Mapping) else config
@@ -328,7 +329,7 @@ def _policies(entry: Any, depth: int) -> Iterator[str]:
         try:
             yield dtype_policies.read_policy(config.get("dtype"))
         except ValueError:
-            return  # reported where the layer is read
+            yield ""
 
 
 def _input_shape(config: Any, entries: list[Entry], built: Any) -> InputShape:
