@@ -126,6 +126,10 @@ CASES = {
         model(dense(activation={"class_name": "__lambda__", "config": {"value": "4wEAAAA="}})),
         "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
     ),
+    "a lambda as Keras 3 writes it": (
+        model(dense(activation={"value": ["4wEAAAA=", None, None]})),
+        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+    ),
     "a Lambda layer as an activation": (
         model(dense(activation={"class_name": "Lambda", "config": {"function": ["4wEAAAA="]}})),
         "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",

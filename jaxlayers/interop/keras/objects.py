@@ -80,7 +80,8 @@ def read(kind: str, value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         class_name, name = value.get("class_name"), value.get("config")
-        if class_name in _CODE:
+        # Layers of Keras 3 write the code of a lambda activation without a class name.
+        if class_name in _CODE or (class_name is None and "value" in value):
             raise ValueError("holds code (a lambda or a Lambda layer), which is never run")
         named = _tables(kind, class_name).get(str(value.get("module")), {})
         if isinstance(name, str) and name in named:
