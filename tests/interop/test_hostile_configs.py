@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from jaxlayers.interop.keras import from_config, serialize
-from jaxlayers.interop.keras.deserialization import parse
+from jaxlayers.interop.keras.serialization import parse
 from tests.interop.fuzzing import damaged_json
 from tests.interop.test_serialization import Draw
 

@@ -8,6 +8,7 @@ from typing import Any
 from jaxlayers import layers
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import legacy_names, objects
+from jaxlayers.interop.keras.values import as_json, plain
 from jaxlayers.layer import Layer
 
 # The module of the layers that Keras does not have.
@@ -174,7 +175,7 @@ def _written(layer: Any) -> list[str]:
 def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
     kind = objects.kind_of(key)
     if kind is None:
-        return objects.plain(value)
+        return plain(value)
     found = objects.read(kind, value)
     if keras2 and kind == "activation" and found in legacy_names.CHANGED_ACTIVATIONS:
         raise ValueError(f"{found} has another formula in Keras 2 than in Keras 3 and here")
@@ -188,7 +189,7 @@ def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
 
 def _read_exact(key: str, value: Any) -> Any:
     kind = objects.kind_of(key)
-    return objects.plain(value) if kind is None else objects.read(kind, value)
+    return plain(value) if kind is None else objects.read(kind, value)
 
 
 def _keras_form(name: str, value: Any) -> Any:
@@ -204,7 +205,7 @@ def _exact_form(name: str, value: Any) -> Any:
 def _plain_form(name: str, value: Any) -> Any:
     if name == "renorm_clipping" and value is not None:
         return dict(value)
-    return objects.as_json(value)
+    return as_json(value)
 
 
 def _through_json(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxlayers._files import as_path
-from jaxlayers.interop.keras import archive, deserialization, hdf5, weights
+from jaxlayers.interop.keras import archive, hdf5, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
 from jaxlayers.interop.keras.errors import Problems, about
 from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
@@ -53,9 +53,9 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
     with about(path):
         if _is_zip(path):
             members = archive.read_members(path)
-            metadata = deserialization.parse(members.get(archive.METADATA, b"{}"))
+            metadata = serialization.parse(members.get(archive.METADATA, b"{}"))
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
-            read = deserialization.read(deserialization.parse(members[archive.CONFIG]), version)
+            read = serialization.read(serialization.parse(members[archive.CONFIG]), version)
             root, by_name = hdf5.File(members[archive.WEIGHTS]).root, False
         else:
             file = hdf5.File(path.read_bytes())
@@ -66,7 +66,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
                     "load_weights(path, model)"
                 )
             version = (file.root.strings("keras_version") or ["2"])[0]
-            read = deserialization.read(deserialization.parse(texts[0]), version)
+            read = serialization.read(serialization.parse(texts[0]), version)
             weights_group = file.root.children.get("model_weights")
             if weights_group is None:
                 raise ValueError("holds no model_weights")
@@ -121,7 +121,7 @@ def load_weights(
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         by_name = whole is not None or is_keras2(root)
-        read = deserialization.Read(model, tuple(shape), None, [], None)
+        read = serialization.Read(model, tuple(shape), None, [], None)
         return _weights(whole or root, by_name, read)
 
 
@@ -141,7 +141,7 @@ def _is_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _weights(root: hdf5.Node, by_name: bool, read: deserialization.Read) -> tuple[Params, State]:
+def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[Params, State]:
     """Returns params and state of the model, with the values of a file."""
     if read.input_shape is None:
         raise ValueError("holds a model without input shape, which has never been built")
