@@ -67,6 +67,18 @@ CASES = {
         "load_weights: model 'scores' was constructed without input_shape: input_shape must be "
         "the shape of one example, a tuple of integers, got None",
     ),
+    "load_weights input_shape 3": (
+        lambda: keras.load_weights("model.keras", WITHOUT_SHAPE, input_shape=3),
+        ValueError,
+        "load_weights: input_shape must be the shape of one example, a tuple of integers that are "
+        "not negative, or None for any size, got 3",
+    ),
+    "to_config input_shape": (
+        lambda: keras.to_config(WITHOUT_SHAPE, input_shape=(-1,)),
+        ValueError,
+        "to_config: input_shape must be the shape of one example, a tuple of integers that are "
+        "not negative, or None for any size, got (-1,)",
+    ),
     "from_config 3": (
         lambda: keras.from_config(3),
         ValueError,
@@ -131,6 +143,11 @@ CASES = {
         lambda: save(model=Sequential([layers.Activation(lambda x: x)], (4,)), params={}),
         ValueError,
         "activation (Activation): activation: must be one of Keras's names or functions, got <func",
+    ),
+    "save input_shape text": (
+        lambda: save(model=WITHOUT_SHAPE, input_shape="4"),
+        ValueError,
+        "save: input_shape must be the shape of one example",
     ),
     "save input_shape": (
         lambda: save(model=WITHOUT_SHAPE),

@@ -57,7 +57,7 @@ CASES = {
     "a layer is a number": (model(3), "3 is not the config of a layer"),
     "the units are missing": (
         model({"class_name": "Dense", "config": {"name": "d"}}),
-        "d (Dense): ",
+        "d (Dense): units is missing",
     ),
     "many units": (
         model(dense(units=10**12)),

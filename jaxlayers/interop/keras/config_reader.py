@@ -12,7 +12,7 @@ from jaxlayers.layer import Layer
 from jaxlayers.precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
-# What Keras's config cannot express is in an entry of this name beside it, which Keras ignores.
+# The key for what Keras's config cannot express, which Keras ignores.
 EXACT = "jaxlayers"
 
 DEEPEST = 16

@@ -59,7 +59,7 @@ class ConfigWriter:
             exact["in_bfloat16"] = _wrappers(layer)
         if arguments:
             exact["arguments"] = arguments
-        # The whole model has it always, which says that the config is complete.
+        # Always present at the top, where it marks the config as complete.
         return entry | ({EXACT: exact} if exact or not path else {})
 
     def _model(

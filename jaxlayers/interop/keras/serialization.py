@@ -21,6 +21,7 @@ from jaxlayers.interop.keras.config_writer import ConfigWriter
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
 from jaxlayers.interop.keras.errors import Problems, about
 from jaxlayers.interop.keras.layer_config import class_of
+from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer
 from jaxlayers.precision import InBfloat16
 from jaxlayers.sequential import Sequential, snake_case
@@ -150,7 +151,8 @@ def write(
     """
     sequential = sequential_of(model, caller)
     problems = Problems()
-    shape = sequential.input_shape if input_shape is None else tuple(input_shape)
+    given = sequential.input_shape if input_shape is None else input_shape
+    shape = None if given is None else example_shape(given, caller)
     writer = ConfigWriter(problems, dtypes, exact=False)
     entry = writer.entry(model, (), sequential.name, shape, mixed=False)
     problems.refuse(f"{caller}: model {sequential.name!r} has what Keras does not have:")

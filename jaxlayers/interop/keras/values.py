@@ -1,6 +1,7 @@
 """Plain values in configs: numbers, strings and lists."""
 
 import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,28 @@ from jaxlayers._text import short_repr
 
 # Larger integers are not sizes of anything, and overflow where they are multiplied.
 _LARGEST = 2**31
+
+
+def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
+    """Returns the argument `input_shape` of a function as a tuple.
+
+    Args:
+        input_shape: what the function was called with.
+        caller: the name of the function, for the error message.
+
+    Raises:
+        ValueError: not a sequence of integers that are not negative, or `None`.
+    """
+    try:
+        shape = tuple(None if d is None else operator.index(d) for d in input_shape)
+        if all(d is None or d >= 0 for d in shape):
+            return shape
+    except TypeError:
+        pass
+    raise ValueError(
+        f"{caller}: input_shape must be the shape of one example, a tuple of integers that are "
+        f"not negative, or None for any size, got {short_repr(input_shape)}"
+    )
 
 
 def plain(value: Any) -> Any:
