@@ -9,6 +9,7 @@ import pytest
 
 from jaxlayers.interop.keras import from_config, serialize
 from jaxlayers.interop.keras.serialization import parse
+from jaxlayers.interop.keras.weights import abstract_init
 from tests.interop.fuzzing import damaged_json
 from tests.interop.test_serialization import Draw
 
@@ -158,6 +159,16 @@ def test_a_model_of_huge_arrays_costs_nothing_before_init() -> None:
     shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, size, size]}}
     begin = time.process_time()
     assert from_config(model(shape, dense(units=size))).output_shape() == (size, size)
+    assert time.process_time() - begin < 1
+
+
+def test_the_shapes_of_huge_weights_are_computed_without_an_initializer() -> None:
+    stft = {"class_name": "STFT", "config": {"window": "hann"}}
+    shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, 2**15, 2**15]}}
+    window = dense(kernel_initializer=stft, units=2**15)
+    begin = time.process_time()
+    params, state = abstract_init(from_config(model(shape, window)), (2**15, 2**15))
+    assert params["dense"]["kernel"].shape == (2**15, 2**15) and state == {}
     assert time.process_time() - begin < 1
 
 
