@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from jaxlayers._text import short_repr
+
 
 @contextmanager
 def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -62,6 +64,7 @@ def as_path(path: object, caller: str) -> Path:
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(
-            f"{caller}: path must be a str or an os.PathLike, got {path!r} ({type(path).__name__})"
+            f"{caller}: path must be a str or an os.PathLike, got {short_repr(path)} "
+            f"({type(path).__name__})"
         )
     return Path(path)

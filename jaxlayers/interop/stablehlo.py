@@ -14,6 +14,7 @@ from jax import Array
 from jax import export as jax_export
 
 from jaxlayers._files import as_path, write_atomically
+from jaxlayers._text import short_repr
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.arguments import as_tuple, example_shape
 
@@ -89,7 +90,7 @@ def export(
         if not isinstance(tree, Mapping):
             raise TypeError(
                 f"export: {name} must be a dictionary, as returned by init, "
-                f"got {tree!r} ({type(tree).__name__})"
+                f"got {short_repr(tree)} ({type(tree).__name__})"
             )
     # As NumPy arrays, so that their placement on devices does not matter.
     params, state = jax.device_get((params, state))
@@ -230,7 +231,8 @@ def _checked_platforms(platforms: Sequence[str]) -> tuple[str, ...]:
 def _input_shape(model: Layer, given: Sequence[int] | None) -> tuple[int, ...]:
     if not isinstance(model, Layer):
         raise TypeError(
-            f"export: model must be a jaxlayers.Layer, got {model!r} ({type(model).__name__})"
+            f"export: model must be a jaxlayers.Layer, got {short_repr(model)} "
+            f"({type(model).__name__})"
         )
     shape = getattr(model, "input_shape", None) if given is None else given
     if shape is None:

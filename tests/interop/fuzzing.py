@@ -6,6 +6,7 @@ of JSON: how many were refused, how many were loaded all the same (a changed wei
 told from a trained one), the slowest, by how much the memory grew, and what went wrong.
 """
 
+import copy
 import io
 import json
 import random
@@ -97,7 +98,7 @@ def damaged_json(rng: random.Random, text: bytes) -> bytes:
         node, key = rng.choice(places)
         match rng.randrange(4):
             case 0 | 1:
-                node[key] = rng.choice(STRANGE)
+                node[key] = copy.deepcopy(rng.choice(STRANGE))
             case 2:
                 del node[key]
             case 3:

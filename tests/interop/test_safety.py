@@ -7,11 +7,13 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
 import h5py
 import jax
+import keras
 import numpy as np
 import pytest
 
@@ -94,6 +96,22 @@ def test_code_is_never_run_and_its_layer_is_named(whole, tmp_path):
     assert "trick (Lambda): holds code, which is never run" in said
     assert "config that is not JSON" in refusal(load, rewrite(whole, {"config.json": pickled}))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_lambda_as_an_activation_is_code_and_its_layer_is_named(tmp_path):
+    theirs = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(2, activation=lambda x: x * 2, name="doubled"),
+            keras.layers.Dense(2, activation=keras.layers.ReLU(), name="rectified"),
+        ]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's own about lambdas
+        theirs.save(tmp_path / "theirs.keras")
+    said = refusal(load, tmp_path / "theirs.keras")
+    assert "doubled (Dense): activation: holds code (a lambda or a Lambda layer), which is" in said
+    assert "rectified (Dense): activation: must be the name of one of Keras's activations" in said
 
 
 def test_all_that_is_not_supported_is_in_one_error():
@@ -197,7 +215,7 @@ def test_weights_that_do_not_fit_are_all_named(whole):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda f: f.__setitem__(KERNEL, h5py.SoftLink("/layers")), "a link to elsewhere"),
+        (lambda f: f.__setitem__(KERNEL, h5py.SoftLink("/layers")), "a soft link"),
         (lambda f: f.__setitem__(KERNEL, h5py.ExternalLink("/etc/passwd", "/")), "has links"),
         (
             lambda f: f.create_dataset(
@@ -207,13 +225,13 @@ def test_weights_that_do_not_fit_are_all_named(whole):
         ),
         (
             lambda f: f.create_virtual_dataset(KERNEL, h5py.VirtualLayout((3, 3, 2, 3), "f4")),
-            "in chunks",
+            "chunked",
         ),
         (
             lambda f: f.create_dataset(KERNEL, (3, 3, 2, 3), "f4", compression="gzip"),
             "compressed",
         ),
-        (lambda f: f.create_dataset(KERNEL, (3, 3, 2, 3), "f4", chunks=True), "in chunks"),
+        (lambda f: f.create_dataset(KERNEL, (3, 3, 2, 3), "f4", chunks=True), "chunked"),
         (lambda f: f.create_dataset(KERNEL, (3, 3, 2, 3), "f4"), "damaged"),  # never written
         (lambda f: f.create_dataset(KERNEL, (3, 3, 2, 3), h5py.string_dtype()), "type"),
         (lambda f: f.create_dataset(KERNEL, data=np.zeros((3, 3, 2, 3), ">f4")), "type"),

@@ -4,10 +4,14 @@ A file is untrusted data: no code in it runs, and nothing is allocated before it
 valid. See docs/keras.md for what is supported.
 """
 
-from jaxlayers.interop.keras.deserialization import from_config
 from jaxlayers.interop.keras.loading import load, load_weights
 from jaxlayers.interop.keras.saving import save
-from jaxlayers.interop.keras.serialization import NotSerializableError, serialize, to_config
+from jaxlayers.interop.keras.serialization import (
+    NotSerializableError,
+    from_config,
+    serialize,
+    to_config,
+)
 
 __all__ = [
     "NotSerializableError",

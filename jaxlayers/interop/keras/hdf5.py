@@ -1,14 +1,12 @@
-"""Reads the part of HDF5 that Keras writes, from bytes, in bounded time and memory.
+"""A reader of the subset of HDF5 that Keras writes, in bounded time and memory.
 
-HDF5's own C library goes into endless loops on damaged files, and a loop in C cannot be
-interrupted; so it is not used for reading. What Keras writes is a small part of the format:
-groups in symbol tables, arrays that lie in one piece or in their header, attributes that are
-strings. Anything else is refused: compressed or chunked arrays, links other than hard ones,
-arrays in other files, user-defined types.
+The HDF5 C library has infinite loops on damaged files, and a loop in C cannot be interrupted, so
+it is not used for reading. Keras writes a small subset of the format: groups in symbol tables,
+contiguous and compact arrays, string attributes. Anything else is refused: compressed and chunked
+arrays, soft and external links, external storage, user-defined types.
 
-Each byte that is looked at is charged to a budget of a few times the length of the file. So an
-array's bytes are in the file or it is not read, and structures that refer to themselves come to
-an end.
+Each byte that is read counts towards a budget of a few times the size of the file. So an array is
+not allocated unless its bytes are in the file, and cyclic structures end in an error.
 
 Reference:
     HDF5 File Format Specification, version 3.0,
@@ -30,7 +28,7 @@ from jaxlayers.interop.keras import hdf5_messages as messages
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _UNDEFINED = 2**64 - 1
 
-# Messages of an object's header, by the numbers that the format gives them.
+# The numbers of the messages in an object header.
 _DATASPACE, _DATATYPE, _EXTERNAL_FILES, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
 _LINK, _LINK_INFO, _ATTRIBUTE, _CONTINUATION, _SYMBOL_TABLE = 0x06, 0x02, 0x0C, 0x10, 0x11
 _ATTRIBUTE_INFO = 0x15
@@ -43,8 +41,8 @@ class File:
         data: all bytes of the file.
 
     Raises:
-        ValueError: no HDF5 file, a truncated or damaged one, or one of a kind that Keras does not
-            write; so do all methods of what it holds.
+        ValueError: no HDF5 file, a damaged one, or one with features that Keras does not use. So
+            do the methods of its nodes.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -58,29 +56,29 @@ class File:
         self.root = Node(self, self._root_address(), "/")
 
     def take(self, offset: int, size: int) -> bytes:
-        """Returns bytes of the file, all of which must be there."""
+        """Returns bytes of the file."""
         return bytes(self.view(offset, size))
 
     def view(self, offset: int, size: int) -> memoryview:
-        """Returns the same without a copy."""
+        """Returns bytes of the file without a copy."""
         self._budget -= size + 16
         if offset < 0 or size < 0 or offset + size > len(self._data):
             raise ValueError("is truncated or damaged: it refers to bytes beyond its end")
         if self._budget < 0:
-            raise ValueError("is damaged: it refers to the same bytes again and again")
+            raise ValueError("is damaged: it refers to the same bytes repeatedly")
         return memoryview(self._data)[offset : offset + size]
 
     def unpack(self, form: str, offset: int) -> tuple[Any, ...]:
-        """Returns little-endian numbers of the file, as `struct` calls them."""
+        """Returns little-endian numbers of the file, in a format of `struct`."""
         return struct.unpack(f"<{form}", self.take(offset, struct.calcsize(f"<{form}")))
 
     def expect(self, signature: bytes, offset: int) -> None:
-        """Refuses a structure that does not begin with its signature."""
+        """Refuses a structure without its signature."""
         if self.take(offset, len(signature)) != signature:
-            raise ValueError(f"is damaged: there should be {signature.decode()} at {offset}")
+            raise ValueError(f"is damaged: {signature.decode()} is missing at offset {offset}")
 
     def heap_object(self, address: int, index: int) -> bytes:
-        """Returns an object of a global heap, which holds strings of any length."""
+        """Returns an object of a global heap, which holds variable-length strings."""
         if address not in self._heaps:
             self._heaps[address] = dict(self._heap_objects(address))
         if index not in self._heaps[address]:
@@ -93,7 +91,7 @@ class File:
         offset, end = address + 16, min(address + size, len(self._data))
         while offset + 16 <= end:
             index, length = self.unpack("H6xQ", offset)
-            if index == 0:  # the free space, which comes last
+            if index == 0:  # the free space, which is last
                 return
             yield index, (offset + 16, length)
             offset += 16 + messages.padded(length)
@@ -124,7 +122,7 @@ class Node:
 
     @cached_property
     def children(self) -> dict[str, "Node"]:
-        """The members of a group by name; none where this is an array."""
+        """The members of a group by name; none for an array."""
         tables = self._messages(_SYMBOL_TABLE)
         if not tables:
             return {}
@@ -143,15 +141,15 @@ class Node:
 
     @property
     def is_array(self) -> bool:
-        """Whether this holds numbers."""
+        """Whether this is an array."""
         return bool(self._messages(_LAYOUT))
 
     @cached_property
     def array(self) -> "Stored":
-        """What is stored of an array, none of whose numbers has been read."""
+        """The shape, the dtype and the location of an array; its values are not read."""
         for kind, what in {_FILTERS: "compressed", _EXTERNAL_FILES: "in other files"}.items():
             if self._messages(kind):
-                raise ValueError(f"{self.path}: arrays that lie {what} are not read")
+                raise ValueError(f"{self.path}: arrays that are {what} are not supported")
         dtype = messages.dtype_of(self._one(_DATATYPE))
         if dtype == messages.OPAQUE_PAIR and self.strings("dtype") == ["bfloat16"]:
             dtype = jnp.dtype(jnp.bfloat16)
@@ -159,21 +157,21 @@ class Node:
         return Stored(self._file, self.path, shape, dtype, self._one(_LAYOUT))
 
     def strings(self, name: str) -> list[str] | None:
-        """Returns the strings of an attribute, one or many; `None` where there is no such.
+        """Returns the strings of an attribute; `None` if there is no such attribute.
 
-        An empty list is stored as one of numbers; it comes as it is.
+        h5py stores an empty list as one of numbers, which is returned as an empty list.
         """
         found = self._attributes.get(name)
         return None if found is None else messages.strings(self._file.heap_object, *found)
 
     @cached_property
     def _attributes(self) -> dict[str, tuple[bytes, bytes, bytes]]:
-        """The type, the shape and the content of each attribute by its name."""
+        """The type, the shape and the content of each attribute by name."""
         return dict(map(messages.attribute, self._messages(_ATTRIBUTE)))
 
     @cached_property
     def _header(self) -> list[tuple[int, bytes]]:
-        """The kind and the content of each message in the header of the object."""
+        """The kind and the content of each message in the object header."""
         version, count, size = self._file.unpack("BxH4xI", self.address)
         if version != 1:
             raise ValueError(f"{self.path}: is damaged, or of a version that Keras does not write")
@@ -192,7 +190,7 @@ class Node:
                 if kind == _CONTINUATION:
                     address, more = struct.unpack("<QQ", messages.exactly(content, 16))
                     if address in seen:
-                        raise ValueError(f"{self.path}: is damaged: its header has no end")
+                        raise ValueError(f"{self.path}: is damaged: its header is cyclic")
                     seen.add(address)
                     blocks.append((address, more))
                 found.append((kind, content))
@@ -205,7 +203,7 @@ class Node:
     def _one(self, kind: int) -> bytes:
         found = self._messages(kind)
         if len(found) != 1:
-            raise ValueError(f"{self.path}: is damaged, or no array")
+            raise ValueError(f"{self.path}: is damaged, or not an array")
         return found[0]
 
     def _symbols(
@@ -218,7 +216,7 @@ class Node:
         self._file.expect(b"TREE", tree)
         kind, level, used = self._file.unpack("BBH", tree + 4)
         if kind != 0 or level > 16:
-            raise ValueError(f"{self.path}: is damaged: it is no tree of names")
+            raise ValueError(f"{self.path}: is damaged: not a B-tree of names")
         for position in range(used):
             (child,) = self._file.unpack("Q", tree + 32 + 16 * position)
             if level > 0:
@@ -237,17 +235,17 @@ class Node:
             text = self._file.take(start + at, min(size - at, 1024)).partition(b"\0")[0]
             name = messages.text(text)
             if kind == 2 or header == _UNDEFINED:
-                raise ValueError(f"{self.path}: {name!r} is a link to elsewhere, which is not read")
+                raise ValueError(f"{self.path}: {name!r} is a soft link, which is not supported")
             yield name, header
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: what it is, and where.
+    """An array in a file.
 
     Attributes:
-        shape: as the file says; not yet known to be there.
-        dtype: a type of NumPy; `V` or `S` or integer where it is none of floats.
+        shape: as the file declares; the bytes may be missing.
+        dtype: a float dtype, or another one for arrays that are not weights.
     """
 
     file: File
@@ -257,17 +255,17 @@ class Stored:
     layout: bytes
 
     def read(self) -> np.ndarray:
-        """Returns the numbers, an array over the bytes of the file that cannot be written to.
+        """Returns the values, a read-only array that shares the bytes of the file.
 
         Raises:
-            ValueError: the bytes are not in the file, or lie in chunks.
+            ValueError: the bytes are not in the file, or the array is chunked.
         """
         size = math.prod(self.shape) * self.dtype.itemsize
         version, kind = struct.unpack_from("<BB", messages.exactly(self.layout[:2], 2))
         if version not in (3, 4) or kind not in (0, 1):
             raise ValueError(
-                f"{self.path}: arrays in chunks, compressed or not, are not read; Keras writes "
-                "none. Copy it with h5py without chunks and compression"
+                f"{self.path}: chunked arrays, compressed or not, are not supported, and Keras "
+                "writes none. Copy it with h5py without chunks and compression"
             )
         if kind == 0:
             (stored,) = struct.unpack("<H", messages.exactly(self.layout[2:4], 2))

@@ -1,4 +1,4 @@
-"""What the messages in the headers of HDF5 objects say: types, shapes, attributes.
+"""The messages in the headers of HDF5 objects: types, shapes, attributes.
 
 Reference:
     HDF5 File Format Specification, version 3.0, section IV.A.2,
@@ -12,39 +12,39 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 
-# Bits, place and width of exponent and mantissa, and bias of the exponent.
+# By size, position and width of exponent and mantissa, and bias of the exponent.
 _FLOATS = {
     (2, 10, 5, 0, 10, 15): np.dtype("<f2"),
     (2, 7, 8, 0, 7, 127): jnp.dtype(jnp.bfloat16),
     (4, 23, 8, 0, 23, 127): np.dtype("<f4"),
     (8, 52, 11, 0, 52, 1023): np.dtype("<f8"),
 }
-# Keras writes bfloat16 as two bytes without a meaning, and an attribute that says what they are.
+# Keras writes bfloat16 as two opaque bytes, with an attribute that names the dtype.
 OPAQUE_PAIR = np.dtype("V2")
 
 
 def padded(size: int) -> int:
-    """Returns a size with what fills it up to a multiple of eight."""
+    """Returns a size rounded up to a multiple of eight."""
     return (size + 7) // 8 * 8
 
 
 def exactly(content: bytes, size: int) -> bytes:
-    """Returns the first `size` bytes, all of which must be there."""
+    """Returns the first `size` bytes, after checking that they exist."""
     if len(content) < size:
         raise ValueError("is truncated or damaged: a header ends early")
     return content[:size]
 
 
 def text(content: bytes) -> str:
-    """Returns the text that bytes are."""
+    """Returns bytes as text."""
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"is damaged: {content[:40]!r} is no text") from None
+        raise ValueError(f"is damaged: {content[:40]!r} is not UTF-8 text") from None
 
 
 def shape_of(message: bytes) -> tuple[int, ...]:
-    """Returns the shape that a message tells."""
+    """Returns the shape in a dataspace message."""
     version, rank, _, kind = struct.unpack("<BBBB", exactly(message, 4))
     if version not in (1, 2) or rank > 32 or (version == 2 and kind == 2):
         raise ValueError("is damaged: an array has no shape")
@@ -53,7 +53,7 @@ def shape_of(message: bytes) -> tuple[int, ...]:
 
 
 def dtype_of(message: bytes) -> np.dtype:
-    """Returns the type of numbers or strings of one length; others are refused."""
+    """Returns the dtype of numbers or fixed-length strings; others are refused."""
     head, bits, _, _, size = struct.unpack("<BBBBI", exactly(message, 8))
     kind, properties = head & 15, message[8:]
     if kind == 0 and size in (1, 2, 4, 8) and not bits & 1:
@@ -90,16 +90,16 @@ def strings(
     """Returns the strings of an attribute.
 
     Args:
-        heap_object: returns an object of a heap, by the address of that and its number in it.
-        kind: the message with the type.
-        shape: the message with the shape.
+        heap_object: returns an object of a heap, by the address of the heap and its index.
+        kind: the datatype message.
+        shape: the dataspace message.
         data: the content.
     """
     count = math.prod(shape_of(shape))
-    if kind[:1] and kind[0] & 15 == 9:  # strings of any length, in the heap
+    if kind[:1] and kind[0] & 15 == 9:  # variable-length strings, in the heap
         records = exactly(data, 16 * count)
         found = [struct.unpack_from("<IQI", records, 16 * at) for at in range(count)]
-        # A string of length 0 has no place in the heap.
+        # A string of length 0 is not in the heap.
         return [
             text(heap_object(address, index)[:length]) if length else ""
             for length, address, index in found

@@ -8,6 +8,7 @@ from typing import Any
 from jaxlayers import layers
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import legacy_names, objects
+from jaxlayers.interop.keras.values import as_json, plain
 from jaxlayers.layer import Layer
 
 # The module of the layers that Keras does not have.
@@ -71,37 +72,18 @@ def read_layer(
     Returns:
         The layer; `None` after a problem.
     """
-    arguments: dict[str, Any] = {}
-    complete = True
-    fields = {field.name for field in dataclasses.fields(cls) if field.init}
-    modern = legacy_names.modern_arguments(cls.__name__, dict(config))
-    for key, value in modern.items():
-        if key in _OF_EVERY_LAYER or key in _IGNORED.get(cls.__name__, ()):
-            continue
+    wrong: list[str] = []
+    arguments = _keras_arguments(cls, config, keras2, wrong) | _exact_arguments(cls, exact, wrong)
+    wrong = wrong or [f"{name} is missing" for name in _required(cls) if name not in arguments]
+    if not wrong:
         try:
-            if key in fields:
-                arguments[key] = _read_argument(cls, key, value, keras2)
-            elif value is not None:
-                raise ValueError(f"{short_repr(value)} is not supported")
-        except (ValueError, TypeError) as error:
-            report(f"{key}={error}" if key not in fields else f"{key}: {error}")
-            complete = False
-    for key, value in exact.items():
-        try:
-            if key not in fields:
-                raise ValueError(f"{cls.__name__} has no such argument")
-            arguments[key] = _read_exact(key, value)
-        except (ValueError, TypeError) as error:
-            report(f"{key}: {error}")
-            complete = False
-    if not complete:
-        return None
-    try:
-        layer: Layer = cls(**arguments)
-    except (ValueError, TypeError, OverflowError) as error:
-        report(str(error).removeprefix(f"{cls.__name__}: "))
-        return None
-    return layer
+            layer: Layer = cls(**arguments)
+            return layer
+        except (ValueError, TypeError, OverflowError) as error:
+            wrong.append(str(error).removeprefix(f"{cls.__name__}: "))
+    for what in wrong:
+        report(what)
+    return None
 
 
 def write_layer(layer: Any, report: Callable[[str], None]) -> dict[str, Any]:
@@ -133,48 +115,74 @@ def write_layer_exactly(
         The arguments in Keras's form, and those that this form does not give exactly, in the
         form of `write_exact`. An argument that has no form in Keras is only in the first.
     """
-    config: dict[str, Any] = {}
     exact: dict[str, Any] = {}
-    fields = [field.name for field in dataclasses.fields(layer) if field.init]
-    complete = True
-    for name in fields:
-        value = getattr(layer, name)
+    for name in _arguments(layer):
         try:
-            exact[name] = _through_json(_exact_form(name, value))
-            if name in _written(layer):
-                try:
-                    config[name] = _through_json(_keras_form(name, value))
-                except ValueError:
-                    config[name] = exact[name]
+            exact[name] = _through_json(_exact_form(name, getattr(layer, name)))
         except (ValueError, TypeError) as error:
             report(f"{name}: {error}")
-            complete = False
-    if not complete:
-        return config, {}
-    cls = type(layer)
-    made = read_layer(cls, config, {}, lambda _: None)
-    exact = {name: exact[name] for name in fields if made is None or not _same(layer, made, name)}
-    if exact:
-        made = read_layer(cls, config, exact, report)
-        for name in exact:
-            if made is not None and not _same(layer, made, name):
-                report(f"{name}: a config cannot hold {short_repr(getattr(layer, name))}")
+    if len(exact) < len(_arguments(layer)):
+        return {}, {}
+    config = {name: exact[name] for name in _written(layer)} | write_layer(layer, _ignore)
+    made = read_layer(type(layer), config, {}, _ignore)
+    exact = {name: form for name, form in exact.items() if not _same(layer, made, name)}
+    made = read_layer(type(layer), config, exact, report)
+    for name in exact:
+        if made is not None and not _same(layer, made, name):
+            report(f"{name}: a config cannot hold {short_repr(getattr(layer, name))}")
     return config, exact
+
+
+def _keras_arguments(
+    cls: Any, config: Mapping[str, Any], keras2: bool, wrong: list[str]
+) -> dict[str, Any]:
+    """Returns the arguments in Keras's form; appends the problems to `wrong`."""
+    arguments = {}
+    for key, value in legacy_names.modern_arguments(cls.__name__, dict(config)).items():
+        if key in _OF_EVERY_LAYER or key in _IGNORED.get(cls.__name__, ()):
+            continue
+        if key in _arguments(cls):
+            try:
+                arguments[key] = _read_argument(cls, key, value, keras2)
+            except (ValueError, TypeError) as error:
+                wrong.append(f"{key}: {error}")
+        elif value is not None:
+            wrong.append(f"{key}={short_repr(value)} is not supported")
+    return arguments
+
+
+def _exact_arguments(cls: Any, exact: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
+    """Returns the arguments in exact form; appends the problems to `wrong`."""
+    arguments = {}
+    for key, value in exact.items():
+        if key not in _arguments(cls):
+            wrong.append(f"{cls.__name__} has no argument {key}")
+            continue
+        try:
+            arguments[key] = _read_exact(key, value)
+        except (ValueError, TypeError) as error:
+            wrong.append(f"{key}: {error}")
+    return arguments
+
+
+def _arguments(cls: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls) if field.init]
+
+
+def _required(cls: Any) -> list[str]:
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    return [name for name in _arguments(cls) if fields[name].default is dataclasses.MISSING]
 
 
 def _written(layer: Any) -> list[str]:
     """Returns the names of the arguments that Keras's form has."""
-    return [
-        field.name
-        for field in dataclasses.fields(layer)
-        if field.init and (field.name not in _NEWER or layer.renorm)
-    ]
+    return [name for name in _arguments(layer) if name not in _NEWER or layer.renorm]
 
 
 def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
     kind = objects.kind_of(key)
     if kind is None:
-        return objects.plain(value)
+        return plain(value)
     found = objects.read(kind, value)
     if keras2 and kind == "activation" and found in legacy_names.CHANGED_ACTIVATIONS:
         raise ValueError(f"{found} has another formula in Keras 2 than in Keras 3 and here")
@@ -188,7 +196,7 @@ def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
 
 def _read_exact(key: str, value: Any) -> Any:
     kind = objects.kind_of(key)
-    return objects.plain(value) if kind is None else objects.read(kind, value)
+    return plain(value) if kind is None else objects.read(kind, value)
 
 
 def _keras_form(name: str, value: Any) -> Any:
@@ -204,7 +212,7 @@ def _exact_form(name: str, value: Any) -> Any:
 def _plain_form(name: str, value: Any) -> Any:
     if name == "renorm_clipping" and value is not None:
         return dict(value)
-    return objects.as_json(value)
+    return as_json(value)
 
 
 def _through_json(value: Any) -> Any:
@@ -216,8 +224,12 @@ def _through_json(value: Any) -> Any:
         ) from None
 
 
+def _ignore(what: str) -> None:
+    """Does nothing with a problem."""
+
+
 def _same(layer: Any, other: Any, name: str) -> bool:
     try:
         return bool(getattr(layer, name) == getattr(other, name))
-    except Exception:  # arrays compare to arrays
+    except Exception:  # no other layer, or arrays, which compare to arrays
         return False

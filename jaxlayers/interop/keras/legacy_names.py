@@ -3,7 +3,7 @@
 from typing import Any
 
 from jaxlayers._text import short_repr
-from jaxlayers.interop.keras.objects import plain
+from jaxlayers.interop.keras.values import plain
 
 CLASSES = {
     "AvgPool2D": "AveragePooling2D",

@@ -9,11 +9,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxlayers._files import as_path
-from jaxlayers.interop.keras import archive, deserialization, hdf5, weights
+from jaxlayers.interop.keras import archive, hdf5, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
 from jaxlayers.interop.keras.errors import Problems, about
 from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
 from jaxlayers.interop.keras.keras3_weights import read_keras3_weights
+from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.sequential import Sequential
 
@@ -27,7 +28,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
     with `trainable=False` are read like all others, with a warning that names them.
 
     Args:
-        path: a `.keras` archive, or a whole model in `.h5`.
+        path: a `.keras` archive, or an `.h5` file with a model.
 
     Returns:
         The model, its params and its state: a `Sequential`, in `InBfloat16` for the dtype policy
@@ -53,9 +54,9 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
     with about(path):
         if _is_zip(path):
             members = archive.read_members(path)
-            metadata = deserialization.parse(members.get(archive.METADATA, b"{}"))
+            metadata = serialization.parse(members.get(archive.METADATA, b"{}"))
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
-            read = deserialization.read(deserialization.parse(members[archive.CONFIG]), version)
+            read = serialization.read(serialization.parse(members[archive.CONFIG]), version)
             root, by_name = hdf5.File(members[archive.WEIGHTS]).root, False
         else:
             file = hdf5.File(path.read_bytes())
@@ -66,7 +67,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
                     "load_weights(path, model)"
                 )
             version = (file.root.strings("keras_version") or ["2"])[0]
-            read = deserialization.read(deserialization.parse(texts[0]), version)
+            read = serialization.read(serialization.parse(texts[0]), version)
             weights_group = file.root.children.get("model_weights")
             if weights_group is None:
                 raise ValueError("holds no model_weights")
@@ -90,8 +91,8 @@ def load_weights(
     """Reads the weights of a model from a file of Keras.
 
     Args:
-        path: a `.weights.h5` of Keras 3, an `.h5` of weights or of a whole model of Keras 2, or a
-            `.keras` archive.
+        path: a `.weights.h5` file of Keras 3, an `.h5` file of Keras 2 with weights or a model,
+            or a `.keras` archive.
         model: a `Sequential` with the layers of these weights, or one in `InBfloat16`. The names
             of the layers matter only if there are inner models.
         input_shape: shape of one example; required if the model was constructed without.
@@ -106,12 +107,13 @@ def load_weights(
         TypeError: the model is no `Sequential`, or `path` is no path.
     """
     sequential = sequential_of(model, "load_weights")
-    shape = sequential.input_shape if input_shape is None else tuple(input_shape)
-    if shape is None:
+    given = sequential.input_shape if input_shape is None else input_shape
+    if given is None:
         raise ValueError(
             f"load_weights: model {sequential.name!r} was constructed without input_shape: "
             "input_shape must be the shape of one example, a tuple of integers, got None"
         )
+    shape = example_shape(given, "load_weights")
     path = _existing(path, "load_weights")
     with about(path):
         if _is_zip(path):
@@ -121,7 +123,7 @@ def load_weights(
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         by_name = whole is not None or is_keras2(root)
-        read = deserialization.Read(model, tuple(shape), None, [], None)
+        read = serialization.Read(model, shape, None, [], None)
         return _weights(whole or root, by_name, read)
 
 
@@ -141,7 +143,7 @@ def _is_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _weights(root: hdf5.Node, by_name: bool, read: deserialization.Read) -> tuple[Params, State]:
+def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[Params, State]:
     """Returns params and state of the model, with the values of a file."""
     if read.input_shape is None:
         raise ValueError("holds a model without input shape, which has never been built")

@@ -7,15 +7,14 @@ and `jax.nn`, and classes instead of instances. Anything else is code, which no 
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers._text import short_repr
+from jaxlayers.interop.keras.values import as_json, is_number, plain
 
 # By the suffix of the argument: the module here, and the module in Keras's config.
 KINDS: dict[str, tuple[Any, str]] = {
@@ -45,9 +44,6 @@ FUNCTIONS: dict[str, dict[str, Mapping[str, Any]]] = {
 # Keras's arguments without a counterpart: the key takes the place of a seed, and the dtype is
 # that of the weight.
 _IGNORED = ("seed", "dtype")
-
-# Larger integers are not sizes of anything, and overflow where they are multiplied.
-_LARGEST = 2**31
 
 _CODE = ("__lambda__", "Lambda")
 
@@ -80,7 +76,8 @@ def read(kind: str, value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         class_name, name = value.get("class_name"), value.get("config")
-        if class_name in _CODE:
+        # Layers of Keras 3 write the code of a lambda activation without a class name.
+        if class_name in _CODE or (class_name is None and "value" in value):
             raise ValueError("holds code (a lambda or a Lambda layer), which is never run")
         named = _tables(kind, class_name).get(str(value.get("module")), {})
         if isinstance(name, str) and name in named:
@@ -179,34 +176,6 @@ def is_keras(value: Mapping[str, Any]) -> bool:
     return own and registered in (None, "function", value.get("class_name"), value.get("config"))
 
 
-def plain(value: Any) -> Any:
-    """Returns a value of a config with lists as tuples, after checking that it is only data.
-
-    Raises:
-        ValueError: an object, or a number that is not finite or too large.
-    """
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int | float):
-        if not _is_number(value):
-            raise ValueError(
-                f"must be a finite number, an integer below 2**31, got {short_repr(value)}"
-            )
-        return value
-    if isinstance(value, list | tuple):
-        return tuple(map(plain, value))
-    if isinstance(value, Mapping):
-        return _wrapped(value)
-    raise ValueError(f"{short_repr(value)} is not a value of a config")
-
-
-def as_json(value: Any) -> Any:
-    """Returns a value for JSON: tuples as lists, NumPy's numbers and arrays as Python's."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return list(map(as_json, value)) if isinstance(value, tuple | list) else value
-
-
 def _tables(kind: str, class_name: Any) -> Mapping[str, Mapping[str, Any]]:
     """Returns what a config may name by `class_name` "function" or "class", by module."""
     if class_name == "function":
@@ -232,7 +201,7 @@ def _instance(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
                     f"{', '.join(fields) or 'none'}"
                 )
             del given[key]
-        elif isinstance(fields[key].default, float) and not _is_number(argument):
+        elif isinstance(fields[key].default, float) and not is_number(argument):
             raise TypeError(
                 f"{kind[1:]} {name}: {key} must be a number, got {short_repr(argument)}"
             )
@@ -270,22 +239,3 @@ def _written_activation(value: Any) -> str:
         f"must be one of Keras's names or functions, got {short_repr(value)}, whose code a config "
         "cannot hold"
     )
-
-
-def _wrapped(value: Mapping[str, Any]) -> Any:
-    """Returns the values that Keras 2 wrapped for JSON: NumPy numbers, tuples and shapes."""
-    if value.get("type") == "ndarray":
-        return plain(value.get("value"))
-    if value.get("class_name") in ("__tuple__", "TensorShape"):
-        return plain(value.get("items"))
-    if value.get("class_name") == "__numpy__" and isinstance(value.get("config"), Mapping):
-        return plain(value["config"].get("value"))
-    if "class_name" in value:
-        raise ValueError(f"{short_repr(value)} is an object of a kind that is not supported here")
-    return {str(key): plain(item) for key, item in value.items()}
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) < _LARGEST if isinstance(value, int) else math.isfinite(value)

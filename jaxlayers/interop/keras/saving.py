@@ -10,10 +10,12 @@ import jax
 import numpy as np
 
 from jaxlayers._files import as_path
+from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import archive, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import sequential_of
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.keras3_weights import group_paths
+from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.interop.keras.weights import Weight
 from jaxlayers.layer import Layer, Params, State
 
@@ -50,12 +52,12 @@ def save(
     if path.suffix != ".keras":
         raise ValueError(f"save: path must end in .keras, or Keras will not open it, got {path}")
     given = sequential_of(model, "save").input_shape if input_shape is None else input_shape
-    shape: Any = None if given is None else tuple(given)
+    shape = None if given is None else example_shape(given, "save")
     for name, tree in (("params", params), ("state", state)):
         if not isinstance(tree, Mapping):
             raise TypeError(
                 f"save: {name} must be a dictionary, as returned by init, "
-                f"got {tree!r} ({type(tree).__name__})"
+                f"got {short_repr(tree)} ({type(tree).__name__})"
             )
     config = serialization.write(model, _dtypes(model, params, state), shape, "save")
     if shape is None:

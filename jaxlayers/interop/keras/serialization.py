@@ -1,21 +1,27 @@
-"""From a model to its config."""
+"""Configs of models: Keras's own, and complete ones that hold any model of this library."""
 
+import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from jaxlayers._text import short_repr
-from jaxlayers.interop.keras import dtype_policies
-from jaxlayers.interop.keras.deserialization import EXACT, Path, from_config
-from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.layer_config import (
-    OWN_MODULE,
-    keras_classes,
-    own_classes,
-    write_layer,
-    write_layer_exactly,
+from jaxlayers.interop.keras import dtype_policies, graph
+from jaxlayers.interop.keras.config_reader import (
+    DEEPEST,
+    EXACT,
+    ConfigReader,
+    Entry,
+    InputShape,
+    Path,
+    is_model,
 )
+from jaxlayers.interop.keras.config_writer import ConfigWriter
+from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
+from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.layer_config import class_of
+from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer
 from jaxlayers.precision import InBfloat16
 from jaxlayers.sequential import Sequential, snake_case
@@ -84,10 +90,10 @@ def serialize(model: Layer) -> dict[str, Any]:
         )
     problems = Problems()
     inside = unwrapped(model)
-    is_model = isinstance(inside, Sequential)
-    called = inside.name if is_model else snake_case(type(inside).__name__)
-    writer = _Writer(problems, {}, exact=True)
-    shape = inside.input_shape if is_model else None
+    sequential = isinstance(inside, Sequential)
+    called = inside.name if sequential else snake_case(type(inside).__name__)
+    writer = ConfigWriter(problems, {}, exact=True)
+    shape = inside.input_shape if sequential else None
     entry = writer.entry(model, (), called, shape, mixed=False)
     title = f"serialize: {called} has what a config cannot hold:"
     problems.refuse(title, NotSerializableError)
@@ -98,6 +104,35 @@ def serialize(model: Layer) -> dict[str, Any]:
     if not same:
         raise NotSerializableError(f"{title}\n  the model that is read back is not equal to it")
     return entry
+
+
+def from_config(config: Any) -> Layer:
+    """Makes a model from its config.
+
+    Everything but the model, such as the optimizer it was compiled with, is ignored. So is
+    `trainable`: in this library the optimizer decides which params are trained.
+
+    Args:
+        config: what `serialize` returns here, or `json.loads(model.to_json())` and
+            `model.get_config()` in Keras 3 or Keras 2: of a Sequential, of a Functional model
+            that is a chain of layers, or of a single layer.
+
+    Returns:
+        A `Sequential` with Keras's names of the layers; in `InBfloat16` for the dtype policy
+        `mixed_bfloat16`. From the config of `serialize` a model equal to the serialized one.
+
+    Raises:
+        ValueError: no config, or one with anything that this library does not have; the message
+            lists all of it, by layer and class.
+
+    Example:
+        >>> dense = {"class_name": "Dense", "config": {"name": "scores", "units": 2}}
+        >>> model = from_config({"class_name": "Sequential", "config": {"layers": [dense]}})
+        >>> model.names, model["scores"]
+        (('scores',), Dense(units=2))
+    """
+    with about("from_config: config"):
+        return cast(Layer, read(config).model)
 
 
 def write(
@@ -116,167 +151,121 @@ def write(
     """
     sequential = sequential_of(model, caller)
     problems = Problems()
-    shape = sequential.input_shape if input_shape is None else tuple(input_shape)
-    writer = _Writer(problems, dtypes, exact=False)
+    given = sequential.input_shape if input_shape is None else input_shape
+    shape = None if given is None else example_shape(given, caller)
+    writer = ConfigWriter(problems, dtypes, exact=False)
     entry = writer.entry(model, (), sequential.name, shape, mixed=False)
     problems.refuse(f"{caller}: model {sequential.name!r} has what Keras does not have:")
     return entry
 
 
-class _Writer:
-    """Writes layers, and collects what cannot be written.
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """A model, and what its config says about its weights.
 
-    Args:
-        problems: where it is added.
-        dtypes: the dtype of the weights of each layer; float32 for those that are not in it.
-        exact: whether to write a complete config rather than only what Keras reads.
+    Attributes:
+        model: a layer; of most configs a `Sequential`, or one in `InBfloat16`.
+        input_shape: shape of one example, `None` in it for any size; `None` if the config has
+            none.
+        dtypes: the dtype of the weights of each layer; `None` for any float dtype.
+        frozen: the layers with `trainable=False`.
+        functional: the inner models that are Functional in Keras; `None` if unknown.
     """
 
-    def __init__(self, problems: Problems, dtypes: Mapping[Path, str], *, exact: bool) -> None:
-        self.problems = problems
-        self.dtypes = dtypes
-        self.exact = exact
-        # The policy of layers without weights is that of the layer before them.
-        self.last = next(iter(dtypes.values()), "float32")
-
-    def entry(self, layer: Any, path: Path, name: str, shape: Any, mixed: bool) -> dict[str, Any]:
-        """Returns the class name and the config of a layer or a model.
-
-        Args:
-            layer: with the `InBfloat16` around it.
-            path: the names of the layer and the models around it; `()` for the whole model.
-            name: the name in the config.
-            shape: input shape of a Sequential; `None` if unknown.
-            mixed: whether the layer is inside `InBfloat16`.
-        """
-        inside = unwrapped(layer)
-        mixed = mixed or inside is not layer
-        self._check_name(name, path, inside)
-        if isinstance(inside, Sequential):
-            entry, arguments = self._model(inside, name, shape, path, mixed)
-        else:
-            entry, arguments = self._single(inside, name, path or (name,), mixed)
-        if not self.exact:
-            return entry
-        exact: dict[str, Any] = {}
-        if inside is not layer:
-            exact["in_bfloat16"] = _wrappers(layer)
-        if arguments:
-            exact["arguments"] = arguments
-        # The whole model has it always, which says that the config is complete.
-        return entry | ({EXACT: exact} if exact or not path else {})
-
-    def _model(
-        self, model: Sequential, name: str, shape: Any, path: Path, mixed: bool
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the entry of a Sequential, and the arguments that differ from it."""
-        entries = [] if shape is None else [_input(model, shape)]
-        shapes = _shapes(model, shape)
-        for (layer_name, layer), inner_shape in zip(model.items(), shapes, strict=True):
-            where = (*path, layer_name)
-            entries.append(self.entry(layer, where, layer_name, inner_shape, mixed))
-        policy = dtype_policies.MIXED if mixed else "float32"
-        config: dict[str, Any] = {
-            "name": name,
-            "trainable": True,
-            "dtype": dtype_policies.write_policy(policy),
-            "layers": entries,
-        }
-        entry = _entry("keras", "Sequential", config)
-        if shape is not None:
-            config["build_input_shape"] = [None, *shape]
-            entry["build_config"] = {"input_shape": [None, *shape]}
-        if self.exact and type(model) is not Sequential:
-            what = "a user-defined class, whose code a config does not hold"
-            self.problems.add(what, "/".join(path) or name, type(model).__name__)
-        arguments: dict[str, Any] = {}
-        if model.name != name:
-            arguments["name"] = model.name
-        if model.input_shape != shape:
-            arguments["input_shape"] = model.input_shape and list(model.input_shape)
-        if not model.fuse:
-            arguments["fuse"] = False
-        return entry, arguments
-
-    def _single(
-        self, layer: Any, name: str, path: Path, mixed: bool
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the entry of any other layer, and the arguments that differ from it."""
-        class_name = type(layer).__name__
-
-        def report(what: str) -> None:
-            self.problems.add(what, "/".join(path), class_name)
-
-        config: dict[str, Any] = {
-            "name": name,
-            "trainable": True,
-            "dtype": dtype_policies.write_policy(self._policy(path, mixed)),
-        }
-        known = keras_classes()
-        own = own_classes() if self.exact else {}
-        exact: dict[str, Any] = {}
-        if type(layer) not in (known | own).values():
-            report(
-                "a user-defined class, whose code a config does not hold"
-                if self.exact
-                else f"Keras has no layer of this class, only {', '.join(known)}"
-            )
-        elif self.exact:
-            arguments, exact = write_layer_exactly(layer, report)
-            config |= arguments
-        else:
-            config |= write_layer(layer, report)
-        if class_name in own:
-            return _entry(OWN_MODULE, class_name, config, f"jaxlayers>{class_name}"), exact
-        return _entry("keras.layers", class_name, config), exact
-
-    def _policy(self, path: Path, mixed: bool) -> str:
-        """Returns the name of the dtype policy of a layer."""
-        self.last = self.dtypes.get(path, self.last)
-        if mixed and self.dtypes.get(path, "float32") != "float32":
-            self.problems.add(
-                f"weights in {self.dtypes[path]} inside InBfloat16; Keras keeps them in float32",
-                "/".join(path),
-            )
-        return dtype_policies.MIXED if mixed else self.last
-
-    def _check_name(self, name: Any, path: Path, layer: Any) -> None:
-        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) < 256:
-            what = f"the name must be 1 to 255 printable characters, got {short_repr(name)}"
-        elif "/" in name and not self.exact:
-            what = f"the name must be without '/', which Keras refuses, got {name!r}"
-        else:
-            return
-        self.problems.add(what, "/".join(map(str, path)) or str(name), type(layer).__name__)
+    model: Any
+    input_shape: InputShape
+    dtypes: dict[Path, str] | None
+    frozen: list[Path]
+    functional: set[Path] | None
 
 
-def _wrappers(layer: Any) -> int:
-    return 1 + _wrappers(layer.layer) if isinstance(layer, InBfloat16) else 0
+def read(config: Any, keras: Any = None) -> Read:
+    """Makes a model from its config; see `from_config`.
+
+    Args:
+        config: as there.
+        keras: the version of Keras that wrote it, unless the config says so.
+    """
+    if isinstance(config, Mapping):
+        keras = config.get("keras_version", keras)
+    try:
+        return _read(_entry(config), keras if isinstance(keras, str) else "3")
+    except RecursionError:
+        raise ValueError("holds a config that is nested too deeply") from None
 
 
-def _shapes(model: Sequential, shape: Any) -> Iterator[Any]:
-    """Yields the input shape of each layer, `None` where it is unknown."""
-    if shape is None or None in shape:
-        yield from [None] * len(model)
-        return
-    yield shape
-    yield from list(model.shapes(shape))[:-1]
+def parse(text: str | bytes) -> Any:
+    """Returns the value of JSON text.
+
+    Raises:
+        ValueError: not JSON, or with numbers that are not finite.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"holds a config that is not JSON: {error}") from None
 
 
-def _input(model: Sequential, shape: Sequence[int | None]) -> dict[str, Any]:
-    name = "input_layer"
-    while name in (model.names or ()):
-        name += "_"
-    config = {"batch_shape": [None, *shape], "dtype": "float32", "name": name}
-    return _entry("keras.layers", "InputLayer", config)
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
 
 
-def _entry(
-    module: str, class_name: str, config: dict[str, Any], registered_name: str | None = None
-) -> dict[str, Any]:
-    return {
-        "module": module,
-        "class_name": class_name,
-        "config": config,
-        "registered_name": registered_name,
-    }
+def _read(entry: Entry, keras: str) -> Read:
+    problems = Problems()
+    kinds = set(itertools.islice(_policies(entry, 0), graph.MOST_LAYERS))
+    reader = ConfigReader(
+        problems,
+        exact=isinstance(entry.get(EXACT), Mapping),
+        mixed_in_part=dtype_policies.MIXED in kinds and len(kinds) > 1,
+        keras2=keras.startswith(("1", "2")),
+    )
+    if is_model(entry):
+        model, shape = reader.model(entry, ())
+    else:
+        _, model, shape = reader.layer(entry, ())
+    problems.refuse("holds what this library does not have, or computes differently from Keras:")
+    if kinds == {dtype_policies.MIXED} and not reader.exact:
+        model = InBfloat16(model)
+    return Read(model, shape, reader.dtypes, reader.frozen, reader.functional)
+
+
+def _entry(config: Any) -> Entry:
+    """Returns the class name and the config of a model, from any form that Keras gives it."""
+    if isinstance(config, list):  # a Sequential in early versions of Keras 2
+        return {"class_name": "Sequential", "config": config}
+    if not isinstance(config, Mapping):
+        hint = "; apply json.loads to it" if isinstance(config, str | bytes) else ""
+        raise ValueError(
+            "holds no config of a model or a layer, a dictionary with class_name and config, "
+            f"but {short_repr(config)}{hint}"
+        )
+    if "class_name" not in config and isinstance(config.get("layers"), list):
+        kind = "Functional" if "input_layers" in config else "Sequential"
+        return {"class_name": kind, "config": config}
+    if not isinstance(config.get("class_name"), str):
+        raise ValueError(
+            "holds no class_name: a config of a model or a layer is a dictionary with class_name "
+            f"and config, got {short_repr(dict(config))}"
+        )
+    if not is_model(config) and class_of(config) is None:
+        raise ValueError(
+            f"holds a model of class {short_repr(config['class_name'])}; only Sequential and "
+            "Functional models of Keras's own are supported, since those of other classes are "
+            "code, and single layers of this library"
+        )
+    return config
+
+
+def _policies(entry: Any, depth: int) -> Iterator[str]:
+    """Yields the dtype policy of each layer; `""` for an unknown one, which is reported later."""
+    config = entry.get("config")
+    if entry.get("class_name") in graph.MODELS:
+        entries = config.get("layers") if isinstance(config, Mapping) else config
+        for inner in entries if isinstance(entries, list) and depth <= DEEPEST else ():
+            if isinstance(inner, Mapping):
+                yield from _policies(inner, depth + 1)
+    elif entry.get("class_name") not in graph.INPUTS and isinstance(config, Mapping):
+        try:
+            yield dtype_policies.read_policy(config.get("dtype"))
+        except ValueError:
+            yield ""

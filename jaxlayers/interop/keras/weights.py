@@ -70,6 +70,30 @@ def weights_of(model: Any, input_shape: Sequence[int | None]) -> list[Weight]:
     raise error
 
 
+def abstract_init(model: Any, input_shape: Shape) -> tuple[Any, Any]:
+    """Returns the shapes and dtypes of what `init` returns, whatever the initializers are.
+
+    Unlike `jax.eval_shape(model.init, ...)` it runs no initializer, which may compute on the
+    host: a config from a file may declare weights of any size.
+
+    Args:
+        model: a layer, a `Sequential`, or one in `InBfloat16`.
+        input_shape: shape of one example.
+
+    Returns:
+        Params and state with `jax.ShapeDtypeStruct` instead of arrays.
+
+    Raises:
+        ValueError: a shape that the model does not take.
+    """
+    plain = _with_zeros(model)
+    try:
+        params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
+    except Exception as error:  # JAX's own shape checks raise many types
+        raise ValueError(str(error) or type(error).__name__) from error
+    return params, state
+
+
 def leaves(model: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yields each layer that is not a model, with its name and those of the models around it."""
     for name, layer in unwrapped(model).items():
@@ -112,12 +136,7 @@ def read_values(
 
 
 def _weights_of(model: Any, input_shape: Shape) -> list[Weight]:
-    # An initializer may compute on the host, and a shape from a file may have any size.
-    plain = _with_zeros(model)
-    try:
-        params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
-    except Exception as error:  # JAX's own shape checks raise many types
-        raise ValueError(str(error) or type(error).__name__) from error
+    params, state = abstract_init(model, input_shape)
     found = []
     for path, _ in leaves(model):
         for names, tree in ((_TRAINABLE, params), (_NON_TRAINABLE, state)):

@@ -1,22 +1,21 @@
-"""From a config to the model."""
+"""Makes a model from its config."""
 
-import dataclasses
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import dtype_policies, graph, legacy_names, objects
-from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import class_of, keras_classes, read_layer
+from jaxlayers.interop.keras.values import plain
 from jaxlayers.layer import Layer
 from jaxlayers.precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
-# What Keras's config cannot express is in an entry of this name beside it, which Keras ignores.
+# The key for what Keras's config cannot express, which Keras ignores.
 EXACT = "jaxlayers"
 
-_DEEPEST = 16
+DEEPEST = 16
 # A Sequential computes the shapes of its layers, and each model around it does so again, in a
 # millisecond or so per layer.
 _MOST_SHAPES = 6 * graph.MOST_LAYERS
@@ -30,106 +29,7 @@ Entry = Mapping[str, Any]
 InputShape = tuple[int | None, ...] | None
 
 
-@dataclasses.dataclass(frozen=True)
-class Read:
-    """A model, and what its config says about its weights.
-
-    Attributes:
-        model: a layer; of most configs a `Sequential`, or one in `InBfloat16`.
-        input_shape: shape of one example, `None` in it for any size; `None` if the config has
-            none.
-        dtypes: the dtype of the weights of each layer; `None` for any float dtype.
-        frozen: the layers with `trainable=False`.
-        functional: the inner models that are Functional in Keras; `None` if unknown.
-    """
-
-    model: Any
-    input_shape: InputShape
-    dtypes: dict[Path, str] | None
-    frozen: list[Path]
-    functional: set[Path] | None
-
-
-def from_config(config: Any) -> Layer:
-    """Makes a model from its config.
-
-    Everything but the model, such as the optimizer it was compiled with, is ignored. So is
-    `trainable`: in this library the optimizer decides which params are trained.
-
-    Args:
-        config: what `serialize` returns here, or `json.loads(model.to_json())` and
-            `model.get_config()` in Keras 3 or Keras 2: of a Sequential, of a Functional model
-            that is a chain of layers, or of a single layer.
-
-    Returns:
-        A `Sequential` with Keras's names of the layers; in `InBfloat16` for the dtype policy
-        `mixed_bfloat16`. From the config of `serialize` a model equal to the serialized one.
-
-    Raises:
-        ValueError: no config, or one with anything that this library does not have; the message
-            lists all of it, by layer and class.
-
-    Example:
-        >>> dense = {"class_name": "Dense", "config": {"name": "scores", "units": 2}}
-        >>> model = from_config({"class_name": "Sequential", "config": {"layers": [dense]}})
-        >>> model.names, model["scores"]
-        (('scores',), Dense(units=2))
-    """
-    with about("from_config: config"):
-        return cast(Layer, read(config).model)
-
-
-def read(config: Any, keras: Any = None) -> Read:
-    """Makes a model from its config; see `from_config`.
-
-    Args:
-        config: as there.
-        keras: the version of Keras that wrote it, unless the config says so.
-    """
-    if isinstance(config, Mapping):
-        keras = config.get("keras_version", keras)
-    try:
-        return _read(_entry(config), keras if isinstance(keras, str) else "3")
-    except RecursionError:
-        raise ValueError("holds a config that is nested too deeply") from None
-
-
-def parse(text: str | bytes) -> Any:
-    """Returns the value of JSON text.
-
-    Raises:
-        ValueError: not JSON, or with numbers that are not finite.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"holds a config that is not JSON: {error}") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number of JSON")
-
-
-def _read(entry: Entry, keras: str) -> Read:
-    problems = Problems()
-    kinds = set(_policies(entry, 0))
-    reader = _Reader(
-        problems,
-        exact=isinstance(entry.get(EXACT), Mapping),
-        mixed_in_part=dtype_policies.MIXED in kinds and len(kinds) > 1,
-        keras2=keras.startswith(("1", "2")),
-    )
-    if _is_model(entry):
-        model, shape = reader.model(entry, ())
-    else:
-        _, model, shape = reader.layer(entry, ())
-    problems.refuse("holds what this library does not have, or computes differently from Keras:")
-    if kinds == {dtype_policies.MIXED} and not reader.exact:
-        model = InBfloat16(model)
-    return Read(model, shape, reader.dtypes, reader.frozen, reader.functional)
-
-
-class _Reader:
+class ConfigReader:
     """Reads layers, and collects the problems."""
 
     def __init__(
@@ -154,8 +54,8 @@ class _Reader:
         where = "/".join(path) or called
         before = self.problems.count
         try:
-            if len(path) > _DEEPEST:
-                raise ValueError(f"models are nested too deeply, more than {_DEEPEST} levels")
+            if len(path) > DEEPEST:
+                raise ValueError(f"models are nested too deeply, more than {DEEPEST} levels")
             if not called.isprintable():
                 raise ValueError(f"the name {called!r} has characters that cannot be printed")
             entries = graph.layers_of(class_name, config)
@@ -213,7 +113,7 @@ class _Reader:
         if not name.isprintable():
             self.problems.add("the name has characters that cannot be printed", where, class_name)
             return name, None, None
-        if _is_model(entry):
+        if is_model(entry):
             if class_name != "Sequential":
                 self.functional.add(own_path)
             return name, *self.model(entry, own_path)
@@ -269,7 +169,7 @@ class _Reader:
             return wrappers, dict(arguments)
         if not arguments.keys() <= allowed.keys():
             raise ValueError(f"arguments may be {', '.join(allowed)}, got {short_repr(arguments)}")
-        exact = {key: objects.plain(value) for key, value in arguments.items()}
+        exact = {key: plain(value) for key, value in arguments.items()}
         for key, value in exact.items():
             if not isinstance(value, allowed[key]) or not str(value).isprintable():
                 raise ValueError(f"{key}={short_repr(value)} is not an argument of Sequential")
@@ -285,50 +185,9 @@ class _Reader:
                 self.problems.add(f"{kind} inputs are not supported", name, entry["class_name"])
 
 
-def _entry(config: Any) -> Entry:
-    """Returns the class name and the config of a model, from any form that Keras gives it."""
-    if isinstance(config, list):  # a Sequential in early versions of Keras 2
-        return {"class_name": "Sequential", "config": config}
-    if not isinstance(config, Mapping):
-        hint = "; apply json.loads to it" if isinstance(config, str | bytes) else ""
-        raise ValueError(
-            "holds no config of a model or a layer, a dictionary with class_name and config, "
-            f"but {short_repr(config)}{hint}"
-        )
-    if "class_name" not in config and isinstance(config.get("layers"), list):
-        kind = "Functional" if "input_layers" in config else "Sequential"
-        return {"class_name": kind, "config": config}
-    if not isinstance(config.get("class_name"), str):
-        raise ValueError(
-            "holds no class_name: a config of a model or a layer is a dictionary with class_name "
-            f"and config, got {short_repr(dict(config))}"
-        )
-    if not _is_model(config) and class_of(config) is None:
-        raise ValueError(
-            f"holds a model of class {short_repr(config['class_name'])}; only Sequential and "
-            "Functional models of Keras's own are supported, since those of other classes are "
-            "code, and single layers of this library"
-        )
-    return config
-
-
-def _is_model(entry: Entry) -> bool:
+def is_model(entry: Entry) -> bool:
+    """Whether the entry of a config describes one of Keras's own models."""
     return entry["class_name"] in graph.MODELS and objects.is_keras(entry)
-
-
-def _policies(entry: Any, depth: int) -> Iterator[str]:
-    """Yields the dtype policy of each layer that has a known one."""
-    config = entry.get("config")
-    if entry.get("class_name") in graph.MODELS:
-        entries = config.get("layers") if isinstance(config, Mapping) else config
-        for inner in entries if isinstance(entries, list) and depth <= _DEEPEST else ():
-            if isinstance(inner, Mapping):
-                yield from _policies(inner, depth + 1)
-    elif entry.get("class_name") not in graph.INPUTS and isinstance(config, Mapping):
-        try:
-            yield dtype_policies.read_policy(config.get("dtype"))
-        except ValueError:
-            return  # reported where the layer is read
 
 
 def _input_shape(config: Any, entries: list[Entry], built: Any) -> InputShape:

@@ -1,0 +1,194 @@
+"""Configs from strangers: each is one clear error, in bounded time and memory."""
+
+import json
+import random
+import time
+import tracemalloc
+
+import pytest
+
+from jaxlayers.interop.keras import from_config, serialize
+from jaxlayers.interop.keras.serialization import parse
+from jaxlayers.interop.keras.weights import abstract_init
+from tests.interop.fuzzing import damaged_json
+from tests.interop.test_serialization import Draw
+
+
+def dense(**config):
+    return {"class_name": "Dense", "config": {"name": "dense", "units": 3} | config}
+
+
+def model(*entries, name="model", **others):
+    return {"class_name": "Sequential", "config": {"name": name, "layers": list(entries)}, **others}
+
+
+def exact(in_bfloat16=0, **arguments):
+    return {"jaxlayers": {"in_bfloat16": in_bfloat16, "arguments": arguments}}
+
+
+def nested(levels):
+    entry = dense()
+    for _ in range(levels):
+        entry = model(entry, jaxlayers={})
+    return entry
+
+
+def lists(levels):
+    value: list = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+CASES = {
+    "models inside models": (nested(10_000), "models are nested too deeply, more than 16 levels"),
+    "lists inside lists": (model(dense(units=lists(10_000))), "nested too deeply"),
+    "a list as a model": (lists(10_000), "is not the config of a layer"),
+    "objects inside objects": (
+        model(dense(kernel_initializer=nested(10_000))),
+        "dense (Dense): kernel_initializer: initializer 'Sequential' is not one of Keras's",
+    ),
+    "no layers": (model(), "model (Sequential): Sequential: needs at least one layer, got none"),
+    "layers are missing": (
+        {"class_name": "Sequential", "config": {}},
+        "the config of a Sequential must have a list of layers",
+    ),
+    "a layer is a number": (model(3), "3 is not the config of a layer"),
+    "the units are missing": (
+        model({"class_name": "Dense", "config": {"name": "d"}}),
+        "d (Dense): units is missing",
+    ),
+    "many units": (
+        model(dense(units=10**12)),
+        "dense (Dense): units: must be a finite number, an integer below 2**31, got 1000000000000",
+    ),
+    "more units": (model(dense(units=10**6000)), "got an integer of 19932 bits"),
+    "units that are no integer": (model(dense(units=1e300)), "units must be a positive integer"),
+    "NaN": (model(dense(units=NAN)), "units: must be a finite number, an integer below 2**31, "),
+    "infinity": (
+        model(dense(kernel_initializer={"class_name": "Constant", "config": {"value": INFINITY}})),
+        "kernel_initializer: must be a finite number, an integer below 2**31, got inf",
+    ),
+    "a large shape": (
+        model({"class_name": "InputLayer", "config": {"batch_shape": [None, 2**40]}}, dense()),
+        "model (Sequential): must be a finite number, an integer below 2**31, got 1099511627776",
+    ),
+    "an escape sequence in the name of a layer": (
+        model(dense(name="\x1b[2J")),
+        r"\x1b[2J (Dense): the name has characters that cannot be printed",
+    ),
+    "in the name of a model": (model(dense(), name="\x1b[2J"), r"the name '\x1b[2J' has char"),
+    "in the name of a class": (
+        model({"class_name": "\x1b[2J", "config": {}}),
+        r"layer_0 (\x1b[2J): not supported, only Activation",
+    ),
+    "in the name of an argument": (
+        model(dense(**{"\x1b[2J": 3})),
+        r"dense (Dense): \x1b[2J=3 is not supported",
+    ),
+    "in the exact name of a model": (
+        model(dense(), **exact(name="\x1b")),
+        r"model (Sequential): name='\x1b' is not an argument of Sequential",
+    ),
+    "layers of the same name": (model(dense(), dense()), "dense (Dense): two layers have this na"),
+    "a million layers": (model(*[dense()] * 10**6), "there are more than 1000 layers, 1000000"),
+    "a million layers in a thousand models": (
+        model(*[model(*[dense(name=str(i)) for i in range(1000)])] * 1000),
+        "there are more than 1000 layers, or too many in inner models",
+    ),
+    "many InBfloat16": (
+        model(dense(), **exact(10**9)),
+        "in_bfloat16 must be an integer from 0 to 8, got 1000000000",
+    ),
+    "layers as an exact argument": (
+        model(dense(), **exact(layers=[])),
+        "arguments may be name, input_shape, fuse, got {'layers': []}",
+    ),
+    "fuse that is no boolean": (model(dense(), **exact(fuse="no")), "fuse='no' is not an argument"),
+    "a class of another module": (
+        model(
+            dense() | exact(bias_initializer={"class_name": "class", "module": "os",
+                                              "config": "system"}),
+            jaxlayers={},
+        ),
+        "bias_initializer: class of 'os' is not one of Keras's",
+    ),
+    "a function of another module": (
+        model(dense(activation={"class_name": "function", "module": "os", "config": "system"})),
+        "dense (Dense): activation: must be the name of one of Keras's activations, got 'system'",
+    ),
+    "a private function": (
+        model(dense(activation={"class_name": "function", "module": "jax.nn", "config": "_x"})),
+        "dense (Dense): activation: must be the name of one of Keras's activations, got '_x'",
+    ),
+    "a lambda": (
+        model(dense(activation={"class_name": "__lambda__", "config": {"value": "4wEAAAA="}})),
+        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+    ),
+    "a lambda as Keras 3 writes it": (
+        model(dense(activation={"value": ["4wEAAAA=", None, None]})),
+        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+    ),
+    "a Lambda layer as an activation": (
+        model(dense(activation={"class_name": "Lambda", "config": {"function": ["4wEAAAA="]}})),
+        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "message"), CASES.values(), ids=CASES)
+def test_a_hostile_config_is_one_error(config, message) -> None:
+    tracemalloc.start()
+    begin = time.process_time()
+    with pytest.raises(ValueError) as raised:
+        from_config(config)
+    seconds = time.process_time() - begin
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    said = str(raised.value)
+    assert said.startswith("from_config: config ")
+    assert message in said
+    assert said.replace("\n", "").isprintable() and len(said) < 20_000
+    assert seconds < 10 and peak < 2**24
+
+
+def test_a_model_of_huge_arrays_costs_nothing_before_init() -> None:
+    size = 2**31 - 1
+    shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, size, size]}}
+    begin = time.process_time()
+    assert from_config(model(shape, dense(units=size))).output_shape() == (size, size)
+    assert time.process_time() - begin < 1
+
+
+def test_the_shapes_of_huge_weights_are_computed_without_an_initializer() -> None:
+    stft = {"class_name": "STFT", "config": {"window": "hann"}}
+    shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, 2**15, 2**15]}}
+    window = dense(kernel_initializer=stft, units=2**15)
+    begin = time.process_time()
+    params, state = abstract_init(from_config(model(shape, window)), (2**15, 2**15))
+    assert params["dense"]["kernel"].shape == (2**15, 2**15) and state == {}
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "[Infinity]", "[-Infinity]", "[" * 10_000, '{"a": ', "9" * 5000]
+)
+def test_text_that_is_not_json_is_an_error(text) -> None:
+    with pytest.raises(ValueError, match="holds a config that is not JSON"):
+        parse(text)
+
+
+def test_damaged_configs_are_read_or_refused() -> None:
+    refused = 0
+    for seed in range(300):
+        draw, rng = Draw(seed), random.Random(seed)
+        made = draw.one(draw.model, draw.model_of_vectors, lambda draw=draw: draw.layer(2))()
+        config = json.loads(damaged_json(rng, json.dumps(serialize(made)).encode()))
+        try:
+            assert repr(from_config(config))
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith("from_config: config ")
+    assert 100 < refused < 300
