@@ -143,7 +143,7 @@ def main(config: Config) -> int:
             "model": f"cnn.{config.model}",
             "arguments": arguments,
             "class_names": names,
-            "background": data.border(training.images),
+            "preprocessing": {"background": "white", "border": data.border(training.images)},
             "summaries": {model.name: str(model.summary())},
         },
     )

@@ -65,6 +65,7 @@ def batches(
         (32, 28, 28, 1)
     """
     arrays = _arrays(data)
+    start = check_integer("start", start, least=0)
     # Asked for here, so that wrong arguments fail now and not at the first batch.
     indices_at(len(arrays[0]), batch_size, seed=seed, step=start, drop_remainder=drop_remainder)
     return (
@@ -138,8 +139,8 @@ def indices_at(
         >>> len(indices_at(10, 4, seed=0, step=2, drop_remainder=False))
         2
     """
-    batch_size = _integer("batch_size", batch_size, least=1)
-    seed, step = _integer("seed", seed, least=0), _integer("step", step, least=0)
+    batch_size = check_integer("batch_size", batch_size, least=1)
+    seed, step = check_integer("seed", seed, least=0), check_integer("step", step, least=0)
     if count < batch_size and drop_remainder:
         raise ValueError(
             f"batches: {count} rows do not fill one batch of batch_size={batch_size}; "
@@ -187,11 +188,17 @@ def _kind(data: object) -> str:
     return "an array without axes" if isinstance(data, np.ndarray) else type(data).__name__
 
 
-def _integer(name: str, value: int, least: int) -> int:
+def check_integer(name: str, value: int, least: int, where: str = "batches") -> int:
+    """Returns an integer of any type, such as NumPy's, as an int.
+
+    Raises:
+        TypeError: Something else.
+        ValueError: A number below `least`.
+    """
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"batches: {name} must be an integer, got {value!r}") from None
+        raise TypeError(f"{where}: {name} must be an integer, got {value!r}") from None
     if number < least:
-        raise ValueError(f"batches: {name} must be at least {least}, got {number}")
+        raise ValueError(f"{where}: {name} must be at least {least}, got {number}")
     return number
