@@ -76,7 +76,7 @@ def decode(content: bytes, background: Color) -> "Image.Image":
     with opened as image:
         _check_extent(image, pil.MAX_IMAGE_PIXELS)
         image.load()
-        turn = _turn(image)
+        turn = _turn(image, pil.Transpose)
         opaque = _opaque(_eight_bits(image), background)
     return opaque if turn is None else opaque.transpose(turn)
 
@@ -179,12 +179,13 @@ def _check_extent(image: "Image.Image", most: int | None) -> None:
         raise ValueError(f"Image size ({pixels} pixels) exceeds limit of {most} pixels")
 
 
-def _turn(image: "Image.Image") -> "Image.Transpose | None":
+def _turn(image: "Image.Image", method: "type[Image.Transpose]") -> "Image.Transpose | None":
     """Returns what makes an image upright, by its EXIF data; None where it is."""
-    method = pillow().Transpose
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION)
     except Exception:  # Pillow raises many types for damaged EXIF data, which viewers ignore.
+        return None
+    if not isinstance(orientation, int):
         return None
     turns = {
         2: method.FLIP_LEFT_RIGHT,
@@ -195,7 +196,7 @@ def _turn(image: "Image.Image") -> "Image.Transpose | None":
         7: method.TRANSVERSE,
         8: method.ROTATE_90,
     }
-    return turns.get(orientation) if isinstance(orientation, int) else None
+    return turns.get(orientation)
 
 
 def _eight_bits(image: "Image.Image") -> "Image.Image":

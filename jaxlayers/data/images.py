@@ -31,7 +31,11 @@ class Options:
     size: tuple[int, int] | None = None
     background: decoding.Color = decoding.BACKGROUNDS["white"]
     skip_unreadable: bool = False
+    color_mode: str | None = None
     labels: bool = True
+
+
+_COLOR_MODES = {"grayscale": "L", "rgb": "RGB"}  # Pillow's names
 
 
 def check_options(
@@ -39,6 +43,7 @@ def check_options(
     size: Sequence[int] | None,
     background: str | Sequence[int],
     skip_unreadable: bool,
+    color_mode: str | None = None,
     labels: bool = True,
 ) -> Options:
     """Returns the options, having checked each.
@@ -48,19 +53,26 @@ def check_options(
         size: As for `load`, like the others.
         background: A name or a color.
         skip_unreadable: A boolean.
+        color_mode: A name or None.
         labels: A boolean.
 
     Raises:
-        ValueError: A size or a color that is none.
+        ValueError: A size or a color that is none, or an unknown color mode.
         TypeError: Something other than True or False.
     """
     for name, value in (("skip_unreadable", skip_unreadable), ("labels", labels)):
         if not isinstance(value, bool):
             raise TypeError(f"{where}: {name} must be True or False, got {value!r}")
+    if color_mode is not None and color_mode not in _COLOR_MODES:
+        raise ValueError(
+            f"{where}: color_mode must be {', '.join(map(repr, _COLOR_MODES))} or None, "
+            f"got {color_mode!r}"
+        )
     return Options(
         decoding.check_size(where, size),
         decoding.check_background(where, background),
         skip_unreadable,
+        color_mode,
         labels,
     )
 
@@ -70,7 +82,7 @@ def folder_splits(folder: Path, options: Options) -> Splits:
 
     Returns:
         The split. Loading it raises a `ValueError` that names all images which cannot be read, or
-        the first that differs from the others in size or in being grayscale or color.
+        the first that differs from the others in size.
     """
     listing = list_folder(folder)
     return {"train": functools.partial(_load, listing, options)} if listing.places else {}
@@ -112,38 +124,52 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized
 
 
-def decode(
-    reader: Reader, index: int, options: Options, shape: tuple[int, ...] | None = None
-) -> np.ndarray:
+def decode(reader: Reader, index: int, options: Options) -> np.ndarray:
     """Reads one image; uint8, `[height, width, channels]`.
 
     Args:
         reader: Reads the files of a listing.
         index: Which of them.
-        options: The size and the background count.
-        shape: The shape that the image must have; None if any will do.
+        options: The size, the background and the color mode count.
 
     Raises:
         UnreadableImageError: The file cannot be decoded.
-        ValueError: The image has another shape.
         ImportError: Pillow is not installed.
     """
-    decoding.pillow()
-    place = shown(reader.listing.places[index])
     # Pillow's decoders and zipfile raise a dozen unrelated types for damaged files.
     try:
         image = decoding.decode(reader.read(index), options.background)
-        pixels = decoding.resize(image, options.size)
+        if options.color_mode is not None:
+            image = image.convert(_COLOR_MODES[options.color_mode])
+        return decoding.resize(image, options.size)
+    except ImportError:
+        raise
     except Exception as error:
         raise UnreadableImageError(
-            f"{place} is not a readable image ({str(error) or type(error).__name__})"
+            f"{shown(reader.listing.places[index])} is not a readable image "
+            f"({str(error) or type(error).__name__})"
         ) from error
-    if shape is not None and pixels.shape != shape:
-        raise ValueError(
-            f"{reader.listing.path}: {place} is {_describe(pixels.shape)}, but images before it "
-            f"are {_describe(shape)}; {_advice(pixels.shape, shape)}"
-        )
-    return pixels
+
+
+def check_shape(
+    listing: Listing, index: int, shape: tuple[int, ...], others: tuple[int, ...]
+) -> None:
+    """Checks that an image goes into an array of others: grayscale goes into color.
+
+    Raises:
+        ValueError: It does not; the message says what to do.
+    """
+    if shape[:2] == others[:2] and shape[2] <= others[2]:
+        return
+    advice = (
+        "give size=(height, width) to resize them all"
+        if shape[:2] != others[:2]
+        else 'give color_mode="rgb" or "grayscale" to convert them all'
+    )
+    raise ValueError(
+        f"{listing.path}: {shown(listing.places[index])} is {_describe(shape)}, but images before "
+        f"it are {_describe(others)}; {advice}"
+    )
 
 
 def unreadable(listing: Listing, errors: Sequence[str]) -> ValueError:
@@ -177,14 +203,17 @@ def _decode_all(listing: Listing, options: Options) -> tuple[np.ndarray, list[in
     errors: list[str] = []
     with contextlib.closing(Reader(listing)) as reader:
         for index in range(len(listing.places)):
-            shape = images.shape[1:] if rows else None
             try:
-                pixels = decode(reader, index, options, shape)
+                pixels = decode(reader, index, options)
             except UnreadableImageError as error:
                 errors.append(str(error))
                 continue
             if not rows:
                 images = _allocate(listing, len(listing.places) - index, pixels.shape)
+            elif pixels.shape[:2] == images.shape[1:3] and pixels.shape[2] > images.shape[3]:
+                grayscale, images = images, _allocate(listing, len(images), pixels.shape)
+                images[: len(rows)] = grayscale[: len(rows)]
+            check_shape(listing, index, pixels.shape, images.shape[1:])
             images[len(rows)] = pixels
             rows.append(index)
     if errors and not (options.skip_unreadable and rows):
@@ -207,9 +236,3 @@ def _allocate(listing: Listing, count: int, shape: tuple[int, ...]) -> np.ndarra
 def _describe(shape: tuple[int, ...]) -> str:
     height, width, channels = shape
     return f"{height} x {width} {'grayscale' if channels == 1 else 'color'}"
-
-
-def _advice(shape: tuple[int, ...], first: tuple[int, ...]) -> str:
-    if shape[-1] != first[-1]:
-        return "make them all grayscale or all color"
-    return "give size=(height, width) to resize them all"

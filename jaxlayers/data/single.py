@@ -74,7 +74,6 @@ def read_image(
     color = decoding.check_background("read_image", background)
     if border is not None and not (isinstance(border, int | float) and 0 <= border <= 1):
         raise ValueError(f"read_image: border must be from 0 to 1, or None, got {border!r}")
-    decoding.pillow()
     image = _decode(path, color).convert("L" if channels == 1 else "RGB")
     inverted = False
     if border is not None and channels == 1:
@@ -100,6 +99,8 @@ def _decode(path: str | Path, background: decoding.Color) -> "decoding.Image.Ima
     # Pillow's decoders raise a dozen unrelated types for damaged files.
     try:
         return decoding.decode(read_file(Path(path)), background)
+    except ImportError:
+        raise
     except Exception as error:
         raise ValueError(f"read_image: path {path} is not a readable image ({error})") from error
 

@@ -33,6 +33,7 @@ def load(
     split: str = "train",
     size: Sequence[int] | None = None,
     labels: bool = True,
+    color_mode: str | None = None,
     background: str | Sequence[int] = "white",
     skip_unreadable: bool = False,
 ) -> Dataset:
@@ -50,10 +51,10 @@ def load(
 
     A source without splits of its own gives all it has for `train` and for `all`.
 
-    Image files are BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, whatever their suffix. Grayscale images
-    have 1 channel, others 3. The first frame is read; the EXIF orientation is applied; transparency
-    is blended with `background`; 16-bit grayscale is divided by 257; floating-point TIFFs must be 0
-    to 1. `read_image` and `Streamed` decode in the same way.
+    Image files are BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, whatever their suffix. They have 1
+    channel if all of them are grayscale, otherwise 3. The first frame is read; the EXIF orientation
+    is applied; transparency is blended with `background`; 16-bit grayscale is divided by 257;
+    floating-point TIFFs must be 0 to 1. `read_image` and `Streamed` decode in the same way.
 
     Args:
         source: A name or a path. A `Path` is always a path; write `./mnist` for a folder that
@@ -64,6 +65,7 @@ def load(
             regard to its aspect ratio. Needed only where image files differ in size.
         labels: Whether to load labels. Without them, image files may lie in folders inside
             folders, or beside these.
+        color_mode: `"grayscale"` or `"rgb"` to convert all image files to 1 or 3 channels.
         background: The color that transparent pixels of image files are blended with: `"white"`,
             `"black"` or `(red, green, blue)`, integers from 0 to 255.
         skip_unreadable: Whether image files that cannot be decoded are left out, with a warning
@@ -87,7 +89,7 @@ def load(
     """
     if split not in _SPLITS:
         raise ValueError(f"load: split must be one of {', '.join(_SPLITS)}, got {split!r}")
-    options = images.check_options("load", size, background, skip_unreadable, labels)
+    options = images.check_options("load", size, background, skip_unreadable, color_mode, labels)
     return _choose(_splits(source, options), split, source, options)
 
 
@@ -95,6 +97,7 @@ def load_and_hold_out(
     source: str | Path,
     *,
     size: Sequence[int] | None = None,
+    color_mode: str | None = None,
     background: str | Sequence[int] = "white",
     skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
@@ -103,6 +106,7 @@ def load_and_hold_out(
     Args:
         source: As for `load`.
         size: As for `load`.
+        color_mode: As for `load`.
         background: As for `load`.
         skip_unreadable: As for `load`.
 
@@ -118,7 +122,7 @@ def load_and_hold_out(
         >>> load_and_hold_out("mnist-5k")[1]
         Dataset('mnist-5k': 1000 images of 28 x 28 x 1, 10 classes)
     """
-    options = images.check_options("load", size, background, skip_unreadable)
+    options = images.check_options("load", size, background, skip_unreadable, color_mode)
     splits = _splits(source, options)
     if "test" in splits:
         train, test = (_choose(splits, split, source, options) for split in ("train", "test"))

@@ -33,6 +33,7 @@ class Streamed:
             only where the files differ in size.
         workers: Threads that decode, two batches ahead; with 0, a batch is decoded when it is
             asked for. Pillow decodes without Python's lock, so that threads use several cores.
+        color_mode: As for `load`; needed where the first image is grayscale and others are not.
         background: As for `load`.
         skip_unreadable: Whether an image that cannot be decoded is replaced by the next one in
             the listing that can, with a warning that names it, rather than ending the iteration
@@ -57,6 +58,7 @@ class Streamed:
     path: str | Path
     size: Sequence[int] | None = None
     workers: int = 0
+    color_mode: str | None = None
     background: str | Sequence[int] = "white"
     skip_unreadable: bool = False
 
@@ -90,7 +92,7 @@ class Streamed:
             ImportError: Pillow is not installed.
         """
         with contextlib.closing(Reader(self._listing)) as reader:
-            height, width, channels = self._decode(reader, 0, None).shape
+            height, width, channels = self._decode(reader, 0).shape
         return height, width, channels
 
     def batches(
@@ -120,7 +122,7 @@ class Streamed:
         Returns:
             A generator of uint8 arrays, `[batch_size // process_count, height, width, channels]`.
             It raises a `ValueError` that names the file where one cannot be read, or differs from
-            the first in size or in being grayscale or color. Its threads start with the first
+            the first in size, or is color where that is grayscale. Its threads start with the first
             batch, and end when it is closed or no longer referred to.
 
         Raises:
@@ -181,14 +183,16 @@ class Streamed:
 
     def _fill(self, reader: Reader, batch: np.ndarray, numbers: np.ndarray) -> None:
         for image, number in zip(batch, numbers, strict=True):
-            image[:] = self._decode(reader, int(number), self.image_shape)
+            pixels = self._decode(reader, int(number))
+            images.check_shape(self._listing, int(number), pixels.shape, self.image_shape)
+            image[:] = pixels
 
-    def _decode(self, reader: Reader, number: int, shape: tuple[int, ...] | None) -> np.ndarray:
+    def _decode(self, reader: Reader, number: int) -> np.ndarray:
         """Returns the image of a number, or, where those are skipped, of the next readable one."""
         errors: list[str] = []
         for place in range(number, number + len(self)):
             try:
-                pixels = images.decode(reader, place % len(self), self._options, shape)
+                pixels = images.decode(reader, place % len(self), self._options)
             except images.UnreadableImageError as error:
                 errors.append(str(error))
                 if not self.skip_unreadable:
@@ -199,9 +203,11 @@ class Streamed:
                 return pixels
         raise images.unreadable(self._listing, errors)
 
-    @property
+    @cached_property
     def _options(self) -> images.Options:
-        return images.check_options("Streamed", self.size, self.background, self.skip_unreadable)
+        return images.check_options(
+            "Streamed", self.size, self.background, self.skip_unreadable, self.color_mode
+        )
 
     @cached_property
     def _listing(self) -> Listing:

@@ -93,14 +93,24 @@ def test_the_first_image_of_another_size_is_named_with_both_sizes(folder, source
         load(source())
 
 
-def test_grayscale_among_color_images_is_named_with_or_without_a_size(folder, source):
-    write_image(folder / "a" / "1.png", mode="RGB")
-    write_image(folder / "b" / "2.png")
-    for size in (None, (2, 2)):
-        with pytest.raises(
-            ValueError, match=r"b/2.png is . x . grayscale, .* color; make them all"
-        ):
-            load(source(), size=size)
+@pytest.mark.parametrize("modes", [("RGB", "L", "L"), ("L", "RGB", "L"), ("L", "L", "RGB")])
+def test_images_are_color_if_any_is_color(folder, source, modes):
+    colors = {"L": 9, "RGB": (1, 2, 3)}
+    for number, mode in enumerate(modes):
+        write_image(folder / f"{number}.png", colors[mode], mode=mode)
+    expected = np.stack([np.full((4, 4, 3), colors[mode], np.uint8) for mode in modes])
+    np.testing.assert_array_equal(load(source()).images, expected)
+
+
+def test_a_color_mode_converts_all_images(folder, source):
+    write_image(folder / "1.png", 9)
+    write_image(folder / "2.png", (10, 200, 90), mode="RGB")
+    path = source()
+    # 131 is the luminance 0.299 * 10 + 0.587 * 200 + 0.114 * 90.
+    assert load(path, color_mode="grayscale").images[:, 0, 0].tolist() == [[9], [131]]
+    assert load(path, color_mode="rgb").images[:, 0, 0].tolist() == [[9] * 3, [10, 200, 90]]
+    write_image(folder / "2.png", 7)
+    assert load(folder, color_mode="rgb").image_shape == (4, 4, 3)
 
 
 def test_a_size_makes_images_of_different_sizes_one_array(folder, source):
@@ -319,6 +329,7 @@ def test_a_file_of_absurd_size_is_refused_before_it_is_read(folder):
         ({"background": "pink"}, ValueError, "load: background must be 'white', 'black' or .red"),
         ({"background": (0, 0, 256)}, ValueError, "three integers from 0 to 255, got .0, 0, 256"),
         ({"background": 0.5}, ValueError, "load: background must be .* got 0.5"),
+        ({"color_mode": "RGB"}, ValueError, "load: color_mode must be 'grayscale', 'rgb' or None"),
         ({"size": (0, 4)}, ValueError, "load: size must be .* got .0, 4."),
     ],
 )

@@ -194,20 +194,29 @@ def test_a_first_file_that_is_broken_is_named_at_once(folder, source):
         streamed.batches(2, seed=0)
 
 
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        ({"mode": "RGB", "size": (9, 8)}, "9 x 8 color, .* 6 x 5 color; give size="),
-        (
-            {"mode": "L", "size": (6, 5)},
-            "6 x 5 grayscale, .* 6 x 5 color; make them all grayscale or",
-        ),
-    ],
-)
-def test_an_image_of_another_shape_is_named_with_both(folder, source, image, message):
-    write_image(folder / "dog" / "other.png", **image)
-    with pytest.raises(ValueError, match=rf"dog/other.png is {message}"):
+def test_an_image_of_another_size_is_named_with_both(folder, source):
+    write_image(folder / "dog" / "other.png", mode="RGB", size=(9, 8))
+    with pytest.raises(ValueError, match=r"other.png is 9 x 8 color, .* 6 x 5 color; give size="):
         next(Streamed(source()).batches(COUNT + 1, seed=0))
+
+
+def test_grayscale_among_color_images_becomes_color(folder, source):
+    write_image(folder / "dog" / "gray.png", 7, size=(6, 5))
+    path = source()
+    expected = next(batches(load(path), COUNT + 1, seed=0))
+    np.testing.assert_array_equal(next(Streamed(path).batches(COUNT + 1, seed=0)), expected)
+
+
+def test_color_after_a_grayscale_image_needs_a_color_mode(folder, source):
+    write_image(folder / "cat" / "-1.png", 7, size=(6, 5))
+    path = source()
+    with pytest.raises(ValueError, match=r"is 6 x 5 color, .* 6 x 5 grayscale; give color_mode="):
+        next(Streamed(path).batches(COUNT + 1, seed=0))
+    for mode in ("rgb", "grayscale"):
+        np.testing.assert_array_equal(
+            next(Streamed(path, color_mode=mode).batches(COUNT + 1, seed=0)),
+            next(batches(load(path, color_mode=mode), COUNT + 1, seed=0)),
+        )
 
 
 @pytest.mark.filterwarnings("ignore:Image size")
