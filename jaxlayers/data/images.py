@@ -198,7 +198,7 @@ def _load(listing: Listing, options: Options) -> Dataset:
 
 def _decode_all(listing: Listing, options: Options) -> tuple[np.ndarray, list[int]]:
     """Returns all images that can be decoded, and their numbers in the listing."""
-    images = np.empty(0, np.uint8)
+    images = np.empty((0, 0, 0, 0), np.uint8)
     rows: list[int] = []
     errors: list[str] = []
     with contextlib.closing(Reader(listing)) as reader:
