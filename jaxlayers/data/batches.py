@@ -132,7 +132,7 @@ def indices_at(
     """Returns which of `count` rows make the batch at a step; int64, `[batch_size]`.
 
     Raises:
-        TypeError: An argument is not an integer.
+        TypeError: An argument is of the wrong type.
         ValueError: A number is out of its range, or there are fewer rows than one batch takes.
 
     Example:
@@ -146,6 +146,8 @@ def indices_at(
             f"batches: {count} rows do not fill one batch of batch_size={batch_size}; "
             "choose a smaller batch_size, or drop_remainder=False"
         )
+    if not isinstance(drop_remainder, bool):
+        raise TypeError(f"batches: drop_remainder must be True or False, got {drop_remainder!r}")
     per_epoch = count // batch_size if drop_remainder else -(-count // batch_size)
     epoch, position = divmod(step, per_epoch)
     start = position * batch_size
@@ -192,10 +194,12 @@ def check_integer(name: str, value: int, least: int, where: str = "batches") -> 
     """Returns an integer of any type, such as NumPy's, as an int.
 
     Raises:
-        TypeError: Something else.
+        TypeError: Something else, or a boolean.
         ValueError: A number below `least`.
     """
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{where}: {name} must be an integer, got {value!r}") from None

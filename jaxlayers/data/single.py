@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxlayers.data import decoding
+from jaxlayers.data.arrays import as_images, to_uint8
 from jaxlayers.data.listing import read_file
 
 # A border that differs by more is another kind of picture: dark on light instead of light on dark.
@@ -21,15 +22,20 @@ def border(images: np.ndarray) -> float | None:
     Digits of MNIST are light on 0; a photograph may have anything at its border.
 
     Args:
-        images: uint8, `[N, height, width, channels]`.
+        images: `[N, height, width, channels]`, uint8 or floating point from 0 to 1.
 
     Returns:
         From 0 to 1; None for color images too.
+
+    Raises:
+        TypeError: No array.
+        ValueError: Another shape, dtype or range of values.
 
     Example:
         >>> border(np.zeros((2, 28, 28, 1), np.uint8))
         0.0
     """
+    images = to_uint8(as_images(images, "border"))
     if images.shape[-1] != 1:
         return None
     means = np.array([_border(image / 255) for image in images[:, :, :, 0]])

@@ -128,6 +128,8 @@ def test_numbers_out_of_range_are_refused_at_once(arguments, message):
     [
         ({"batch_size": 2.0}, "batch_size must be an integer, got 2.0"),
         ({"seed": None}, "seed must be an integer, got None"),
+        ({"batch_size": True}, "batch_size must be an integer, got True"),
+        ({"drop_remainder": "no"}, "drop_remainder must be True or False, got 'no'"),
         ({"start": "1"}, "start must be an integer, got '1'"),
     ],
 )

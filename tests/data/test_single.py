@@ -28,6 +28,12 @@ def test_a_border_that_varies_or_has_colors_is_none():
     assert border(np.zeros((20, 4, 4, 3), np.uint8)) is None
 
 
+def test_a_border_is_that_of_images_of_any_dtype():
+    assert border(np.full((2, 4, 4), 1.0)) == 1
+    with pytest.raises(TypeError, match="border: images must be an array or a list, got NoneType"):
+        border(None)
+
+
 def test_dark_ink_on_light_paper_is_inverted_for_a_model_of_light_on_dark(tmp_path):
     dark, was_inverted = read_image(digit(tmp_path / "a.png", 0, 255), SHAPE, border=0.0)
     light, was_not = read_image(digit(tmp_path / "b.png", 255, 0), SHAPE, border=0.0)

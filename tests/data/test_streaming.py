@@ -261,6 +261,7 @@ def test_numbers_of_another_type_are_refused_at_once(folder, name):
     ("arguments", "error", "message"),
     [
         ({"workers": -1}, ValueError, "workers must be at least 0, got -1"),
+        ({"workers": True}, TypeError, "workers must be an integer, got True"),
         ({"workers": 1.5}, TypeError, "workers must be an integer, got 1.5"),
         ({"size": 64}, ValueError, r"size must be \(height, width\), two positive integers, or No"),
         ({"size": (64, 0)}, ValueError, r"or None, got \(64, 0\)"),
