@@ -41,7 +41,11 @@ def main(config: Config) -> int:
     description = runs.RunFolder(config.folder).model()
     names = description.get("class_names") or [str(label) for label in range(output[0])]
     # All are read before the first line, so that a file that cannot be says so at once.
-    read = [data.read_image(path, shape, description.get("background")) for path in config.images]
+    preprocessing = description.get("preprocessing", {})
+    background, border = preprocessing.get("background", "white"), preprocessing.get("border")
+    read = [
+        data.read_image(path, shape, background=background, border=border) for path in config.images
+    ]
     probabilities = predict(model, params, state, np.stack([image for image, _ in read]))
     width = max(map(len, names))
     for path, (_, inverted), row in zip(config.images, read, probabilities, strict=True):

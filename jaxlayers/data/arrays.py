@@ -1,69 +1,34 @@
-"""Images in NumPy's own files, `.npy` and `.npz`."""
+"""Images and labels in arrays of any source, checked by value."""
 
-import functools
-import zipfile
-import zlib
-from collections.abc import Iterable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from jaxlayers.data.dataset import Dataset, Splits
-
-# Keras's data sets say x_train, NumPy users say images; the first key that is there counts.
-_IMAGE_KEYS = {
-    "train": ("images", "x_train", "train_images", "x", "X"),
-    "test": ("x_test", "test_images"),
-}
-_LABEL_KEYS = {
-    "train": ("labels", "y_train", "train_labels", "y", "Y"),
-    "test": ("y_test", "test_labels"),
-}
-_UNREADABLE = (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
+# Interpolation leaves the range of 0 to 1 by little; everything else is another scale.
+_LITTLE = 0.05
 
 
-def npy_splits(path: Path) -> Splits:
-    """Returns the one split, `train`, of an `.npy` file of images."""
-    return {"train": functools.partial(_load_npy, path)}
-
-
-def npz_splits(path: Path) -> Splits:
-    """Finds the splits of an `.npz` file from its keys; an only array is taken as images.
-
-    Raises:
-        ValueError: The file cannot be read, or none of its keys is known.
-    """
-    try:
-        with zipfile.ZipFile(path) as file:
-            keys = tuple(name.removesuffix(".npy") for name in file.namelist())
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}: not a readable .npz file ({error})") from error
-    found = {split: _first(names, keys) for split, names in _IMAGE_KEYS.items()}
-    if not any(found.values()) and len(keys) == 1:
-        found["train"] = keys[0]
-    if not any(found.values()):
-        raise ValueError(
-            f"{path}: has the keys {', '.join(keys) or 'none'}; name the images "
-            f"{' or '.join(_IMAGE_KEYS['train'])} (and {' or '.join(_IMAGE_KEYS['test'])})"
-        )
-    return {
-        split: functools.partial(_load_npz, path, key, _first(_LABEL_KEYS[split], keys))
-        for split, key in found.items()
-        if key is not None
-    }
-
-
-def as_images(array: np.ndarray, where: str) -> np.ndarray:
-    """Converts an array of images to uint8, `[N, height, width, channels]`.
+def as_images(images: Any, where: str) -> np.ndarray:
+    """Returns images as uint8 or float32, `[N, height, width, channels]`.
 
     Args:
-        array: `[N, height, width]` or `[N, height, width, channels]`: integers 0 to 255, or
-            floating point 0 to 1, of which the nearest multiple of 1/255 is taken.
-        where: What the array is, for errors.
+        images: `[N, height, width]` or `[N, height, width, channels]`: a NumPy or JAX array, or
+            nested lists. Integers must be 0 to 255, floating-point values 0 to 1.
+        where: The name of the argument, or of the file, for errors: `"GAN: images"`.
+
+    Returns:
+        uint8 for integers; float32 for floating-point values, not rounded. An array of one of
+        these dtypes is not copied.
 
     Raises:
-        ValueError: Another shape, dtype or range of values.
+        TypeError: Something else than an array.
+        ValueError: Another shape, dtype or range of values, or NaN.
+
+    Example:
+        >>> as_images(np.full((2, 28, 28), 255), "images").dtype
+        dtype('uint8')
     """
+    array = _as_array(images, where, "images")
     if array.ndim not in (3, 4) or 0 in array.shape:
         raise ValueError(
             f"{where}: images must be [N, height, width] or [N, height, width, channels], "
@@ -71,31 +36,52 @@ def as_images(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim == 3:
         array = array[..., np.newaxis]
-    elif array.shape[-1] > 4 and array.shape[1] in (1, 3, 4):
+    elif array.shape[1] in (1, 3, 4) and min(array.shape[2:]) > 4:
         raise ValueError(
             f"{where}: shape {array.shape} has its channels first; move them to the end: "
             "array.transpose(0, 2, 3, 1)"
         )
     if array.dtype == np.uint8:
         return array
-    largest = {"i": 255, "u": 255, "f": 1}.get(array.dtype.kind)
-    if largest is None:
+    floating = _is_floating(array.dtype)
+    if not floating and array.dtype.kind not in "iu":
         raise ValueError(f"{where}: images must be integers or floating point, got {array.dtype}")
-    # Written so that NaN fails as well.
-    if not (array.min() >= 0 and array.max() <= largest):
-        raise ValueError(
-            f"{where}: {array.dtype} images must be in 0 to {largest}, "
-            f"got {array.min()} to {array.max()}; scale them, or store uint8"
-        )
-    return np.rint(array * 255).astype(np.uint8) if largest == 1 else array.astype(np.uint8)
+    _check_range(array, where, largest=1 if floating else 255)
+    return array.astype(np.float32 if floating else np.uint8, copy=False)
 
 
-def as_labels(array: np.ndarray, where: str) -> np.ndarray:
-    """Converts integer labels of shape `[N]` or `[N, 1]` to int32, `[N]`.
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Returns images that `as_images` returned as uint8, rounded to multiples of 1/255."""
+    if images.dtype == np.uint8:
+        return images
+    return np.rint(images * 255).astype(np.uint8)
+
+
+def as_labels(labels: Any, where: str, classes: int | None = None) -> np.ndarray:
+    """Returns integer labels as int32, `[N]`.
+
+    Args:
+        labels: `[N]` or `[N, 1]`, integers from 0: a NumPy or JAX array, or a list.
+        where: The name of the argument, or of the file, for errors.
+        classes: The number of classes, where it is known.
 
     Raises:
-        ValueError: Another shape or dtype, or a number that int32 does not hold.
+        TypeError: Something else than an array.
+        ValueError: Another shape or dtype, negative labels, or labels that are not below
+            `classes` or do not fit into int32.
+
+    Example:
+        >>> as_labels([[3], [1]], "labels").tolist()
+        [3, 1]
     """
+    array = _as_array(labels, where, "labels")
+    if array.dtype.kind in "OUS" and array.size and isinstance(array.flat[0], str | bytes):
+        some = ", ".join(repr(str(name)) for name in list(dict.fromkeys(array.flat))[:3])
+        raise ValueError(
+            f"{where}: labels must be integers from 0, got strings such as {some}; number them: "
+            "class_names, labels = np.unique(labels, return_inverse=True). Images in one "
+            "sub-folder per class are numbered when they are loaded"
+        )
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -103,42 +89,52 @@ def as_labels(array: np.ndarray, where: str) -> np.ndarray:
             f"{where}: labels must be integers of shape [N] or [N, 1], "
             f"got {array.dtype} of shape {array.shape}"
         )
-    labels = array.astype(np.int32)
-    if not np.array_equal(labels, array):
+    if not array.size:
+        return array.astype(np.int32)
+    if array.max() > np.iinfo(np.int32).max:
         raise ValueError(f"{where}: labels must fit into int32, got up to {array.max()}")
-    return labels
+    allowed = "at least 0" if classes is None else f"from 0 to {classes - 1}"
+    wrong = array.min() if array.min() < 0 else array.max()
+    if wrong < 0 or (classes is not None and wrong >= classes):
+        raise ValueError(f"{where}: labels must be {allowed}, got {wrong}")
+    return array.astype(np.int32, copy=False)
 
 
-def _load_npy(path: Path) -> Dataset:
-    try:
-        # Mapping checks the claimed shape against the length of the file before any allocation.
-        array = np.array(np.lib.format.open_memmap(path, mode="r"))
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}: not a readable .npy file ({error})") from error
-    return Dataset(as_images(array, str(path)), None, None, path.stem)
-
-
-def _load_npz(path: Path, image_key: str, label_key: str | None) -> Dataset:
-    images = as_images(_read_member(path, image_key), f"{path}[{image_key!r}]")
-    if label_key is None:
-        return Dataset(images, None, None, path.stem)
-    labels = as_labels(_read_member(path, label_key), f"{path}[{label_key!r}]")
-    if len(images) != len(labels):
-        raise ValueError(
-            f"{path}: {len(labels)} {label_key!r} for {len(images)} {image_key!r}; "
-            "there must be one label an image"
+def _as_array(value: Any, where: str, what: str) -> np.ndarray:
+    if not isinstance(value, list | tuple) and not hasattr(value, "__array__"):
+        raise TypeError(
+            f"{where}: {what} must be an array or a list, got {type(value).__name__} {value!r:.100}"
         )
-    return Dataset(images, labels, None, path.stem)
-
-
-def _read_member(path: Path, key: str) -> np.ndarray:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            # What is no array in there comes back as bytes, and then fails by its shape.
-            return np.asarray(file[key])
-    except _UNREADABLE as error:
-        raise ValueError(f"{path}[{key!r}]: not a readable array ({error})") from error
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{where}: {what} must be an array or a list of equal parts, got a list of others "
+            f"({error})"
+        ) from error
 
 
-def _first(names: Iterable[str], keys: Iterable[str]) -> str | None:
-    return next((name for name in names if name in keys), None)
+def _is_floating(dtype: np.dtype[Any]) -> bool:
+    # NumPy knows no bfloat16; JAX brings it.
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
+def _check_range(array: np.ndarray, where: str, largest: int) -> None:
+    low, high = float(array.min()), float(array.max())
+    # Written so that NaN fails as well.
+    if low >= 0 and high <= largest:
+        return
+    if np.isnan(low) or np.isnan(high):
+        raise ValueError(f"{where}: {array.dtype} images must be from 0 to {largest}, got NaN")
+    if largest == 255:
+        advice = "scale them, or store uint8"
+    elif low >= -_LITTLE and high <= 1 + _LITTLE:
+        advice = "clip them: np.clip(images, 0, 1)"
+    elif low < 0:
+        advice = "images of -1 to 1, as tanh gives, are scaled by (images + 1) / 2"
+    else:
+        advice = "divide them by 255, or store uint8"
+    raise ValueError(
+        f"{where}: {array.dtype} images must be from 0 to {largest}, "
+        f"got {array.min()} to {array.max()}; {advice}"
+    )

@@ -65,6 +65,7 @@ def batches(
         (32, 28, 28, 1)
     """
     arrays = _arrays(data)
+    start = check_integer("start", start, least=0)
     # Asked for here, so that wrong arguments fail now and not at the first batch.
     indices_at(len(arrays[0]), batch_size, seed=seed, step=start, drop_remainder=drop_remainder)
     return (
@@ -131,20 +132,22 @@ def indices_at(
     """Returns which of `count` rows make the batch at a step; int64, `[batch_size]`.
 
     Raises:
-        TypeError: An argument is not an integer.
+        TypeError: An argument is of the wrong type.
         ValueError: A number is out of its range, or there are fewer rows than one batch takes.
 
     Example:
         >>> len(indices_at(10, 4, seed=0, step=2, drop_remainder=False))
         2
     """
-    batch_size = _integer("batch_size", batch_size, least=1)
-    seed, step = _integer("seed", seed, least=0), _integer("step", step, least=0)
+    batch_size = check_integer("batch_size", batch_size, least=1)
+    seed, step = check_integer("seed", seed, least=0), check_integer("step", step, least=0)
     if count < batch_size and drop_remainder:
         raise ValueError(
             f"batches: {count} rows do not fill one batch of batch_size={batch_size}; "
             "choose a smaller batch_size, or drop_remainder=False"
         )
+    if not isinstance(drop_remainder, bool):
+        raise TypeError(f"batches: drop_remainder must be True or False, got {drop_remainder!r}")
     per_epoch = count // batch_size if drop_remainder else -(-count // batch_size)
     epoch, position = divmod(step, per_epoch)
     start = position * batch_size
@@ -187,11 +190,19 @@ def _kind(data: object) -> str:
     return "an array without axes" if isinstance(data, np.ndarray) else type(data).__name__
 
 
-def _integer(name: str, value: int, least: int) -> int:
+def check_integer(name: str, value: int, least: int, where: str = "batches") -> int:
+    """Returns an integer of any type, such as NumPy's, as an int.
+
+    Raises:
+        TypeError: Something else, or a boolean.
+        ValueError: A number below `least`.
+    """
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"batches: {name} must be an integer, got {value!r}") from None
+        raise TypeError(f"{where}: {name} must be an integer, got {value!r}") from None
     if number < least:
-        raise ValueError(f"batches: {name} must be at least {least}, got {number}")
+        raise ValueError(f"{where}: {name} must be at least {least}, got {number}")
     return number

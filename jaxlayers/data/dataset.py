@@ -1,9 +1,12 @@
 """What every source of images becomes: one array of images and what is known about them."""
 
+import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from jaxlayers.data.arrays import as_images, as_labels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -11,14 +14,19 @@ class Dataset:
     """Images in memory, with their labels where there are any.
 
     Args:
-        images: uint8, `[N, height, width, channels]`, N at least 1, values 0 to 255.
-        labels: int32, `[N]`, or None where the source has none.
+        images: uint8, `[N, height, width, channels]`, N at least 1, values 0 to 255. What
+            `as_images` makes of integers is accepted: JAX arrays, lists, other integer dtypes.
+        labels: int32, `[N]`, from 0, or None where the source has none. Likewise, what
+            `as_labels` accepts.
         class_names: What label 0, 1, ... stands for, or None where the source does not say.
         name: Short name of the source, for logs and pictures.
+        background: Red, green and blue, 0 to 255, of what transparency was blended with by
+            `load`; None where the images come from no image files. `read_image` needs the same
+            for images that a model trained on these is applied to.
 
     Raises:
-        TypeError: A field has the wrong type or dtype.
-        ValueError: A shape, a length or a label does not fit the rest.
+        TypeError: A field has the wrong type, or images are floating point.
+        ValueError: A shape, a length, a range of values or a label does not fit the rest.
 
     Example:
         >>> import numpy as np
@@ -30,15 +38,28 @@ class Dataset:
     labels: np.ndarray | None
     class_names: tuple[str, ...] | None
     name: str
+    background: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        _check_images(self.images)
-        if self.class_names is not None and not isinstance(self.class_names, tuple):
+        images = as_images(self.images, "Dataset")
+        if images.dtype != np.uint8:
             raise TypeError(
-                f"Dataset: class_names must be a tuple of str or None, got {self.class_names!r}"
+                f"Dataset: images must be uint8, 0 to 255, got {images.dtype}; convert them "
+                "by np.rint(images * 255).astype(np.uint8), or train on the arrays themselves: "
+                "fit takes (images, labels)"
             )
+        object.__setattr__(self, "images", images)
+        names = self.class_names
+        if names is not None and not (
+            isinstance(names, tuple) and all(isinstance(name, str) for name in names)
+        ):
+            raise TypeError(f"Dataset: class_names must be a tuple of str or None, got {names!r}")
+        if not isinstance(self.name, str):
+            raise TypeError(f"Dataset: name must be a str, got {self.name!r}")
         if self.labels is not None:
-            _check_labels(self.labels, len(self.images), self.class_names)
+            labels = as_labels(self.labels, "Dataset")
+            _check_labels(labels, len(images), names)
+            object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,26 +110,35 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
             f"{first.name}: one split has labels, the other has none; load one split at a time"
         )
     images = np.concatenate([first.images, second.images])
-    return Dataset(images, labels, first.class_names, first.name)
+    return replace(first, images=images, labels=labels)
 
 
 def hold_out(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
-    """Returns a data set without every fifth image of each class, and these.
+    """Splits a data set into two, the second of every fifth image of each class.
 
     Which they are is fixed by their order alone.
 
     Args:
-        dataset: with labels.
-        every: one of how many is held out.
+        dataset: With labels.
+        every: One of how many goes into the second; at least 2.
 
     Raises:
-        ValueError: There are no labels, or there is a class of so few images that none would be
-            held out.
+        TypeError: No data set, or a number that is not an integer.
+        ValueError: `every` is below 2, there are no labels, or there is a class of fewer than
+            `every` images.
     """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"hold_out: dataset must be a Dataset, got {type(dataset).__name__}")
+    try:
+        every = operator.index(every)
+    except TypeError:
+        raise TypeError(f"hold_out: every must be an integer, got {every!r}") from None
+    if every < 2:
+        raise ValueError(f"hold_out: every must be at least 2, got {every}")
     if dataset.labels is None:
         raise ValueError(
-            f"{dataset.name}: has no labels; a folder with a sub-folder of images for each class "
-            "has them, and so has an .npz with labels"
+            f"hold_out: dataset {dataset.name!r} has no labels; a folder with a sub-folder of "
+            "images for each class has them, and so has an .npz with labels"
         )
     held_out = np.zeros(len(dataset), bool)
     for label in np.unique(dataset.labels):
@@ -116,40 +146,24 @@ def hold_out(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
         if len(rows) < every:
             name = dataset.class_names[label] if dataset.class_names else label
             raise ValueError(
-                f"{dataset.name}: class {name} has {len(rows)} images; one of {every} is held out "
-                f"for testing, so that each class needs at least {every}"
+                f"hold_out: class {name} of dataset {dataset.name!r} has {len(rows)} images; one "
+                f"of {every} is held out for validation, so that each class needs at least {every}"
             )
         held_out[rows[every - 1 :: every]] = True
     kept, out = (
-        Dataset(dataset.images[rows], dataset.labels[rows], dataset.class_names, dataset.name)
+        replace(dataset, images=dataset.images[rows], labels=dataset.labels[rows])
         for rows in (~held_out, held_out)
     )
     return kept, out
 
 
-def _check_images(images: np.ndarray) -> None:
-    if not isinstance(images, np.ndarray):
-        raise TypeError(f"Dataset: images must be a NumPy array, got {type(images).__name__}")
-    if images.dtype != np.uint8:
-        raise TypeError(f"Dataset: images must be uint8, got {images.dtype}")
-    if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(
-            "Dataset: images must be [N, height, width, channels], none of them zero, "
-            f"got shape {images.shape}"
-        )
-
-
 def _check_labels(labels: np.ndarray, count: int, class_names: tuple[str, ...] | None) -> None:
-    if not isinstance(labels, np.ndarray):
-        raise TypeError(f"Dataset: labels must be a NumPy array, got {type(labels).__name__}")
-    if labels.dtype != np.int32:
-        raise TypeError(f"Dataset: labels must be int32, got {labels.dtype}")
     if labels.shape != (count,):
         raise ValueError(
-            f"Dataset: {count} images need labels of shape ({count},), got {labels.shape}"
+            f"Dataset: labels must be one per image, shape ({count},), got shape {labels.shape}"
         )
-    if class_names is not None and not (labels.min() >= 0 and labels.max() < len(class_names)):
+    if class_names is not None and labels.max() >= len(class_names):
         raise ValueError(
-            f"Dataset: labels run from {labels.min()} to {labels.max()}, "
-            f"but {len(class_names)} class names allow 0 to {len(class_names) - 1}"
+            f"Dataset: labels must be from 0 to {len(class_names) - 1}, because there are "
+            f"{len(class_names)} class_names, got {labels.max()}"
         )

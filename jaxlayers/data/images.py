@@ -1,103 +1,94 @@
-"""Image files in a folder or a zip file, one sub-folder a class."""
+"""Image files in a folder or a zip file, one sub-folder per class."""
 
 import contextlib
 import functools
-import io
 import math
-import zipfile
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from types import ModuleType
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
+from jaxlayers.data import decoding
 from jaxlayers.data.dataset import Dataset, Splits
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""The names of files that count as images end so, in any case; the others are ignored."""
-
-LARGEST_FILE = 2**28
-"""Bytes that one image file in a zip may unpack to. More is a mistake, or an attack."""
+from jaxlayers.data.listing import Listing, Reader, classes, list_folder, list_zip, shown
 
 LARGEST_ARRAY = 2**35
 """Bytes that all images together may take in memory."""
 
-# An alpha channel is dropped. Pillow's modes of 16 and 32 bits are not here: a conversion would
-# clip them to white without a word.
-_MODES = {
-    "1": "L",
-    "L": "L",
-    "LA": "L",
-    "P": "RGB",
-    "PA": "RGB",
-    "RGB": "RGB",
-    "RGBA": "RGB",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-}
-_CHANNELS = {"L": 1, "RGB": 3}
+_MOST_NAMED = 10  # files in one error or warning
+
+
+class UnreadableImageError(ValueError):
+    """A file cannot be decoded; the message names it."""
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The image files of a folder or a zip file, sorted by where they lie; none is open.
+class Options:
+    """How image files become arrays; the arguments of `load` of the same names, checked."""
+
+    size: tuple[int, int] | None = None
+    background: decoding.Color = decoding.BACKGROUNDS["white"]
+    skip_unreadable: bool = False
+    color_mode: str | None = None
+    labels: bool = True
+
+
+_COLOR_MODES = {"grayscale": "L", "rgb": "RGB"}  # Pillow's names
+
+
+def check_options(
+    where: str,
+    size: Sequence[int] | None,
+    background: str | Sequence[int],
+    skip_unreadable: bool,
+    color_mode: str | None = None,
+    labels: bool = True,
+) -> Options:
+    """Returns the options, having checked each.
 
     Args:
-        path: The folder or the zip file.
-        name: Its name without a suffix.
-        places: Where each file lies below the folder or inside the zip file.
-        members: The number of each among all members of the zip file; None for a folder.
+        where: Who asks, for errors.
+        size: As for `load`, like the others.
+        background: A name or a color.
+        skip_unreadable: A boolean.
+        color_mode: A name or None.
+        labels: A boolean.
+
+    Raises:
+        ValueError: A size or a color that is none, or an unknown color mode.
+        TypeError: Something other than True or False.
     """
-
-    path: Path
-    name: str
-    places: tuple[str, ...]
-    members: tuple[int, ...] | None
-
-
-class Reader:
-    """Reads the files of a listing, of which a zip file is kept open until `close`."""
-
-    def __init__(self, listing: Listing) -> None:
-        self.listing = listing
-        self._archive = None if listing.members is None else zipfile.ZipFile(listing.path)
-
-    def read(self, index: int) -> bytes:
-        """Returns the content of the file at `index` of the listing."""
-        if self._archive is None or self.listing.members is None:
-            return (self.listing.path / self.listing.places[index]).read_bytes()
-        return self._archive.read(self._archive.infolist()[self.listing.members[index]])
-
-    def close(self) -> None:
-        """Closes the zip file, after which nothing can be read."""
-        if self._archive is not None:
-            self._archive.close()
+    for name, value in (("skip_unreadable", skip_unreadable), ("labels", labels)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{where}: {name} must be True or False, got {value!r}")
+    if color_mode is not None and color_mode not in _COLOR_MODES:
+        raise ValueError(
+            f"{where}: color_mode must be {', '.join(map(repr, _COLOR_MODES))} or None, "
+            f"got {color_mode!r}"
+        )
+    return Options(
+        decoding.check_size(where, size),
+        decoding.check_background(where, background),
+        skip_unreadable,
+        color_mode,
+        labels,
+    )
 
 
-def folder_splits(folder: Path, size: tuple[int, int] | None) -> Splits:
+def folder_splits(folder: Path, options: Options) -> Splits:
     """Returns the one split, `train`, of a folder of images; empty if it holds none.
 
-    Args:
-        folder: Images in it have no labels. Images in its sub-folders have the sorted names of
-            these as their classes. Folders that hold everything are stepped into; hidden files
-            and files that are not images by their suffix are ignored.
-        size: `(height, width)` to resize the images to; None if they all have one size.
-
     Returns:
-        The split, whose loading raises a `ValueError` that names the first image which cannot
-        be read, or differs from the first in size or in being grey or coloured.
+        The split. Loading it raises a `ValueError` that names all images which cannot be read, or
+        the first that differs from the others in size.
     """
     listing = list_folder(folder)
-    return {"train": functools.partial(_load, listing, size)} if listing.places else {}
+    return {"train": functools.partial(_load, listing, options)} if listing.places else {}
 
 
-def zip_splits(path: Path, size: tuple[int, int] | None) -> Splits:
+def zip_splits(path: Path, options: Options) -> Splits:
     """Returns the one split, `train`, of a zip file, in which images lie as in a folder.
 
     Nothing is unpacked to the disk.
@@ -105,43 +96,7 @@ def zip_splits(path: Path, size: tuple[int, int] | None) -> Splits:
     Raises:
         ValueError: Not a zip file, or one without images.
     """
-    return {"train": functools.partial(_load, list_zip(path), size)}
-
-
-def list_folder(folder: Path) -> Listing:
-    """Lists the images in a folder and in its sub-folders; there may be none."""
-    places = sorted(filter(_is_image, _walk(folder, PurePosixPath())))
-    return Listing(folder, folder.resolve().name, tuple(map(str, places)), None)
-
-
-def list_zip(path: Path) -> Listing:
-    """Lists the images in a zip file.
-
-    Raises:
-        ValueError: Not a zip file, or one without images, or with an image that would unpack to
-            more than `LARGEST_FILE` bytes.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: not a readable zip file ({error}); get it again") from error
-    members = sorted(
-        (place, number)
-        for number, info in enumerate(infos)
-        if _is_image(place := PurePosixPath(info.filename)) and not info.is_dir()
-    )
-    if not members:
-        raise ValueError(f"{path}: holds no images; these end in {', '.join(sorted(SUFFIXES))}")
-    for _, number in members:
-        if infos[number].file_size > LARGEST_FILE:
-            raise ValueError(
-                f"{path}: {infos[number].filename} claims to unpack to "
-                f"{infos[number].file_size} bytes, "
-                f"more than the {LARGEST_FILE} that an image may have; remove it"
-            )
-    places, numbers = zip(*members, strict=True)
-    return Listing(path, path.stem, tuple(map(str, places)), numbers)
+    return {"train": functools.partial(_load, list_zip(path), options)}
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -160,169 +115,125 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if images.shape[1:3] == size:
         return images
-    pil = pillow()
+    pil = decoding.pillow()
     resized = np.empty((len(images), *size, images.shape[-1]), np.uint8)
     for image, target in zip(images, resized, strict=True):
         for channel in range(image.shape[-1]):
             plane = pil.fromarray(np.ascontiguousarray(image[..., channel]))
-            target[..., channel] = _fit(plane, size)
+            target[..., channel] = decoding.resize(plane, size)[..., 0]
     return resized
 
 
-def classes(listing: Listing) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
-    """Returns the names of the classes and the int32 label of each image, or twice None.
-
-    Raises:
-        ValueError: Some images lie beside or below the sub-folders that are the classes.
-    """
-    places = [PurePosixPath(place) for place in listing.places]
-    folders = [place.parent.parts for place in places]
-    shared = 0
-    while all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
-        shared += 1
-    folders = [parts[shared:] for parts in folders]
-    if not any(folders):
-        return None, None
-    for place, parts in zip(places, folders, strict=True):
-        if len(parts) != 1:
-            raise ValueError(
-                f"{listing.path}: images must lie in one folder, or all in one sub-folder a "
-                f"class; {place} lies {'beside' if not parts else 'in a folder inside'} such "
-                "sub-folders. Move it, or load the part that is laid out so"
-            )
-    class_names = tuple(sorted({parts[0] for parts in folders}))
-    number = {class_name: label for label, class_name in enumerate(class_names)}
-    return class_names, np.array([number[parts[0]] for parts in folders], np.int32)
-
-
-def decode(
-    reader: Reader,
-    index: int,
-    size: tuple[int, int] | None,
-    shape: tuple[int, ...] | None = None,
-) -> np.ndarray:
+def decode(reader: Reader, index: int, options: Options) -> np.ndarray:
     """Reads one image; uint8, `[height, width, channels]`.
 
     Args:
         reader: Reads the files of a listing.
         index: Which of them.
-        size: `(height, width)` to resize it to, or None.
-        shape: What the image must come out as; None if any shape will do.
+        options: The size, the background and the color mode count.
 
     Raises:
-        ValueError: The file is not a readable image of 8 bits, or has another shape.
+        UnreadableImageError: The file cannot be decoded.
         ImportError: Pillow is not installed.
     """
-    pil = pillow()
-    where, place = reader.listing.path, reader.listing.places[index]
     # Pillow's decoders and zipfile raise a dozen unrelated types for damaged files.
     try:
-        with pil.open(io.BytesIO(reader.read(index))) as image:
-            _check_extent(image, pil.MAX_IMAGE_PIXELS)
-            image.load()
-            mode = image.mode
-            pixels = _to_array(image, size) if mode in _MODES else None
+        image = decoding.decode(reader.read(index), options.background)
+        if options.color_mode is not None:
+            image = image.convert(_COLOR_MODES[options.color_mode])
+        return decoding.resize(image, options.size)
+    except ImportError:
+        raise
     except Exception as error:
-        raise ValueError(
-            f"{where}: {place} is not a readable image ({error}); remove or replace it"
+        raise UnreadableImageError(
+            f"{shown(reader.listing.places[index])} is not a readable image "
+            f"({str(error) or type(error).__name__})"
         ) from error
-    if pixels is None:
-        raise ValueError(
-            f"{where}: {place} has Pillow's mode {mode}; "
-            f"8-bit images are read: {', '.join(_MODES)}. Convert it"
-        )
-    if shape is not None and pixels.shape != shape:
-        raise ValueError(
-            f"{where}: {place} is {_describe(pixels.shape)}, but images before it "
-            f"are {_describe(shape)}; {_advice(pixels.shape, shape)}"
-        )
-    return pixels
 
 
-def _walk(folder: Path, place: PurePosixPath) -> list[PurePosixPath]:
-    found = []
-    for entry in folder.iterdir():
-        if entry.name.startswith("."):
-            continue
-        if not entry.is_dir():
-            found.append(place / entry.name)
-        # A link to a folder above would lead around in a circle.
-        elif not folder.resolve().is_relative_to(entry.resolve()):
-            found.extend(_walk(entry, place / entry.name))
-    return found
+def check_shape(
+    listing: Listing, index: int, shape: tuple[int, ...], others: tuple[int, ...]
+) -> None:
+    """Checks that an image goes into an array of others: grayscale goes into color.
+
+    Raises:
+        ValueError: It does not; the message says what to do.
+    """
+    if shape[:2] == others[:2] and shape[2] <= others[2]:
+        return
+    advice = (
+        "give size=(height, width) to resize them all"
+        if shape[:2] != others[:2]
+        else 'give color_mode="rgb" or "grayscale" to convert them all'
+    )
+    raise ValueError(
+        f"{listing.path}: {shown(listing.places[index])} is {_describe(shape)}, but images before "
+        f"it are {_describe(others)}; {advice}"
+    )
 
 
-def _is_image(place: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
-    return not hidden and place.suffix.lower() in SUFFIXES
+def unreadable(listing: Listing, errors: Sequence[str]) -> ValueError:
+    """Returns the error that names files which cannot be decoded."""
+    return ValueError(
+        f"{listing.path}: {_name(errors)}; remove or replace "
+        f"{'it' if len(errors) == 1 else 'them'}, or give skip_unreadable=True"
+    )
 
 
-def _load(listing: Listing, size: tuple[int, int] | None) -> Dataset:
-    class_names, labels = classes(listing)
-    return Dataset(_decode_all(listing, size), labels, class_names, listing.name)
+def warn_of_skipped(listing: Listing, errors: Sequence[str], done: str) -> None:
+    """Warns of files which cannot be decoded, and says what was done about them."""
+    warnings.warn(f"{listing.path}: {done}: {_name(errors)}", stacklevel=2)
 
 
-def _decode_all(listing: Listing, size: tuple[int, int] | None) -> np.ndarray:
-    count = len(listing.places)
+def _name(errors: Sequence[str]) -> str:
+    more = len(errors) - _MOST_NAMED
+    return "; ".join([*errors[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _load(listing: Listing, options: Options) -> Dataset:
+    class_names, labels = classes(listing) if options.labels else (None, None)
+    images, rows = _decode_all(listing, options)
+    labels = None if labels is None else labels[rows]
+    return Dataset(images, labels, class_names, listing.name, options.background)
+
+
+def _decode_all(listing: Listing, options: Options) -> tuple[np.ndarray, list[int]]:
+    """Returns all images that can be decoded, and their numbers in the listing."""
+    images = np.empty((0, 0, 0, 0), np.uint8)
+    rows: list[int] = []
+    errors: list[str] = []
     with contextlib.closing(Reader(listing)) as reader:
-        first = decode(reader, 0, size)
-        shape = (count, *first.shape)
-        if math.prod(shape) > LARGEST_ARRAY:
-            raise ValueError(
-                f"{listing.path}: {count} images of {_describe(first.shape)} take "
-                f"{math.prod(shape) / 2**30:.0f} GiB in memory, more than "
-                f"{LARGEST_ARRAY / 2**30:.0f} GiB; give a smaller size=(height, width)"
-            )
-        images = np.empty(shape, np.uint8)
-        images[0] = first
-        for index in range(1, count):
-            images[index] = decode(reader, index, size, first.shape)
-    return images
+        for index in range(len(listing.places)):
+            try:
+                pixels = decode(reader, index, options)
+            except UnreadableImageError as error:
+                errors.append(str(error))
+                continue
+            if not rows:
+                images = _allocate(listing, len(listing.places) - index, pixels.shape)
+            elif pixels.shape[:2] == images.shape[1:3] and pixels.shape[2] > images.shape[3]:
+                grayscale, images = images, _allocate(listing, len(images), pixels.shape)
+                images[: len(rows)] = grayscale[: len(rows)]
+            check_shape(listing, index, pixels.shape, images.shape[1:])
+            images[len(rows)] = pixels
+            rows.append(index)
+    if errors and not (options.skip_unreadable and rows):
+        raise unreadable(listing, errors)
+    if errors:
+        warn_of_skipped(listing, errors, "left out")
+    return images[: len(rows)], rows
 
 
-def _check_extent(image: "Image.Image", most: int | None) -> None:
-    # Pillow only warns of up to twice as many; and a filter that made it an error would not be
-    # safe where several threads decode.
-    pixels = image.width * image.height
-    if most is not None and pixels > most:
-        raise ValueError(f"Image size ({pixels} pixels) exceeds limit of {most} pixels")
-
-
-def _to_array(image: "Image.Image", size: tuple[int, int] | None) -> np.ndarray:
-    if image.mode in ("P", "PA"):
-        # Pillow warns when it must drop a palette's transparency on the way to RGB.
-        image = image.convert("RGBA")
-    image = image.convert(_MODES[image.mode])
-    pixels = np.asarray(image) if size is None else _fit(image, size)
-    return pixels.reshape(*pixels.shape[:2], _CHANNELS[image.mode])
-
-
-def _fit(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
-    height, width = size
-    return np.asarray(image.resize((width, height), pillow().Resampling.BICUBIC))
+def _allocate(listing: Listing, count: int, shape: tuple[int, ...]) -> np.ndarray:
+    if count * math.prod(shape) > LARGEST_ARRAY:
+        raise ValueError(
+            f"{listing.path}: {count} images of {_describe(shape)} take "
+            f"{count * math.prod(shape) / 2**30:.0f} GiB in memory, more than "
+            f"{LARGEST_ARRAY / 2**30:.0f} GiB; give a smaller size=(height, width)"
+        )
+    return np.empty((count, *shape), np.uint8)
 
 
 def _describe(shape: tuple[int, ...]) -> str:
     height, width, channels = shape
-    return f"{height} x {width} {'grey' if channels == 1 else 'colour'}"
-
-
-def _advice(shape: tuple[int, ...], first: tuple[int, ...]) -> str:
-    if shape[-1] != first[-1]:
-        return "make them all grey or all colour"
-    return "give size=(height, width) to resize them all"
-
-
-def pillow() -> ModuleType:
-    """Returns Pillow's module of images.
-
-    Raises:
-        ImportError: Pillow is not installed.
-    """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            'images are read and resized by Pillow: pip install "jaxlayers[train]"'
-        ) from error
-    return Image
+    return f"{height} x {width} {'grayscale' if channels == 1 else 'color'}"

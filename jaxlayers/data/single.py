@@ -1,11 +1,14 @@
-"""Any image file, as a model takes its images."""
+"""One image file as the input of a trained model."""
 
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from jaxlayers.data.images import pillow
+from jaxlayers.data import decoding
+from jaxlayers.data.arrays import as_images, to_uint8
+from jaxlayers.data.listing import read_file
 
 # A border that differs by more is another kind of picture: dark on light instead of light on dark.
 _ANOTHER = 0.5
@@ -14,75 +17,117 @@ _ALIKE = 0.1
 
 
 def border(images: np.ndarray) -> float | None:
-    """Returns what lies around the things in grey images, from 0 to 1; None if it varies.
+    """Returns the brightness at the border of grayscale images; None if it varies.
 
     Digits of MNIST are light on 0; a photograph may have anything at its border.
 
     Args:
-        images: uint8, `[N, height, width, channels]`.
+        images: `[N, height, width, channels]`, uint8 or floating point from 0 to 1.
+
+    Returns:
+        From 0 to 1; None for color images too.
+
+    Raises:
+        TypeError: No array.
+        ValueError: Another shape, dtype or range of values.
 
     Example:
         >>> border(np.zeros((2, 28, 28, 1), np.uint8))
         0.0
     """
+    images = to_uint8(as_images(images, "border"))
     if images.shape[-1] != 1:
         return None
-    means = np.array([_border(image / 255) for image in images[:, :, :, 0]])
+    sides = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    means = np.median(np.concatenate(sides, axis=1)[..., 0], axis=1) / 255
     return float(means.mean()) if means.std() < _ALIKE else None
 
 
 def read_image(
-    path: str | Path, shape: Sequence[int], background: float | None = None
+    path: str | Path,
+    shape: Sequence[int],
+    *,
+    background: str | Sequence[int] = "white",
+    border: float | None = None,
 ) -> tuple[np.ndarray, bool]:
-    """Reads an image file, and makes it what a model was trained on.
+    """Reads an image file as `load` does, and gives it the shape of a model's input.
 
     Args:
-        path: An image of any size, in colour or not. What is transparent becomes white.
-        shape: `(height, width, channels)` of the result; 1 channel for grey, or 3.
-        background: What `border` says of the images of the training. If it says something, an
-            image on another background is inverted, and filled up with its own border to the
-            proportions of `shape`; otherwise it is stretched to these.
+        path: A file of a format that `load` reads, of any size, grayscale or color.
+        shape: `(height, width, channels)` of the result; 1 channel for grayscale, or 3.
+        background: What transparency is blended with; as `load` had it for training.
+        border: The brightness around the things in the training images, as the function `border`
+            returns it. Where it is given, and `shape` has 1 channel, an image on another
+            brightness is inverted, and padded with its own border to the aspect ratio of
+            `shape`; otherwise it is resized as by `load`, whatever its aspect ratio.
 
     Returns:
-        Floats from 0 to 1, of the given shape, and whether it was inverted.
+        float32 from 0 to 1, of the given shape; and whether the image was inverted.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no readable image.
+        TypeError: An argument is of the wrong type.
+        ValueError: Not a readable image, or an argument is out of its range.
         ImportError: Pillow is not installed.
-    """
-    height, width, channels = shape
-    pil = pillow()
-    from PIL import ImageOps
 
-    if not Path(path).exists():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    # Pillow's decoders raise a dozen unrelated types for damaged files.
-    try:
-        with pil.open(path) as file:
-            # 16-bit images are of this mode; a conversion would clip them to white.
-            if file.mode.startswith("I;16"):
-                file = pil.fromarray((np.asarray(file) >> 8).astype(np.uint8))
-            image = ImageOps.exif_transpose(file.convert("RGBA"))
-    except Exception as error:
-        raise ValueError(f"{path}: is not a readable image ({error})") from error
-    white = pil.new("RGBA", image.size, "white")
-    image = pil.alpha_composite(white, image).convert("L" if channels == 1 else "RGB")
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("RGBA", (6, 4), (255, 0, 0, 0)).save("clear.png")
+        >>> image, inverted = read_image("clear.png", (2, 2, 3), background=(255, 255, 0))
+        >>> image[0, 0].tolist()
+        [1.0, 1.0, 0.0]
+    """
+    height, width, channels = _check_shape(shape)
+    color = decoding.check_background("read_image", background)
+    if border is not None and not (isinstance(border, int | float) and 0 <= border <= 1):
+        raise ValueError(f"read_image: border must be from 0 to 1, or None, got {border!r}")
+    image = _decode(path, color).convert("L" if channels == 1 else "RGB")
     inverted = False
-    if background is not None and channels == 1:
+    if border is not None and channels == 1:
+        from PIL import ImageOps
+
         around = _border(np.asarray(image) / 255)
-        inverted = abs(around - background) > _ANOTHER
+        inverted = abs(around - border) > _ANOTHER
         if inverted:
             image, around = ImageOps.invert(image), 1 - around
-        image = ImageOps.pad(
-            image, _of_proportions(image.size, width, height), color=round(255 * around)
+        size = _with_aspect_ratio(image.size, width, height)
+        image = ImageOps.pad(image, size, color=round(255 * around))
+    return decoding.resize(image, (height, width)) / np.float32(255), inverted
+
+
+def _decode(path: str | Path, background: decoding.Color) -> "decoding.Image.Image":
+    if not isinstance(path, str | Path) or not path:
+        raise TypeError(f"read_image: path must be a str or a Path that is not empty, got {path!r}")
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"read_image: path {path}: there is no such file; give a file of "
+            f"{', '.join(decoding.FORMATS)}"
         )
-    resized = image.resize((width, height), pil.Resampling.BICUBIC)
-    return np.asarray(resized, np.float32).reshape(height, width, channels) / 255, inverted
+    # Pillow's decoders raise a dozen unrelated types for damaged files.
+    try:
+        return decoding.decode(read_file(Path(path)), background)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(f"read_image: path {path} is not a readable image ({error})") from error
 
 
-def _of_proportions(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """Returns the smallest size of the given proportions that holds another one."""
+def _check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    try:
+        height, width, channels = map(operator.index, shape)
+    except (TypeError, ValueError):
+        pass
+    else:
+        if height > 0 and width > 0 and channels in (1, 3):
+            return height, width, channels
+    raise ValueError(
+        "read_image: shape must be (height, width, channels), positive integers and 1 or 3 "
+        f"channels, got {shape!r}"
+    )
+
+
+def _with_aspect_ratio(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """Returns the smallest size of the aspect ratio width : height that holds another one."""
     scale = max(size[0] / width, size[1] / height)
     return max(size[0], round(width * scale)), max(size[1], round(height * scale))
 

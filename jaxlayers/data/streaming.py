@@ -1,44 +1,43 @@
 """Images that are read and decoded while training, where they do not fit into memory."""
 
 import contextlib
-import multiprocessing
-import os
-import pickle
-import signal
-import sys
-import tempfile
-import threading
+import itertools
 import weakref
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import util
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from jaxlayers.data import images
-from jaxlayers.data.batches import indices_at
+from jaxlayers.data.batches import check_integer, indices_at
+from jaxlayers.data.decoding import SUFFIXES
+from jaxlayers.data.listing import Listing, Reader, list_folder, list_zip
 
-_AHEAD = 2  # batches that each worker has ready
+_AHEAD = 2  # batches that are decoded while the one before them is trained on
 
 
 @dataclass(frozen=True)
 class Streamed:
     """Image files in a folder or a zip file that are read while training.
 
-    They are listed when this is made, and each is decoded anew whenever it is its turn. The
-    batches are those of `batches(load(path, size=size), ...)`, in the same order.
+    They are listed when this is constructed, and each is decoded whenever a batch needs it. The
+    batches are those of `batches(load(path, size=size, labels=False), ...)`, in the same order.
 
     Args:
-        path: A folder or a `.zip` of images, laid out as `load` has it.
+        path: A folder or a `.zip` of images, in any folders below it.
         size: `(height, width)` in pixels to which every image is resized, as by `load`. Needed
             only where the files differ in size.
-        workers: Processes that decode, each a batch at a time and two batches ahead; with 0 it is
-            done in this process when a batch is asked for. Processes import the script that runs
-            anew, which must therefore guard what it does by `if __name__ == "__main__":`.
+        workers: Threads that decode, two batches ahead; with 0, a batch is decoded when it is
+            asked for. Pillow decodes without Python's lock, so that threads use several cores.
+        color_mode: As for `load`; needed where the first image is grayscale and others are not.
+        background: As for `load`.
+        skip_unreadable: Whether an image that cannot be decoded is replaced by the next one in
+            the listing that can, with a warning that names it, rather than ending the iteration
+            with an error that does. Files are not checked before it is their turn.
 
     Raises:
         FileNotFoundError: There is nothing at that path.
@@ -57,8 +56,11 @@ class Streamed:
     """
 
     path: str | Path
-    size: tuple[int, int] | None = None
+    size: Sequence[int] | None = None
     workers: int = 0
+    color_mode: str | None = None
+    background: str | Sequence[int] = "white"
+    skip_unreadable: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | Path) or not self.path:
@@ -66,13 +68,12 @@ class Streamed:
                 f"Streamed: path must be a str or a Path that is not empty, got {self.path!r}"
             )
         object.__setattr__(self, "path", Path(self.path).expanduser())
-        object.__setattr__(self, "size", _checked(self.size))
-        if not isinstance(self.workers, int):
-            raise TypeError(f"Streamed: workers must be an integer, got {self.workers!r}")
-        if self.workers < 0:
-            raise ValueError(f"Streamed: workers must be at least 0, got {self.workers}")
+        options = self._options
+        object.__setattr__(self, "size", options.size)
+        object.__setattr__(self, "background", options.background)
+        check_integer("workers", self.workers, least=0, where="Streamed")
         # Asked for here, so that a wrong path fails now and not at the first batch.
-        images.classes(self._listing)
+        _ = self._listing
 
     def __len__(self) -> int:
         return len(self._listing.places)
@@ -90,8 +91,8 @@ class Streamed:
             ValueError: The first file is not a readable image.
             ImportError: Pillow is not installed.
         """
-        with contextlib.closing(images.Reader(self._listing)) as reader:
-            height, width, channels = images.decode(reader, 0, self.size).shape
+        with contextlib.closing(Reader(self._listing)) as reader:
+            height, width, channels = self._decode(reader, 0).shape
         return height, width, channels
 
     def batches(
@@ -121,185 +122,123 @@ class Streamed:
         Returns:
             A generator of uint8 arrays, `[batch_size // process_count, height, width, channels]`.
             It raises a `ValueError` that names the file where one cannot be read, or differs from
-            the first in size or in being grey or coloured. Its workers start with the first
+            the first in size, or is color where that is grayscale. Its threads start with the first
             batch, and end when it is closed or no longer referred to.
 
         Raises:
             TypeError: An argument is of the wrong type.
             ValueError: A number is out of its range, or there are fewer images than one batch
                 takes, or the first file is not a readable image.
-            ImportError: Grain or Pillow is not installed.
+            ImportError: Pillow is not installed.
         """
-        if isinstance(batch_size, int) and batch_size > len(self):
+        batch_size = check_integer("batch_size", batch_size, least=1)
+        if batch_size > len(self):
             raise ValueError(
                 f"{self.path}: {len(self)} images do not fill one batch of "
                 f"batch_size={batch_size}; choose a smaller batch_size"
             )
-        indices_at(len(self), batch_size, seed=seed, step=start)
+        start = check_integer("start", start, least=0)
+        seed = check_integer("seed", seed, least=0)
         part = _part(batch_size, process_index, process_count)
-        parts = _Parts(self, batch_size, seed, start, part)
-        return _stream(_grain(), parts, self.workers)
+        _ = self.image_shape
+        rows = (
+            indices_at(len(self), batch_size, seed=seed, step=step)[part]
+            for step in itertools.count(start)
+        )
+        return self._decode_ahead(rows) if self.workers else self._decode_on_demand(rows)
+
+    def _decode_on_demand(self, rows: Iterator[np.ndarray]) -> Generator[np.ndarray, None, None]:
+        """Gives the images of each of `rows`, numbers in the listing."""
+        with contextlib.closing(Reader(self._listing)) as reader:
+            for numbers in rows:
+                batch = self._empty(numbers)
+                self._fill(reader, batch, numbers)
+                yield batch
+
+    def _decode_ahead(self, rows: Iterator[np.ndarray]) -> Generator[np.ndarray, None, None]:
+        """Gives the same, decoded by threads."""
+        pending: deque[tuple[np.ndarray, list[Future[None]]]] = deque()
+        reader = Reader(self._listing)
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="jaxlayers-decode")
+        # Where the interpreter ends before this does, these need their modules.
+        end = weakref.finalize(self, _end, pool, reader)
+        try:
+            for numbers in rows:
+                batch = self._empty(numbers)
+                # Each thread decodes a part of every batch. Were it a batch for each, there would
+                # be as many in memory as threads.
+                parts = [slice(first, None, self.workers) for first in range(self.workers)]
+                futures = [pool.submit(self._fill, reader, batch[p], numbers[p]) for p in parts]
+                pending.append((batch, futures))
+                if len(pending) > _AHEAD:
+                    batch, futures = pending.popleft()
+                    for future in futures:
+                        future.result()
+                    yield batch
+        finally:
+            end()
+
+    def _empty(self, numbers: np.ndarray) -> np.ndarray:
+        return np.empty((len(numbers), *self.image_shape), np.uint8)
+
+    def _fill(self, reader: Reader, batch: np.ndarray, numbers: np.ndarray) -> None:
+        for image, number in zip(batch, numbers, strict=True):
+            pixels = self._decode(reader, int(number))
+            images.check_shape(self._listing, int(number), pixels.shape, self.image_shape)
+            image[:] = pixels
+
+    def _decode(self, reader: Reader, number: int) -> np.ndarray:
+        """Returns the image of a number, or, where those are skipped, of the next readable one."""
+        errors: list[str] = []
+        for place in range(number, number + len(self)):
+            try:
+                pixels = images.decode(reader, place % len(self), self._options)
+            except images.UnreadableImageError as error:
+                errors.append(str(error))
+                if not self.skip_unreadable:
+                    break
+            else:
+                if errors:
+                    images.warn_of_skipped(self._listing, errors, "replaced by the next")
+                return pixels
+        raise images.unreadable(self._listing, errors)
 
     @cached_property
-    def _listing(self) -> images.Listing:
+    def _options(self) -> images.Options:
+        return images.check_options(
+            "Streamed", self.size, self.background, self.skip_unreadable, self.color_mode
+        )
+
+    @cached_property
+    def _listing(self) -> Listing:
         path = Path(self.path)
         if path.is_dir():
-            listing = images.list_folder(path)
+            listing = list_folder(path)
             if listing.places:
                 return listing
             raise ValueError(
-                f"{path}: the folder holds no images; these end in "
-                f"{', '.join(sorted(images.SUFFIXES))}"
+                f"{path}: the folder holds no images; these end in {', '.join(sorted(SUFFIXES))}"
             )
         if not path.exists():
-            raise FileNotFoundError(f"{path}: there is no such folder or .zip of images")
+            raise FileNotFoundError(
+                f"Streamed: path {str(path)!r}: there is no such folder or .zip of images"
+            )
         if path.suffix.lower() != ".zip":
             raise ValueError(
                 f"{path}: a folder or a .zip of images can be streamed; load() reads other data"
             )
-        return images.list_zip(path)
+        return list_zip(path)
 
 
-class _Parts:
-    """A process's part of every batch, by its number; what grain takes its elements from.
-
-    A copy in another process reads the listing from a file, and opens the zip file for itself.
-    """
-
-    def __init__(
-        self,
-        streamed: Streamed,
-        batch_size: int,
-        seed: int,
-        start: int,
-        part: slice,
-    ) -> None:
-        self._listing: images.Listing | None = streamed._listing
-        self._listing_file: str | None = None
-        self._reader: images.Reader | None = None
-        self._count = len(streamed)
-        self._size = streamed.size
-        self._shape = streamed.image_shape
-        self._batch_size = batch_size
-        self._seed = seed
-        self._start = start
-        self._part = part
-
-    def __len__(self) -> int:
-        return sys.maxsize
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        reader = self._reader = self._reader or images.Reader(self._listed())
-        step = self._start + number
-        rows = indices_at(self._count, self._batch_size, seed=self._seed, step=step)[self._part]
-        batch = np.empty((len(rows), *self._shape), np.uint8)
-        for image, row in zip(batch, rows, strict=True):
-            image[:] = images.decode(reader, row, self._size, self._shape)
-        return batch
-
-    def hand_over(self) -> None:
-        """Writes the listing for copies in other processes, until `close`.
-
-        What is given to a process that it starts goes through a pipe, on which this process
-        would wait for ever if it is more than that holds and the other one fails at its start.
-        """
-        with tempfile.NamedTemporaryFile(prefix="jaxlayers-", delete=False) as file:
-            self._listing_file = file.name
-            pickle.dump(self._listing, file)
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-        if self._listing_file is not None:
-            Path(self._listing_file).unlink(missing_ok=True)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_reader": None, "_listing": None}
-
-    def _listed(self) -> images.Listing:
-        if self._listing is not None:
-            return self._listing
-        with Path(str(self._listing_file)).open("rb") as file:
-            return pickle.load(file)
-
-
-def _stream(grain: ModuleType, parts: _Parts, workers: int) -> Generator[np.ndarray, None, None]:
-    if workers and getattr(multiprocessing.current_process(), "_inheriting", False):
-        # Grain would wait for ever for a worker that starts workers.
-        raise RuntimeError(
-            "Streamed: a worker imports the script that runs, and came upon batches() of "
-            'another one; put what the script does under if __name__ == "__main__":'
-        )
-    iterator = iter(
-        grain.MapDataset.source(parts)
-        # No threads: the processes are what decodes side by side.
-        .to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
-        .mp_prefetch(
-            grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD),
-            worker_init_fn=_start_worker,
-        )
-    )
-    batches = _take(iterator, parts, workers)
-    # Where the interpreter ends before the generator does, grain needs its modules to clean up,
-    # and a thread that multiprocessing ends at priority 15.
-    util.Finalize(iterator, _close, args=(weakref.ref(batches),), exitpriority=100)
-    return batches
-
-
-def _take(iterator: Any, parts: _Parts, workers: int) -> Generator[np.ndarray, None, None]:
-    try:
-        if workers:
-            parts.hand_over()
-            # What comes from a worker lies in shared memory and holds a file open. A copy does
-            # not, and is an array like any other.
-            yield from map(np.array, iterator)
-        else:
-            yield from iterator
-    finally:
-        # Otherwise workers that were started and have not given a batch yet are not closed.
-        iterator.get_state()
-        iterator.close()
-        parts.close()
-        if workers:
-            _finish_freeing()
-
-
-def _finish_freeing() -> None:
-    # Grain frees shared memory in a thread. What that has not come to when the interpreter ends
-    # would be told as leaked.
-    from grain.multiprocessing import SharedMemoryArray
-
-    pool = getattr(SharedMemoryArray, "_del_thread_pool", None)
-    if pool is not None:
-        with contextlib.suppress(ValueError):  # the interpreter ends, and the thread has
-            pool.apply(int)
-
-
-def _close(batches: weakref.ref[Generator[np.ndarray, None, None]]) -> None:
-    generator = batches()
-    if generator is not None:
-        generator.close()
-
-
-def _start_worker(index: int, count: int) -> None:
-    # Ctrl-C reaches every process of a terminal; what it means is for the training to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Where the training is killed, nobody tells its workers.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end(pool: ThreadPoolExecutor, reader: Reader) -> None:
+    pool.shutdown(cancel_futures=True)
+    reader.close()
 
 
 def _part(batch_size: int, process_index: int, process_count: int) -> slice:
-    for name, value in (("process_index", process_index), ("process_count", process_count)):
-        if not isinstance(value, int):
-            raise TypeError(f"Streamed: {name} must be an integer, got {value!r}")
-    if not 0 <= process_index < process_count:
+    process_count = check_integer("process_count", process_count, 1, "Streamed")
+    process_index = check_integer("process_index", process_index, 0, "Streamed")
+    if process_index >= process_count:
         raise ValueError(
             "Streamed: process_index must be at least 0 and less than process_count, "
             f"got {process_index} of {process_count}"
@@ -311,28 +250,3 @@ def _part(batch_size: int, process_index: int, process_count: int) -> slice:
         )
     rows = batch_size // process_count
     return slice(process_index * rows, (process_index + 1) * rows)
-
-
-def _checked(size: tuple[int, int] | None) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    pair = tuple(size) if isinstance(size, tuple | list) else ()
-    if len(pair) != 2 or not all(isinstance(extent, int) and extent > 0 for extent in pair):
-        raise ValueError(
-            f"Streamed: size must be (height, width), two positive integers, or None, got {size!r}"
-        )
-    return pair
-
-
-def _grain() -> ModuleType:
-    try:
-        import grain
-        from absl import flags
-    except ImportError as error:
-        raise ImportError('images are streamed by grain: pip install "jaxlayers[train]"') from error
-    # Grain 0.2.18 reads this flag where it starts workers, and fails in every program that does
-    # not parse its command line by absl. A flag that counts as given is read without that.
-    profiling = "grain_enable_multiprocess_worker_profiling"
-    if profiling in flags.FLAGS:
-        flags.FLAGS[profiling].present = 1
-    return grain

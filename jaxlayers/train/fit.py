@@ -307,7 +307,8 @@ def _models(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[st
         described |= describe(task.models(train_state))
     if isinstance(data, Dataset) and data.labels is not None and isinstance(rows, tuple):
         names = data.class_names or tuple(map(str, range(data.labels.max() + 1)))
-        described |= {"class_names": names, "background": border(data.images)}
+        preprocessing = {"background": data.background or "white", "border": border(data.images)}
+        described |= {"class_names": names, "preprocessing": preprocessing}
     return described
 
 

@@ -115,7 +115,7 @@ def test_a_data_set_smaller_than_a_batch_is_refused_at_once():
     [
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
-        ({"start": -1}, "step must be at least 0, got -1"),
+        ({"start": -1}, "start must be at least 0, got -1"),
     ],
 )
 def test_numbers_out_of_range_are_refused_at_once(arguments, message):
@@ -128,7 +128,9 @@ def test_numbers_out_of_range_are_refused_at_once(arguments, message):
     [
         ({"batch_size": 2.0}, "batch_size must be an integer, got 2.0"),
         ({"seed": None}, "seed must be an integer, got None"),
-        ({"start": "1"}, "step must be an integer, got '1'"),
+        ({"batch_size": True}, "batch_size must be an integer, got True"),
+        ({"drop_remainder": "no"}, "drop_remainder must be True or False, got 'no'"),
+        ({"start": "1"}, "start must be an integer, got '1'"),
     ],
 )
 def test_numbers_of_another_type_are_refused_at_once(arguments, message):

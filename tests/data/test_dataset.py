@@ -1,5 +1,6 @@
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,7 +37,7 @@ def test_class_names_may_come_without_labels():
     assert Dataset(images(), None, ("a",), "x").class_names == ("a",)
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 4), (4,), (0, 4, 4, 1), (3, 4, 0, 1), (1, 2, 3, 4, 1)])
+@pytest.mark.parametrize("shape", [(4,), (0, 4, 4, 1), (3, 4, 0, 1), (1, 2, 3, 4, 1)])
 def test_images_of_another_shape_are_refused_with_the_shape(shape):
     with pytest.raises(ValueError, match=r"\[N, height, width, channels\].*got shape") as error:
         Dataset(np.zeros(shape, np.uint8), None, None, "x")
@@ -44,33 +45,48 @@ def test_images_of_another_shape_are_refused_with_the_shape(shape):
 
 
 def test_images_of_another_dtype_are_refused_with_the_dtype():
-    with pytest.raises(TypeError, match="images must be uint8, got float32"):
+    with pytest.raises(TypeError, match="images must be uint8, 0 to 255, got float32; convert"):
         Dataset(images().astype(np.float32), None, None, "x")
 
 
 def test_images_that_are_no_array_are_refused():
-    with pytest.raises(TypeError, match="images must be a NumPy array, got list"):
-        Dataset([[0]], None, None, "x")
+    with pytest.raises(TypeError, match="images must be an array or a list, got NoneType None"):
+        Dataset(None, None, None, "x")
 
 
-def test_labels_must_be_int32_arrays_one_an_image():
-    with pytest.raises(TypeError, match="labels must be int32, got int64"):
-        Dataset(images(), np.zeros(3, np.int64), None, "x")
-    with pytest.raises(TypeError, match="labels must be a NumPy array, got list"):
-        Dataset(images(), [0, 1, 2], None, "x")
-    with pytest.raises(ValueError, match=r"3 images need labels of shape \(3,\), got \(2,\)"):
+def test_arrays_of_jax_and_lists_are_converted():
+    pixels = np.arange(8).reshape(2, 2, 2, 1)
+    for values in (jnp.array(pixels), pixels.tolist(), pixels):
+        dataset = Dataset(values, [[1], [0]], None, "x")
+        np.testing.assert_array_equal(dataset.images, pixels)
+        assert dataset.images.dtype == np.uint8
+        assert (dataset.labels.dtype, dataset.labels.tolist()) == (np.int32, [1, 0])
+
+
+def test_there_is_one_label_per_image():
+    with pytest.raises(ValueError, match=r"one per image, shape \(3,\), got shape \(2,\)"):
         Dataset(images(), labels(0, 1), None, "x")
 
 
-@pytest.mark.parametrize("wrong", [-1, 2])
-def test_a_label_without_a_class_name_is_refused(wrong):
-    with pytest.raises(ValueError, match="2 class names allow 0 to 1"):
-        Dataset(images(), labels(0, 1, wrong), ("a", "b"), "x")
+def test_negative_labels_are_refused():
+    with pytest.raises(ValueError, match="Dataset: labels must be at least 0, got -3"):
+        Dataset(images(), labels(0, 1, -3), None, "x")
 
 
-def test_class_names_must_be_a_tuple():
-    with pytest.raises(TypeError, match=r"must be a tuple of str or None, got \['a'\]"):
-        Dataset(images(), None, ["a"], "x")
+def test_a_label_without_a_class_name_is_refused():
+    with pytest.raises(ValueError, match="from 0 to 1, because there are 2 class_names, got 2"):
+        Dataset(images(), labels(0, 1, 2), ("a", "b"), "x")
+
+
+@pytest.mark.parametrize("wrong", [["a"], (1, 2), "ab"])
+def test_class_names_must_be_a_tuple_of_strings(wrong):
+    with pytest.raises(TypeError, match=r"class_names must be a tuple of str or None, got"):
+        Dataset(images(), None, wrong, "x")
+
+
+def test_a_name_must_be_a_string():
+    with pytest.raises(TypeError, match="Dataset: name must be a str, got 3"):
+        Dataset(images(), None, None, 3)
 
 
 def test_concatenate_puts_the_rows_of_the_second_after_those_of_the_first():
@@ -113,11 +129,29 @@ def test_one_of_five_of_each_class_is_held_out_in_their_order():
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (None, "letters: has no labels; a folder with a sub-folder"),
-        (np.array([0] * 5 + [1] * 4, np.int32), "class b has 4 images.*needs at least 5"),
+        (None, "hold_out: dataset 'letters' has no labels; a folder with a sub-folder"),
+        (np.array([0] * 5 + [1] * 4, np.int32), "class b .* has 4 images.*needs at least 5"),
     ],
 )
 def test_what_cannot_be_held_out_of_is_refused(labels, message):
     images = np.zeros((9, 1, 1, 1), np.uint8)
     with pytest.raises(ValueError, match=message):
         hold_out(Dataset(images, labels, ("a", "b"), "letters"))
+
+
+@pytest.mark.parametrize(
+    ("every", "error", "message"),
+    [
+        (0, ValueError, "hold_out: every must be at least 2, got 0"),
+        (1, ValueError, "hold_out: every must be at least 2, got 1"),
+        ("x", TypeError, "hold_out: every must be an integer, got 'x'"),
+    ],
+)
+def test_another_part_to_hold_out_is_refused(every, error, message):
+    with pytest.raises(error, match=message):
+        hold_out(Dataset(images(), labels(0, 0, 0), None, "x"), every)
+
+
+def test_only_a_data_set_is_split():
+    with pytest.raises(TypeError, match="hold_out: dataset must be a Dataset, got ndarray"):
+        hold_out(images())

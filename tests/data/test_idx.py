@@ -120,7 +120,7 @@ def test_a_folder_may_lack_a_split(idx_folder):
     folder, _ = idx_folder
     (folder / "train-images-idx3-ubyte").unlink()
     assert len(load(folder, split="test")) == len(load(folder, split="all")) == 2
-    with pytest.raises(ValueError, match="digits: has no 'train' split, only 'test'"):
+    with pytest.raises(ValueError, match="digits has only 'test'"):
         load(folder)
 
 

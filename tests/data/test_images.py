@@ -1,3 +1,4 @@
+import os
 import struct
 import sys
 import zipfile
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 from sample_files import write_image
 
-from jaxlayers.data import images, load
+from jaxlayers.data import images, listing, load
 
 
 def zipped(folder):
@@ -70,22 +71,9 @@ def test_hidden_files_and_other_files_are_ignored(folder, source):
     ("mode", "channels"),
     [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3)],
 )
-def test_grey_images_have_one_channel_and_coloured_ones_three(folder, mode, channels):
+def test_grayscale_images_have_one_channel_and_color_images_three(folder, mode, channels):
     write_image(folder / "1.png", mode=mode)
     assert load(folder).images.shape == (1, 4, 4, channels)
-
-
-def test_an_alpha_channel_is_dropped_and_not_blended(folder):
-    write_image(folder / "1.png", (10, 20, 30, 0), mode="RGBA")
-    assert load(folder).images[0, 0, 0].tolist() == [10, 20, 30]
-
-
-def test_a_palette_with_transparency_is_read(folder):
-    image = Image.new("P", (4, 4), 1)
-    image.putpalette([0, 0, 0, 10, 20, 30])
-    folder.mkdir()
-    image.save(folder / "1.png", transparency=bytes([0, 128]))
-    assert load(folder).images[0, 0, 0].tolist() == [10, 20, 30]
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [("jpg", "CMYK"), ("bmp", "RGB"), ("webp", "RGB")])
@@ -99,16 +87,30 @@ def test_the_first_image_of_another_size_is_named_with_both_sizes(folder, source
     write_image(folder / "2.png")
     write_image(folder / "3.png", size=(5, 6))
     write_image(folder / "4.png", size=(7, 7))
-    with pytest.raises(ValueError, match=r"3.png is 5 x 6 grey, .* are 4 x 4 grey; give size="):
+    with pytest.raises(
+        ValueError, match=r"3.png is 5 x 6 grayscale, .* are 4 x 4 grayscale; give size="
+    ):
         load(source())
 
 
-def test_grey_among_coloured_images_is_named_with_or_without_a_size(folder, source):
-    write_image(folder / "a" / "1.png", mode="RGB")
-    write_image(folder / "b" / "2.png")
-    for size in (None, (2, 2)):
-        with pytest.raises(ValueError, match=r"b/2.png is . x . grey, .* colour; make them all"):
-            load(source(), size=size)
+@pytest.mark.parametrize("modes", [("RGB", "L", "L"), ("L", "RGB", "L"), ("L", "L", "RGB")])
+def test_images_are_color_if_any_is_color(folder, source, modes):
+    colors = {"L": 9, "RGB": (1, 2, 3)}
+    for number, mode in enumerate(modes):
+        write_image(folder / f"{number}.png", colors[mode], mode=mode)
+    expected = np.stack([np.full((4, 4, 3), colors[mode], np.uint8) for mode in modes])
+    np.testing.assert_array_equal(load(source()).images, expected)
+
+
+def test_a_color_mode_converts_all_images(folder, source):
+    write_image(folder / "1.png", 9)
+    write_image(folder / "2.png", (10, 200, 90), mode="RGB")
+    path = source()
+    # 131 is the luminance 0.299 * 10 + 0.587 * 200 + 0.114 * 90.
+    assert load(path, color_mode="grayscale").images[:, 0, 0].tolist() == [[9], [131]]
+    assert load(path, color_mode="rgb").images[:, 0, 0].tolist() == [[9] * 3, [10, 200, 90]]
+    write_image(folder / "2.png", 7)
+    assert load(folder, color_mode="rgb").image_shape == (4, 4, 3)
 
 
 def test_a_size_makes_images_of_different_sizes_one_array(folder, source):
@@ -152,25 +154,19 @@ def test_a_truncated_image_is_named(folder, source):
         load(source())
 
 
-def test_images_of_16_bits_are_refused_and_not_clipped(folder):
-    write_image(folder / "1.png", 40_000, mode="I;16")
-    with pytest.raises(ValueError, match=r"1.png has Pillow's mode I;16; 8-bit images are read"):
-        load(folder)
-
-
 @pytest.mark.parametrize("place", ["1.png", "dog/puppies/1.png"])
 def test_an_image_beside_or_below_the_classes_is_named(folder, source, place):
     write_image(folder / "cat" / "1.png")
     write_image(folder / "dog" / "1.png")
     write_image(folder / place)
-    with pytest.raises(ValueError, match=rf"one sub-folder a class; {place} lies"):
+    with pytest.raises(ValueError, match=rf"one sub-folder per class; {place} lies"):
         load(source())
 
 
 def test_an_image_folder_has_no_test_split_but_all_of_it_is_all(folder, source):
     write_image(folder / "1.png")
     assert len(load(source(), split="all")) == 1
-    with pytest.raises(ValueError, match="has no 'test' split, only 'train'"):
+    with pytest.raises(ValueError, match=r"load: split 'test': .* has only 'train'"):
         load(source(), split="test")
 
 
@@ -213,7 +209,7 @@ def test_a_damaged_member_of_a_zip_file_is_named(folder):
 
 def test_a_member_that_unpacks_to_an_absurd_size_is_refused_before_it_is_read(folder, monkeypatch):
     write_image(folder / "1.png")
-    monkeypatch.setattr(images, "LARGEST_FILE", 10)
+    monkeypatch.setattr(listing, "LARGEST_FILE", 10)
     with pytest.raises(ValueError, match=r"1.png claims to unpack to .* bytes, more than the 10"):
         load(zipped(folder))
 
@@ -238,7 +234,9 @@ def test_images_that_do_not_fit_into_memory_are_refused_with_the_remedy(folder, 
     for number in range(3):
         write_image(folder / f"{number}.png", size=(10, 10))
     monkeypatch.setattr(images, "LARGEST_ARRAY", 250)
-    with pytest.raises(ValueError, match=r"3 images of 10 x 10 grey take .* give a smaller size="):
+    with pytest.raises(
+        ValueError, match=r"3 images of 10 x 10 grayscale take .* give a smaller size="
+    ):
         load(folder)
     assert len(load(folder, size=(5, 5))) == 3
 
@@ -248,3 +246,99 @@ def test_without_pillow_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r'Pillow: pip install "jaxlayers\[train\]"'):
         load(folder)
+
+
+@pytest.fixture
+def damaged(folder):
+    """Two classes of three images, of which 13 others cannot be read."""
+    for number in range(3):
+        write_image(folder / "cat" / f"{number}.png", number)
+        write_image(folder / "dog" / f"{number}.png", 10 + number)
+    for number in range(13):
+        (folder / ("cat", "dog")[number % 2] / f"bad{number:02}.png").write_bytes(b"GIF")
+    return folder
+
+
+def test_all_unreadable_images_are_named_in_one_error_or_ten_of_many(damaged, source):
+    with pytest.raises(
+        ValueError, match="remove or replace them, or give skip_unreadable=True"
+    ) as e:
+        load(source())
+    assert str(e.value).count("is not a readable image") == 10
+    assert "cat/bad00.png" in str(e.value) and "and 3 more" in str(e.value)
+
+
+def test_unreadable_images_are_skipped_with_a_warning_that_names_them(damaged, source):
+    with pytest.warns(UserWarning, match=r"left out: cat/bad00.png is not a .* and 3 more"):
+        dataset = load(source(), skip_unreadable=True)
+    assert dataset.images[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
+    assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_first_image_that_is_unreadable_is_skipped_as_others_are(folder):
+    write_image(folder / "2.png", 7)
+    (folder / "1.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="left out: 1.png"):
+        assert load(folder, skip_unreadable=True).images.ravel().tolist() == [7] * 16
+
+
+def test_a_folder_of_nothing_but_unreadable_images_is_refused(folder):
+    folder.mkdir()
+    (folder / "1.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"1.png is not a readable image"):
+        load(folder, skip_unreadable=True)
+
+
+def test_a_file_name_is_never_printed_with_its_control_characters(folder):
+    folder.mkdir()
+    (folder / "\x1b[2Jred.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"'\\x1b\[2Jred.png' is not a readable image") as error:
+        load(folder)
+    assert "\x1b" not in str(error.value)
+
+
+def test_images_in_nested_folders_are_loaded_without_labels(folder, source):
+    for value, place in enumerate(["cat/1.png", "dog/1.png", "dog/puppies/1.png", "side.png"]):
+        write_image(folder / place, value)
+    dataset = load(source(), labels=False)
+    assert dataset.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert (dataset.labels, dataset.class_names) == (None, None)
+
+
+def test_a_file_without_end_is_refused(folder):
+    write_image(folder / "1.png")
+    os.mkfifo(folder / "2.png")
+    (folder / "3.png").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match=r"2.png .*\(it is not a regular file\); 3.png .*regular"):
+        load(folder)
+
+
+def test_a_file_of_absurd_size_is_refused_before_it_is_read(folder):
+    write_image(folder / "1.png")
+    with (folder / "2.png").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match=r"2.png .*\(it has 1099511627776 bytes, more than"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"labels": "no"}, TypeError, "load: labels must be True or False, got 'no'"),
+        ({"skip_unreadable": 1}, TypeError, "load: skip_unreadable must be True or False, got 1"),
+        ({"background": "pink"}, ValueError, "load: background must be 'white', 'black' or .red"),
+        ({"background": (0, 0, 256)}, ValueError, "three integers from 0 to 255, got .0, 0, 256"),
+        ({"background": 0.5}, ValueError, "load: background must be .* got 0.5"),
+        ({"color_mode": "RGB"}, ValueError, "load: color_mode must be 'grayscale', 'rgb' or None"),
+        ({"size": (0, 4)}, ValueError, "load: size must be .* got .0, 4."),
+    ],
+)
+def test_wrong_arguments_are_refused(folder, arguments, error, message):
+    write_image(folder / "1.png")
+    with pytest.raises(error, match=message):
+        load(folder, **arguments)
+
+
+def test_integers_of_numpy_are_a_size(folder):
+    write_image(folder / "1.png")
+    assert load(folder, size=(np.int64(2), np.int32(3))).image_shape == (2, 3, 1)

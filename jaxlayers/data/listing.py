@@ -1,0 +1,165 @@
+"""Lists the image files of a folder or a zip file, and reads their bytes."""
+
+import stat
+import struct
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from jaxlayers.data.decoding import SUFFIXES
+
+LARGEST_FILE = 2**28
+"""Bytes that one image file may have, unpacked. More is a mistake, or an attack."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The image files of a folder or a zip file, sorted by their paths; none is open.
+
+    Args:
+        path: The folder or the zip file.
+        name: Its name without a suffix.
+        places: The path of each file below the folder or inside the zip file.
+        members: The number of each among all members of the zip file; None for a folder.
+    """
+
+    path: Path
+    name: str
+    places: tuple[str, ...]
+    members: tuple[int, ...] | None
+
+
+class Reader:
+    """Reads the files of a listing, from any thread; a zip file is kept open until `close`."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        self._archive = None if listing.members is None else zipfile.ZipFile(listing.path)
+        self._lock = threading.Lock()
+
+    def read(self, index: int) -> bytes:
+        """Returns the content of the file at `index` of the listing.
+
+        Raises:
+            ValueError: Not a regular file, or a file of more than `LARGEST_FILE` bytes.
+            OSError: The file cannot be read. `zipfile` raises other types as well.
+        """
+        if self._archive is not None and self.listing.members is not None:
+            # Never more than the size in the directory of the file, which is checked.
+            with self._lock:
+                return self._archive.read(self._archive.infolist()[self.listing.members[index]])
+        return read_file(self.listing.path / self.listing.places[index])
+
+    def close(self) -> None:
+        """Closes the zip file, after which nothing can be read."""
+        if self._archive is not None:
+            self._archive.close()
+
+
+def read_file(path: Path) -> bytes:
+    """Returns the content of a file of at most `LARGEST_FILE` bytes.
+
+    Raises:
+        ValueError: Not a regular file, which could be without end; or a larger one.
+        OSError: The file cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is not a regular file")
+    if status.st_size > LARGEST_FILE:
+        raise ValueError(f"it has {status.st_size} bytes, more than the allowed {LARGEST_FILE}")
+    return path.read_bytes()
+
+
+def list_folder(folder: Path) -> Listing:
+    """Lists the images in a folder and in its sub-folders; there may be none.
+
+    Hidden files and files that are not images by their suffix are ignored.
+    """
+    places = sorted(filter(_is_image, _walk(folder, PurePosixPath())))
+    return Listing(folder, folder.resolve().name, tuple(map(str, places)), None)
+
+
+def list_zip(path: Path) -> Listing:
+    """Lists the images in a zip file, ignoring what `list_folder` ignores.
+
+    Raises:
+        ValueError: Not a zip file, or one without images, or with an image that would unpack to
+            more than `LARGEST_FILE` bytes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise ValueError(f"{path}: not a readable zip file ({error}); get it again") from error
+    members = sorted(
+        (place, number)
+        for number, info in enumerate(infos)
+        if _is_image(place := PurePosixPath(info.filename)) and not info.is_dir()
+    )
+    if not members:
+        raise ValueError(f"{path}: holds no images; these end in {', '.join(sorted(SUFFIXES))}")
+    for place, number in members:
+        if infos[number].file_size > LARGEST_FILE:
+            raise ValueError(
+                f"{path}: {shown(str(place))} claims to unpack to {infos[number].file_size} bytes, "
+                f"more than the {LARGEST_FILE} that an image may have; remove it"
+            )
+    places, numbers = zip(*members, strict=True)
+    return Listing(path, path.stem, tuple(map(str, places)), numbers)
+
+
+def classes(listing: Listing) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
+    """Returns the names of the classes and the int32 label of each image, or twice None.
+
+    Images in the folder have no labels. Images in its sub-folders have the sorted names of these
+    as their classes. Folders that hold everything are stepped into.
+
+    Raises:
+        ValueError: Some images lie beside or below the sub-folders that are the classes.
+    """
+    places = [PurePosixPath(place) for place in listing.places]
+    folders = [place.parent.parts for place in places]
+    shared = 0
+    while all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
+        shared += 1
+    folders = [parts[shared:] for parts in folders]
+    if not any(folders):
+        return None, None
+    for place, parts in zip(places, folders, strict=True):
+        if len(parts) != 1:
+            raise ValueError(
+                f"{listing.path}: images with labels must lie in one sub-folder per class; "
+                f"{shown(str(place))} lies "
+                f"{'beside' if not parts else 'in a folder inside'} such sub-folders. Move it, or "
+                "load the images without labels, by labels=False"
+            )
+    class_names = tuple(sorted({parts[0] for parts in folders}))
+    number = {class_name: label for label, class_name in enumerate(class_names)}
+    return class_names, np.array([number[parts[0]] for parts in folders], np.int32)
+
+
+def shown(place: str) -> str:
+    """Returns a file name that can be printed: one with control characters is escaped."""
+    return place if place.isprintable() else ascii(place)
+
+
+def _walk(folder: Path, place: PurePosixPath) -> list[PurePosixPath]:
+    found = []
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir():
+            found.append(place / entry.name)
+        # A link to a folder above would lead around in a circle.
+        elif not folder.resolve().is_relative_to(entry.resolve()):
+            found.extend(_walk(entry, place / entry.name))
+    return found
+
+
+def _is_image(place: PurePosixPath) -> bool:
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
+    return not hidden and place.suffix.lower() in SUFFIXES
