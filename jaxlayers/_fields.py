@@ -59,8 +59,14 @@ class Field(Generic[Given, Kept]):
         """
         raise NotImplementedError
 
-    def check(self, owner: str, name: str, value: Any) -> Kept:
-        """Returns the argument `name` of `owner` in its one form.
+    def check(self, owner: object, name: str, value: Any) -> Kept:
+        """Returns the argument `name` in its one form.
+
+        Args:
+            owner: whose argument it is, for the error message: a layer, or the name of a class
+                or a function.
+            name: how the argument is called.
+            value: what came.
 
         Raises:
             ValueError: it is not allowed.
@@ -225,7 +231,7 @@ class DataFormat(Field[str | None, str]):
     def __init__(self) -> None:
         super().__init__(default=None)
 
-    def check(self, owner: str, name: str, value: Any) -> str:
+    def check(self, owner: object, name: str, value: Any) -> str:
         return config.image_data_format() if value is None else super().check(owner, name, value)
 
     def convert(self, value: Any) -> str:
@@ -369,7 +375,7 @@ class Identifier(Field[Any, Any]):
         super().__init__(default=default)
         self.get, self.function = get, Function(*arguments)
 
-    def check(self, owner: str, name: str, value: Any) -> Any:
+    def check(self, owner: object, name: str, value: Any) -> Any:
         try:
             function = self.get(value)
         except (ValueError, TypeError) as error:
@@ -402,8 +408,13 @@ def _require(allowed: bool) -> None:
 
 
 def _as_python(value: Any) -> Any:
-    """Returns Python's number for a scalar of NumPy."""
-    return value.item() if isinstance(value, np.generic) else value
+    """Returns Python's number for a scalar of NumPy or JAX."""
+    is_concrete = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    if isinstance(value, np.generic) or (
+        is_concrete and value.shape == () and not jnp.issubdtype(value.dtype, jax.dtypes.extended)
+    ):
+        return value.item()
+    return value
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -73,7 +73,8 @@ class InBfloat16(Layer):
 
 
 def _narrow(array: Array) -> Array:
-    return array.astype(jnp.bfloat16) if array.dtype == jnp.float32 else array
+    is_float32 = getattr(array, "dtype", None) == jnp.float32
+    return array.astype(jnp.bfloat16) if is_float32 else array
 
 
 def _wide(array: Array) -> Array:

@@ -39,7 +39,7 @@ def constraint_field() -> fields.Identifier:
 
 def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Returns the weights of `shapes`, each filled by the initializer of its name."""
-    fields.Key().check(repr(layer), "key", key)
+    fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
     weights = {}
     for (name, shape), weight_key in zip(
@@ -74,7 +74,9 @@ def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> N
             f"got {type(weights).__name__} ({weights!r})"
         )
     if weights.keys() != shapes.keys():
-        expected = f"the weights {sorted(shapes)}" if shapes else "an empty dictionary"
+        expected = (
+            f"a dictionary of the weights {sorted(shapes)}" if shapes else "an empty dictionary"
+        )
         raise ValueError(
             f"{layer!r}: {kind} must be {expected}, as from init, got {sorted(weights, key=str)}"
         )
