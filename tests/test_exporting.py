@@ -301,7 +301,7 @@ def test_a_model_without_an_input_shape_needs_one(tmp_path) -> None:
 
 def test_params_of_another_model_are_refused(tmp_path) -> None:
     params, state = layers.Dense(2).init(jax.random.key(0), (3,))
-    with pytest.raises(ValueError, match=r"kernel must have shape \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"kernel in params must have shape \(4, 2\)"):
         jaxlayers.export(layers.Dense(2), params, state, tmp_path / "m", input_shape=(4,))
     assert not list(tmp_path.iterdir())
 
