@@ -84,15 +84,15 @@ class Field(Generic[Given, Kept]):
     @overload
     def __get__(self, instance: object, owner: type) -> Kept: ...
     def __get__(self, instance: object, owner: type) -> Any:
-        if instance is not None and self.name in vars(instance):
-            return vars(instance)[self.name]
+        if instance is not None and self.name in instance.__dict__:
+            return instance.__dict__[self.name]
         # dataclasses asks the class for the default; an error means that there is none.
         if instance is not None or self.default is _REQUIRED:
             raise AttributeError(f"{owner.__name__} has no value of {self.name}")
         return self.default
 
     def __set__(self, instance: object, value: Given) -> None:
-        vars(instance)[self.name] = self.check(type(instance).__name__, self.name, value)
+        instance.__dict__[self.name] = self.check(type(instance).__name__, self.name, value)
 
 
 def set_fields(instance: object, **values: Any) -> None:
@@ -129,12 +129,13 @@ class Integer(Field[int, int]):
     ) -> None:
         super().__init__(default=default)
         self.at_least, self.at_most = at_least, at_most
-        self.allowed = {None: "an integer", 0: "an integer that is not negative"}.get(
-            at_least,
-            "a positive integer" if at_least == 1 else f"an integer of at least {at_least}",
-        )
-        if at_most is not None:
+        if at_least is None:
+            self.allowed = "an integer"
+        elif at_most is not None:
             self.allowed = f"an integer from {at_least} to {at_most}"
+        else:
+            named = {0: "an integer that is not negative", 1: "a positive integer"}
+            self.allowed = named.get(at_least, f"an integer of at least {at_least}")
 
     def convert(self, value: Any) -> int:
         _require(isinstance(value, int) and not isinstance(value, bool))
@@ -166,40 +167,44 @@ class Number(Field[float, float]):
     """A real number within bounds, as a float; True, False and NaN are none.
 
     Args:
-        at_least: the smallest number allowed.
-        at_most: the largest number allowed; infinity has to be allowed by it.
-        above: a bound that is not allowed itself.
+        at_least: the smallest number allowed; `None` for any finite one.
+        at_most: the largest number allowed, likewise; `math.inf` allows infinity.
         default: as in `Field`.
     """
 
     def __init__(
         self,
         *,
-        at_least: float = -math.inf,
+        at_least: float | None = None,
         at_most: float | None = None,
-        above: float = -math.inf,
         default: Any = _REQUIRED,
     ) -> None:
         super().__init__(default=default)
-        self.at_least, self.at_most, self.above = at_least, at_most, above
-        if at_most is not None and math.isfinite(at_most):
-            self.allowed = f"a number from {at_least} to {at_most}"
-        else:
-            kind = "a finite number" if at_most is None else "a number"
-            self.allowed = kind + (
-                f" above {above}"
-                if math.isfinite(above)
-                else " that is not negative"
-                if at_least == 0
-                else ""
-            )
+        self.at_least, self.at_most = at_least, at_most
+        self.allowed = "a finite number" if at_most is None else "a number"
+        if at_most not in (None, math.inf):
+            self.allowed += f" from {at_least} to {at_most}"
+        elif at_least is not None:
+            self.allowed += " that is not negative" if at_least == 0 else f" of at least {at_least}"
 
     def convert(self, value: Any) -> float:
         _require(isinstance(value, int | float) and not isinstance(value, bool))
         number = float(value)
-        _require(self.at_least <= number and (number > self.above or self.above == -math.inf))
-        _require(number <= self.at_most if self.at_most is not None else math.isfinite(number))
+        _require(number >= self.at_least if self.at_least is not None else number > -math.inf)
+        _require(number <= self.at_most if self.at_most is not None else number < math.inf)
         return number
+
+
+class PositiveNumber(Number):
+    """A finite number above 0."""
+
+    def __init__(self, *, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.allowed = "a finite number above 0"
+
+    def convert(self, value: Any) -> float:
+        _require(super().convert(value) > 0)
+        return float(value)
 
 
 class Choice(Field[str, str]):
@@ -306,7 +311,7 @@ class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
         return axes
 
 
-class Instance(Field[Any, Any]):
+class Instance(Field[Kept, Kept]):
     """An object of a class.
 
     Args:
@@ -319,7 +324,7 @@ class Instance(Field[Any, Any]):
         super().__init__(default=default)
         self.kind, self.allowed = kind, allowed
 
-    def convert(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Kept:
         _require(isinstance(value, self.kind))
         return value
 
@@ -404,7 +409,6 @@ def _require(allowed: bool) -> None:
     """Refuses the value that `convert` looks at."""
     if not allowed:
         raise ValueError
-    return
 
 
 def _as_python(value: Any) -> Any:

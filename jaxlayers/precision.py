@@ -33,7 +33,7 @@ class InBfloat16(Layer):
         (dtype('float32'), dtype('float32'))
     """
 
-    layer: fields.Instance = fields.Instance(Layer, "a jaxlayers.Layer")
+    layer: fields.Instance[Layer] = fields.Instance(Layer, "a jaxlayers.Layer")
 
     @property
     def input_shape(self) -> Shape | None:

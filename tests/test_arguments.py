@@ -11,7 +11,16 @@ import numpy as np
 import optax
 import pytest
 
-from jaxlayers import Sequential, constraints, initializers, layers, regularizers, train
+from jaxlayers import (
+    Sequential,
+    activations,
+    config,
+    constraints,
+    initializers,
+    layers,
+    regularizers,
+    train,
+)
 from jaxlayers.layer import Layer
 from jaxlayers.models import cnn, dcgan
 from jaxlayers.precision import InBfloat16
@@ -643,6 +652,31 @@ WRONG_CALLS = {
         "params",
         "None",
     ),
+    # names
+    **{
+        f"get-{kind}-{value!r}": (
+            lambda get=get, value=value: get(value),
+            kind,
+            kind,
+            repr(value),
+        )
+        for kind, get in [
+            ("activation", activations.get),
+            ("initializer", initializers.get),
+            ("regularizer", regularizers.get),
+            ("constraint", constraints.get),
+        ]
+        for value in IDENTIFIERS
+    },
+    **{
+        f"set_image_data_format-{value!r}": (
+            lambda value=value: config.set_image_data_format(value),
+            "set_image_data_format",
+            "data_format",
+            repr(value),
+        )
+        for value in [*DATA_FORMATS, None]
+    },
     # augmentations
     **{
         f"augment-{value!r}": (
