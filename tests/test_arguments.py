@@ -415,6 +415,26 @@ WRONG_CALLS = {
         )
         for made, received in [(None, "None"), (1.5, "1.5"), (np.zeros((1, 1)), "(1, 1)")]
     },
+    "Dense-kernel_regularizer-makes-a-vector": (
+        lambda: layers.Dense(2, kernel_regularizer=jnp.ravel).penalty(DENSE_PARAMS, {}),
+        "Dense",
+        "kernel_regularizer",
+        "(6,)",
+    ),
+    "Dense-activity_regularizer-makes-None": (
+        lambda: layers.Dense(2, activity_regularizer=_one).apply(
+            DENSE_PARAMS, {"activity_penalty": jnp.zeros(())}, VECTORS
+        ),
+        "Dense",
+        "activity_regularizer",
+        "None",
+    ),
+    "Dense-kernel_constraint-makes-another-shape": (
+        lambda: layers.Dense(2, kernel_constraint=jnp.sum).constrain(DENSE_PARAMS),
+        "Dense",
+        "kernel_constraint",
+        "()",
+    ),
     # params and state
     **{
         f"Dense-params-{params!r}": (
@@ -497,6 +517,15 @@ WRONG_CALLS = {
         )
         for layer, shape in [*EACH_WITH_WEIGHTS, (layers.ReLU(), (3,)), (layers.Flatten(), (3,))]
         for x in (None, "x", [[1.0, 2.0, 3.0]], 3.0)
+    },
+    **{
+        f"Dense-x-{x.dtype}": (
+            lambda x=x: DENSE.apply(DENSE_PARAMS, {}, x),
+            repr(DENSE),
+            "x",
+            str(x.dtype),
+        )
+        for x in (np.array([["a", "b", "c"]]), np.array([[None, 1, 2]]))
     },
     "Conv2D-x-without-batch": (
         lambda: layers.Conv2D(2, 3).apply(PARAMS["conv2d"], {}, IMAGES[0]),

@@ -56,6 +56,8 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
     """
     if not hasattr(x, "ndim"):
         raise TypeError(f"{layer!r}: x must be an array, got {type(x).__name__}; use jnp.asarray")
+    if getattr(x.dtype, "kind", None) in ("U", "S", "O", "M", "m"):
+        raise TypeError(f"{layer!r}: x must be an array of numbers, got one of dtype {x.dtype}")
     if x.ndim == 0 or (axes and x.ndim != len(axes) + 1):
         hint = "; for one example pass x[None]" if x.ndim == len(axes) else ""
         raise ValueError(
