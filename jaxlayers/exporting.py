@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax import export as jax_export
 
+from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.arguments import as_tuple, example_shape
 
@@ -63,8 +64,8 @@ def export(
         vjp_order: how often the loaded function can be differentiated by its input.
 
     Raises:
-        ValueError: other platforms, no input shape, or one that the model or the params do not
-            fit.
+        ValueError: an argument outside what is said above, or an input shape that the model or
+            the params do not fit.
         ImportError: without flatbuffers.
         OSError: the file cannot be written.
 
@@ -76,7 +77,12 @@ def export(
         >>> load_exported("dense.bin")(jnp.ones((5, 3))).shape
         (5, 2)
     """
+    fields.Instance(Layer, "a jaxlayers.Layer").check("export", "model", model)
     platforms = _checked_platforms(platforms)
+    dtype = _DType().check("export", "dtype", dtype)
+    vjp_order = fields.Integer(at_least=0).check("export", "vjp_order", vjp_order)
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"export: path must be in a folder that exists, got {path}")
     example = _input_shape(model, input_shape)
     # As NumPy's arrays, so that it does not matter how they lie on devices.
     params, state = jax.device_get((params, state))
@@ -87,7 +93,7 @@ def export(
     # What JAX calls it in its messages.
     infer.__name__ = str(getattr(model, "name", type(model).__name__))
     (batch,) = jax_export.symbolic_shape("batch")
-    x = jax.ShapeDtypeStruct((batch, *example), jax.dtypes.canonicalize_dtype(dtype))
+    x = jax.ShapeDtypeStruct((batch, *example), dtype)
     exported = jax_export.export(jax.jit(infer), platforms=platforms)(x)
     try:
         content = bytes(exported.serialize(vjp_order=vjp_order))
@@ -198,6 +204,20 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
         ) from error
 
 
+class _DType(fields.Field[Any, Any]):
+    """The dtype of an array, as JAX has it."""
+
+    allowed = "a dtype of numbers, such as jnp.float32"
+
+    def convert(self, value: Any) -> Any:
+        dtype = jax.dtypes.canonicalize_dtype(value)
+        if value is None or not (
+            jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool_)
+        ):
+            raise ValueError
+        return dtype
+
+
 def _checked_platforms(platforms: Sequence[str]) -> tuple[str, ...]:
     found = as_tuple(platforms)
     if not found or any(found.count(p) > 1 or p not in PLATFORMS for p in found):
@@ -213,8 +233,8 @@ def _input_shape(model: Layer, given: Sequence[int] | None) -> tuple[int, ...]:
     shape = getattr(model, "input_shape", None) if given is None else given
     if shape is None:
         raise ValueError(
-            f"export: {model!r} was constructed without input_shape: give it here, the shape of "
-            "one example"
+            f"export: input_shape must be the shape of one example where {model!r} was "
+            "constructed without, got None"
         )
     return example_shape(model, shape)
 

@@ -16,6 +16,7 @@ from jaxlayers import (
     activations,
     config,
     constraints,
+    export,
     initializers,
     layers,
     regularizers,
@@ -705,6 +706,41 @@ WRONG_CALLS = {
             repr(value),
         )
         for value in [*DATA_FORMATS, None]
+    },
+    # files of exported models
+    **{
+        f"export-{argument}-{value!r}": (
+            lambda argument=argument, value=value: export(
+                **{
+                    "model": DENSE,
+                    "params": DENSE_PARAMS,
+                    "state": {},
+                    "path": "nowhere.bin",
+                    "input_shape": (3,),
+                    argument: value,
+                }
+            ),
+            "Dense" if argument in ("params", "state", "input_shape") else "export",
+            argument,
+            received,
+        )
+        for argument, value, received in [
+            ("model", 3, "3"),
+            ("model", None, "None"),
+            ("params", {}, "[]"),
+            ("params", None, "None"),
+            ("state", None, "None"),
+            ("input_shape", None, "None"),
+            ("input_shape", "x", "'x'"),
+            ("dtype", "floaty", "'floaty'"),
+            ("dtype", None, "None"),
+            ("dtype", str, "str"),
+            ("vjp_order", -1, "-1"),
+            ("vjp_order", "x", "'x'"),
+            ("platforms", "cpu", "'cpu'"),
+            ("platforms", [], "[]"),
+            ("platforms", ["gpu"], "['gpu']"),
+        ]
     },
     # augmentations
     **{
