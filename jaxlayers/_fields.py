@@ -5,16 +5,17 @@
         filters: fields.PositiveInteger = fields.PositiveInteger()
         strides: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
 
-A field is a descriptor: whatever is assigned to it, in the generated `__init__` as well, goes
-through its `convert`, so that `Conv2D(8, strides=2).strides` is `(2, 2)` and `strides="x"` is
+A field is a descriptor, as described under "Descriptor-typed fields" in the documentation of
+dataclasses. Every assignment to it, including the one in the generated `__init__`, goes through
+its `convert`: `Conv2D(8, strides=2).strides` is `(2, 2)`, and `strides="x"` raises
 
     ValueError: Conv2D: strides must be a positive integer or a tuple of two, got 'x'
 
-The default is a field's `default`; without one the argument is required. The type parameters of
-a field are the type that the constructor takes and the type that the attribute has.
+An argument without a default is required. The two type parameters of `Field` are the type that
+the constructor accepts and the type of the attribute.
 
-The arguments of a function are checked by the same fields: `PositiveInteger().check("lenet",
-"width", width)` returns the width or raises the error.
+Arguments of functions are checked by the same fields: `PositiveInteger().check("lenet", "width",
+width)` returns the converted width or raises the error.
 """
 
 import dataclasses
@@ -36,14 +37,14 @@ _REQUIRED: Any = dataclasses.MISSING
 
 
 class Field(Generic[Given, Kept]):
-    """An argument of one kind; subclasses say which values it may have.
+    """A kind of argument; subclasses define `allowed` and `convert`.
 
     Args:
-        default: what the argument is where it is not given; without one it is required.
+        default: the value where the argument is not given; without it the argument is required.
     """
 
     allowed: str
-    """The values that the argument may have, as the end of "strides must be ..."."""
+    """The allowed values, as the end of the sentence "strides must be ..."."""
 
     name: str
 
@@ -51,25 +52,25 @@ class Field(Generic[Given, Kept]):
         self.default = default
 
     def convert(self, value: Any) -> Kept:
-        """Returns `value` in its one form.
+        """Returns `value` converted to the type of the attribute.
 
         Raises:
-            ArithmeticError, AttributeError, TypeError, ValueError: it is not allowed; `check`
-                says what is.
+            ArithmeticError, AttributeError, TypeError, ValueError: the value is not allowed;
+                `check` turns it into an error that says what is.
         """
         raise NotImplementedError
 
     def check(self, owner: object, name: str, value: Any) -> Kept:
-        """Returns the argument `name` in its one form.
+        """Returns `value` converted.
 
         Args:
             owner: whose argument it is, for the error message: a layer, or the name of a class
                 or a function.
-            name: how the argument is called.
-            value: what came.
+            name: the name of the argument.
+            value: the value received.
 
         Raises:
-            ValueError: it is not allowed.
+            ValueError: the value is not allowed.
         """
         try:
             return self.convert(_as_python(value))
@@ -212,7 +213,7 @@ class Choice(Field[str, str]):
 
     Args:
         choices: the strings.
-        any_case: whether upper case letters count as lower case ones.
+        any_case: whether case is ignored; the attribute is in lower case.
         default: as in `Field`.
     """
 
@@ -281,7 +282,7 @@ class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
 
 
 class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
-    """Two integers, of which one given stands for both.
+    """Two integers; a single one stands for both.
 
     Args:
         at_least: the smallest integer allowed.
@@ -365,11 +366,11 @@ class Key(Field[Array, Array]):
 
 
 class Identifier(Field[Any, Any]):
-    """A name of Keras's or a function, kept as it is given.
+    """One of Keras's names or a function; the attribute is the value as given.
 
     Args:
-        get: returns the function that an identifier stands for, or raises an error that says
-            which there are, such as `initializers.get`.
+        get: returns the function of an identifier, or raises an error that lists the known
+            names, such as `initializers.get`.
         arguments: the names of what the function is called with, such as `("x",)`.
         default: as in `Field`.
     """
@@ -391,7 +392,7 @@ class Identifier(Field[Any, Any]):
 
 
 class Optional(Field[Given | None, Kept | None]):
-    """What another field allows, or `None`, which is the default.
+    """The values of another field, or `None`, which is the default.
 
     Args:
         field: the other field.
@@ -406,7 +407,7 @@ class Optional(Field[Given | None, Kept | None]):
 
 
 def _require(allowed: bool) -> None:
-    """Refuses the value that `convert` looks at."""
+    """Raises the error of `convert` where the value is not `allowed`."""
     if not allowed:
         raise ValueError
 

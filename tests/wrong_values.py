@@ -1,4 +1,4 @@
-"""Wrong values by kind of argument, and what a complete error says of them."""
+"""Wrong values by kind of argument, and the assertion that an error is complete."""
 
 import math
 import re
@@ -30,12 +30,12 @@ REQUIRED_IDENTIFIERS = [*IDENTIFIERS, None]
 
 
 def without(values: list[Any], *allowed: Any) -> list[Any]:
-    """The values of a kind but those that one argument allows all the same."""
+    """Returns `values` without those that the argument allows."""
     return [value for value in values if not any(value is a or value == a for a in allowed)]
 
 
 def assert_complete(call: Callable[[], Any], owner: str, argument: str, received: str) -> None:
-    """Asserts that an error says who refuses which argument, what came and what is allowed."""
+    """Asserts that an error names the owner, the argument, the value and what is allowed."""
     with pytest.raises((ValueError, TypeError, IndexError, KeyError)) as refused:
         call()
     message = str(refused.value)
