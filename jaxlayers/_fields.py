@@ -170,6 +170,7 @@ class Number(Field[float, float]):
     Args:
         at_least: the smallest number allowed; `None` for any finite one.
         at_most: the largest number allowed, likewise; `math.inf` allows infinity.
+        below: the upper bound instead, where it is not allowed itself.
         default: as in `Field`.
     """
 
@@ -178,12 +179,16 @@ class Number(Field[float, float]):
         *,
         at_least: float | None = None,
         at_most: float | None = None,
+        below: float | None = None,
         default: Any = _REQUIRED,
     ) -> None:
         super().__init__(default=default)
-        self.at_least, self.at_most = at_least, at_most
-        self.allowed = "a finite number" if at_most is None else "a number"
-        if at_most not in (None, math.inf):
+        self.at_least, self.at_most, self.below = at_least, at_most, below
+        bounded = at_most is not None or below is not None
+        self.allowed = "a number" if bounded else "a finite number"
+        if below is not None:
+            self.allowed += f" from {at_least} to below {below}"
+        elif at_most not in (None, math.inf):
             self.allowed += f" from {at_least} to {at_most}"
         elif at_least is not None:
             self.allowed += " that is not negative" if at_least == 0 else f" of at least {at_least}"
@@ -193,6 +198,7 @@ class Number(Field[float, float]):
         number = float(value)
         _require(number >= self.at_least if self.at_least is not None else number > -math.inf)
         _require(number <= self.at_most if self.at_most is not None else number < math.inf)
+        _require(self.below is None or number < self.below)
         return number
 
 

@@ -17,6 +17,7 @@ from jaxlayers import (
     regularizers,
     train,
 )
+from jaxlayers import _fields as fields
 from jaxlayers.precision import InBfloat16
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
 from tests.wrong_values import (
@@ -273,6 +274,13 @@ def test_scalars_of_numpy_become_those_of_python(given, equal) -> None:
     assert given() == equal
     assert repr(given()) == repr(equal)
     assert hash(given()) == hash(equal)
+
+
+def test_a_number_may_have_an_upper_bound_that_is_not_allowed_itself() -> None:
+    decay = fields.Number(at_least=0, below=1)
+    assert decay.check("GAN", "ema", 0) == 0.0
+    with pytest.raises(ValueError, match="GAN: ema must be a number from 0 to below 1, got 1"):
+        decay.check("GAN", "ema", 1)
 
 
 def test_fields_are_those_of_an_ordinary_dataclass() -> None:
