@@ -5,16 +5,17 @@
         filters: fields.PositiveInteger = fields.PositiveInteger()
         strides: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
 
-A field is a descriptor: whatever is assigned to it, in the generated `__init__` as well, goes
-through its `convert`, so that `Conv2D(8, strides=2).strides` is `(2, 2)` and `strides="x"` is
+A field is a descriptor, as described under "Descriptor-typed fields" in the documentation of
+dataclasses. Every assignment to it, including the one in the generated `__init__`, goes through
+its `convert`: `Conv2D(8, strides=2).strides` is `(2, 2)`, and `strides="x"` raises
 
     ValueError: Conv2D: strides must be a positive integer or a tuple of two, got 'x'
 
-The default is a field's `default`; without one the argument is required. The type parameters of
-a field are the type that the constructor takes and the type that the attribute has.
+An argument without a default is required. The two type parameters of `Field` are the type that
+the constructor accepts and the type of the attribute.
 
-The arguments of a function are checked by the same fields: `PositiveInteger().check("lenet",
-"width", width)` returns the width or raises the error.
+Arguments of functions are checked by the same fields: `PositiveInteger().check("lenet", "width",
+width)` returns the converted width or raises the error.
 """
 
 import dataclasses
@@ -36,14 +37,14 @@ _REQUIRED: Any = dataclasses.MISSING
 
 
 class Field(Generic[Given, Kept]):
-    """An argument of one kind; subclasses say which values it may have.
+    """A kind of argument; subclasses define `allowed` and `convert`.
 
     Args:
-        default: what the argument is where it is not given; without one it is required.
+        default: the value where the argument is not given; without it the argument is required.
     """
 
     allowed: str
-    """The values that the argument may have, as the end of "strides must be ..."."""
+    """The allowed values, as the end of the sentence "strides must be ..."."""
 
     name: str
 
@@ -51,19 +52,25 @@ class Field(Generic[Given, Kept]):
         self.default = default
 
     def convert(self, value: Any) -> Kept:
-        """Returns `value` in its one form.
+        """Returns `value` converted to the type of the attribute.
 
         Raises:
-            ArithmeticError, AttributeError, TypeError, ValueError: it is not allowed; `check`
-                says what is.
+            ArithmeticError, AttributeError, TypeError, ValueError: the value is not allowed;
+                `check` turns it into an error that says what is.
         """
         raise NotImplementedError
 
-    def check(self, owner: str, name: str, value: Any) -> Kept:
-        """Returns the argument `name` of `owner` in its one form.
+    def check(self, owner: object, name: str, value: Any) -> Kept:
+        """Returns `value` converted.
+
+        Args:
+            owner: whose argument it is, for the error message: a layer, or the name of a class
+                or a function.
+            name: the name of the argument.
+            value: the value received.
 
         Raises:
-            ValueError: it is not allowed.
+            ValueError: the value is not allowed.
         """
         try:
             return self.convert(_as_python(value))
@@ -78,15 +85,15 @@ class Field(Generic[Given, Kept]):
     @overload
     def __get__(self, instance: object, owner: type) -> Kept: ...
     def __get__(self, instance: object, owner: type) -> Any:
-        if instance is not None and self.name in vars(instance):
-            return vars(instance)[self.name]
+        if instance is not None and self.name in instance.__dict__:
+            return instance.__dict__[self.name]
         # dataclasses asks the class for the default; an error means that there is none.
         if instance is not None or self.default is _REQUIRED:
             raise AttributeError(f"{owner.__name__} has no value of {self.name}")
         return self.default
 
     def __set__(self, instance: object, value: Given) -> None:
-        vars(instance)[self.name] = self.check(type(instance).__name__, self.name, value)
+        instance.__dict__[self.name] = self.check(type(instance).__name__, self.name, value)
 
 
 def set_fields(instance: object, **values: Any) -> None:
@@ -123,12 +130,13 @@ class Integer(Field[int, int]):
     ) -> None:
         super().__init__(default=default)
         self.at_least, self.at_most = at_least, at_most
-        self.allowed = {None: "an integer", 0: "an integer that is not negative"}.get(
-            at_least,
-            "a positive integer" if at_least == 1 else f"an integer of at least {at_least}",
-        )
-        if at_most is not None:
+        if at_least is None:
+            self.allowed = "an integer"
+        elif at_most is not None:
             self.allowed = f"an integer from {at_least} to {at_most}"
+        else:
+            named = {0: "an integer that is not negative", 1: "a positive integer"}
+            self.allowed = named.get(at_least, f"an integer of at least {at_least}")
 
     def convert(self, value: Any) -> int:
         _require(isinstance(value, int) and not isinstance(value, bool))
@@ -160,40 +168,50 @@ class Number(Field[float, float]):
     """A real number within bounds, as a float; True, False and NaN are none.
 
     Args:
-        at_least: the smallest number allowed.
-        at_most: the largest number allowed; infinity has to be allowed by it.
-        above: a bound that is not allowed itself.
+        at_least: the smallest number allowed; `None` for any finite one.
+        at_most: the largest number allowed, likewise; `math.inf` allows infinity.
+        below: the upper bound instead, where it is not allowed itself.
         default: as in `Field`.
     """
 
     def __init__(
         self,
         *,
-        at_least: float = -math.inf,
+        at_least: float | None = None,
         at_most: float | None = None,
-        above: float = -math.inf,
+        below: float | None = None,
         default: Any = _REQUIRED,
     ) -> None:
         super().__init__(default=default)
-        self.at_least, self.at_most, self.above = at_least, at_most, above
-        if at_most is not None and math.isfinite(at_most):
-            self.allowed = f"a number from {at_least} to {at_most}"
-        else:
-            kind = "a finite number" if at_most is None else "a number"
-            self.allowed = kind + (
-                f" above {above}"
-                if math.isfinite(above)
-                else " that is not negative"
-                if at_least == 0
-                else ""
-            )
+        self.at_least, self.at_most, self.below = at_least, at_most, below
+        bounded = at_most is not None or below is not None
+        self.allowed = "a number" if bounded else "a finite number"
+        if below is not None:
+            self.allowed += f" from {at_least} to below {below}"
+        elif at_most not in (None, math.inf):
+            self.allowed += f" from {at_least} to {at_most}"
+        elif at_least is not None:
+            self.allowed += " that is not negative" if at_least == 0 else f" of at least {at_least}"
 
     def convert(self, value: Any) -> float:
         _require(isinstance(value, int | float) and not isinstance(value, bool))
         number = float(value)
-        _require(self.at_least <= number and (number > self.above or self.above == -math.inf))
-        _require(number <= self.at_most if self.at_most is not None else math.isfinite(number))
+        _require(number >= self.at_least if self.at_least is not None else number > -math.inf)
+        _require(number <= self.at_most if self.at_most is not None else number < math.inf)
+        _require(self.below is None or number < self.below)
         return number
+
+
+class PositiveNumber(Number):
+    """A finite number above 0."""
+
+    def __init__(self, *, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.allowed = "a finite number above 0"
+
+    def convert(self, value: Any) -> float:
+        _require(super().convert(value) > 0)
+        return float(value)
 
 
 class Choice(Field[str, str]):
@@ -201,7 +219,7 @@ class Choice(Field[str, str]):
 
     Args:
         choices: the strings.
-        any_case: whether upper case letters count as lower case ones.
+        any_case: whether case is ignored; the attribute is in lower case.
         default: as in `Field`.
     """
 
@@ -225,7 +243,7 @@ class DataFormat(Field[str | None, str]):
     def __init__(self) -> None:
         super().__init__(default=None)
 
-    def check(self, owner: str, name: str, value: Any) -> str:
+    def check(self, owner: object, name: str, value: Any) -> str:
         return config.image_data_format() if value is None else super().check(owner, name, value)
 
     def convert(self, value: Any) -> str:
@@ -270,7 +288,7 @@ class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
 
 
 class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
-    """Two integers, of which one given stands for both.
+    """Two integers; a single one stands for both.
 
     Args:
         at_least: the smallest integer allowed.
@@ -300,7 +318,7 @@ class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
         return axes
 
 
-class Instance(Field[Any, Any]):
+class Instance(Field[Kept, Kept]):
     """An object of a class.
 
     Args:
@@ -313,7 +331,7 @@ class Instance(Field[Any, Any]):
         super().__init__(default=default)
         self.kind, self.allowed = kind, allowed
 
-    def convert(self, value: Any) -> Any:
+    def convert(self, value: Any) -> Kept:
         _require(isinstance(value, self.kind))
         return value
 
@@ -354,11 +372,11 @@ class Key(Field[Array, Array]):
 
 
 class Identifier(Field[Any, Any]):
-    """A name of Keras's or a function, kept as it is given.
+    """One of Keras's names or a function; the attribute is the value as given.
 
     Args:
-        get: returns the function that an identifier stands for, or raises an error that says
-            which there are, such as `initializers.get`.
+        get: returns the function of an identifier, or raises an error that lists the known
+            names, such as `initializers.get`.
         arguments: the names of what the function is called with, such as `("x",)`.
         default: as in `Field`.
     """
@@ -369,7 +387,7 @@ class Identifier(Field[Any, Any]):
         super().__init__(default=default)
         self.get, self.function = get, Function(*arguments)
 
-    def check(self, owner: str, name: str, value: Any) -> Any:
+    def check(self, owner: object, name: str, value: Any) -> Any:
         try:
             function = self.get(value)
         except (ValueError, TypeError) as error:
@@ -380,7 +398,7 @@ class Identifier(Field[Any, Any]):
 
 
 class Optional(Field[Given | None, Kept | None]):
-    """What another field allows, or `None`, which is the default.
+    """The values of another field, or `None`, which is the default.
 
     Args:
         field: the other field.
@@ -395,15 +413,19 @@ class Optional(Field[Given | None, Kept | None]):
 
 
 def _require(allowed: bool) -> None:
-    """Refuses the value that `convert` looks at."""
+    """Raises the error of `convert` where the value is not `allowed`."""
     if not allowed:
         raise ValueError
-    return
 
 
 def _as_python(value: Any) -> Any:
-    """Returns Python's number for a scalar of NumPy."""
-    return value.item() if isinstance(value, np.generic) else value
+    """Returns Python's number for a scalar of NumPy or JAX."""
+    is_concrete = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    if isinstance(value, np.generic) or (
+        is_concrete and value.shape == () and not jnp.issubdtype(value.dtype, jax.dtypes.extended)
+    ):
+        return value.item()
+    return value
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -194,7 +194,7 @@ class VarianceScaling:
         ValueError: another scale, mode or distribution.
     """
 
-    scale: fields.Number = fields.Number(above=0, default=1.0)
+    scale: fields.PositiveNumber = fields.PositiveNumber(default=1.0)
     mode: fields.Choice = fields.Choice("fan_in", "fan_out", "fan_avg", default="fan_in")
     distribution: _Distribution = _Distribution()
     input_axes: fields.Optional[Shape, tuple[int, ...]] = fields.Optional(_AXES)

@@ -34,7 +34,7 @@ class InBfloat16(Layer):
         (dtype('float32'), dtype('float32'))
     """
 
-    layer: fields.Instance = fields.Instance(Layer, "a jaxlayers.Layer")
+    layer: fields.Instance[Layer] = fields.Instance(Layer, "a jaxlayers.Layer")
 
     @property
     def input_shape(self) -> Shape | None:
@@ -81,7 +81,8 @@ class InBfloat16(Layer):
 
 
 def _narrow(array: Array) -> Array:
-    return array.astype(jnp.bfloat16) if array.dtype == jnp.float32 else array
+    is_float32 = getattr(array, "dtype", None) == jnp.float32
+    return array.astype(jnp.bfloat16) if is_float32 else array
 
 
 def _wide(array: Array) -> Array:

@@ -22,7 +22,7 @@ from jaxlayers.summary import summarize
 class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
     """At least one layer."""
 
-    def check(self, owner: str, name: str, value: Any) -> tuple[Layer, ...]:
+    def check(self, owner: object, name: str, value: Any) -> tuple[Layer, ...]:
         if not isinstance(value, Iterable) or isinstance(value, str):
             raise TypeError(f"{owner}: {name} must be a list of layers, got {value!r}")
         layers = tuple(value)
@@ -130,7 +130,7 @@ class Sequential(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self._check_inputs(params, state, x, key)
-        training = is_training(self, training)
+        training = is_training(_called(self), training)
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
         # All at once: one by one they take XLA as long to compile as a convolution each.

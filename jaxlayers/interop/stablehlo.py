@@ -234,7 +234,7 @@ def _input_shape(model: Layer, given: Sequence[int] | None) -> tuple[int, ...]:
             f"export: model must be a jaxlayers.Layer, got {short_repr(model)} "
             f"({type(model).__name__})"
         )
-    shape = getattr(model, "input_shape", None) if given is None else given
+    shape = model.input_shape if given is None else given
     if shape is None:
         raise ValueError(
             f"export: {model!r} was constructed without input_shape: input_shape must be the "

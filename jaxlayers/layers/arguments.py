@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jax import Array
+from jax import Array, export
 
 from jaxlayers import _fields as fields
 
@@ -18,6 +18,19 @@ def as_tuple(value: Any) -> tuple[Any, ...] | None:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else None
 
 
+class _Dimension(fields.Integer):
+    """An integer that is not negative, or a symbolic dimension of `jax.export`."""
+
+    def convert(self, value: Any) -> Any:
+        return value if export.is_symbolic_dim(value) else super().convert(value)
+
+
+_EXAMPLE_SHAPE = fields.Tuple(
+    _Dimension(at_least=0),
+    "a tuple of integers that are not negative, the shape of one example",
+)
+
+
 def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tuple[int, ...]:
     """Returns `input_shape` as a tuple, having checked it.
 
@@ -26,20 +39,10 @@ def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tupl
         input_shape: shape of one example.
         axes: the names of the axes it must have; any number of axes where there are none.
     """
-    shape = as_tuple(input_shape)
-    if shape is None:
-        raise ValueError(
-            f"{layer!r}: input_shape must be a tuple of integers, the shape of one example, "
-            f"got {input_shape!r}"
-        )
+    shape = _EXAMPLE_SHAPE.check(layer, "input_shape", input_shape)
     if axes and len(shape) != len(axes):
         batch = ", without the batch" if len(shape) == len(axes) + 1 else ""
         raise ValueError(f"{layer!r}: input_shape must be ({', '.join(axes)}){batch}, got {shape}")
-    # Symbolic dimensions of jax.export are neither int nor comparable; they pass.
-    if any(isinstance(d, str | float | None) or (isinstance(d, int) and d < 0) for d in shape):
-        raise ValueError(
-            f"{layer!r}: input_shape must hold integers that are not negative, got {shape}"
-        )
     return shape
 
 
@@ -53,6 +56,8 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
     """
     if not hasattr(x, "ndim"):
         raise TypeError(f"{layer!r}: x must be an array, got {type(x).__name__}; use jnp.asarray")
+    if getattr(x.dtype, "kind", None) in ("U", "S", "O", "M", "m"):
+        raise TypeError(f"{layer!r}: x must be an array of numbers, got one of dtype {x.dtype}")
     if x.ndim == 0 or (axes and x.ndim != len(axes) + 1):
         hint = "; for one example pass x[None]" if x.ndim == len(axes) else ""
         raise ValueError(
@@ -62,9 +67,9 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
     return tuple(x.shape[1:])
 
 
-def is_training(layer: object, training: bool) -> bool:
+def is_training(owner: object, training: bool) -> bool:
     """Returns `training`, having checked that it is True or False."""
-    return fields.Boolean().check(repr(layer), "training", training)
+    return fields.Boolean().check(owner, "training", training)
 
 
 def same_shape(layer: object, input_shape: Sequence[int]) -> tuple[int, ...]:

@@ -65,10 +65,10 @@ class Dropout(Layer):
             return jnp.zeros_like(x), state
         if key is None:
             raise ValueError(
-                f"{self!r}: draws random numbers in training, key must be a JAX random key, "
-                "got None; pass key=jax.random.key(...)"
+                f"{self!r}: key must be a JAX random key in training, got None; "
+                "pass key=jax.random.key(...)"
             )
-        fields.Key().check(repr(self), "key", key)
+        fields.Key().check(self, "key", key)
         keep = jax.random.bernoulli(key, 1 - self.rate, self._mask_shape(x))
         return jnp.where(keep, x / (1 - self.rate), 0), state
 

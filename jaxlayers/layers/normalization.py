@@ -54,8 +54,8 @@ class BatchNormalization(Layer):
     Args:
         axis: the axis that is normalized separately, counted with the batch; usually that of
             the channels.
-        momentum: of the moving mean and variance.
-        epsilon: added to the variance.
+        momentum: of the moving mean and variance, from 0 to 1.
+        epsilon: added to the variance; not negative.
         center: whether beta is added.
         scale: whether gamma is multiplied.
         beta_initializer: a name or a function `(key, shape, dtype) -> array`.
@@ -69,7 +69,7 @@ class BatchNormalization(Layer):
         renorm: whether training corrects the statistics of the batch towards slowly moving
             ones (batch renormalization).
         renorm_clipping: bounds of that correction: any of `rmin`, `rmax` and `dmax`.
-        renorm_momentum: of the slowly moving statistics.
+        renorm_momentum: of the slowly moving statistics, from 0 to 1.
         synchronized: Keras's argument for TensorFlow; only False, as with Keras on JAX.
 
     Params:

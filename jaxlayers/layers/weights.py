@@ -39,7 +39,7 @@ def constraint_field() -> fields.Identifier:
 
 def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Returns the weights of `shapes`, each filled by the initializer of its name."""
-    fields.Key().check(repr(layer), "key", key)
+    fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
     weights = {}
     for (name, shape), weight_key in zip(
@@ -74,7 +74,9 @@ def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> N
             f"got {type(weights).__name__} ({weights!r})"
         )
     if weights.keys() != shapes.keys():
-        expected = f"the weights {sorted(shapes)}" if shapes else "an empty dictionary"
+        expected = (
+            f"a dictionary of the weights {sorted(shapes)}" if shapes else "an empty dictionary"
+        )
         raise ValueError(
             f"{layer!r}: {kind} must be {expected}, as from init, got {sorted(weights, key=str)}"
         )
@@ -102,16 +104,24 @@ def penalty(layer: Any, params: Params, state: State) -> Array:
     """Returns the sum of the layer's regularization penalties, a scalar; see `Layer.penalty`."""
     total = state.get("activity_penalty", jnp.zeros(()))
     for name, weight in params.items():
-        regularizer = regularizers.get(getattr(layer, f"{name}_regularizer"))
-        if regularizer is not None:
-            total = total + regularizer(weight)
+        if getattr(layer, f"{name}_regularizer") is not None:
+            total = total + _regularize(layer, f"{name}_regularizer", weight)
     return total
 
 
 def constrain(layer: Any, params: Params) -> Params:
     """Returns `params` projected onto the layer's constraints; see `Layer.constrain`."""
-    found = {name: constraints.get(getattr(layer, f"{name}_constraint")) for name in params}
-    return {name: f(params[name]) if (f := found[name]) else params[name] for name in params}
+    projected = dict(params)
+    for name, weight in params.items():
+        constraint = constraints.get(getattr(layer, f"{name}_constraint"))
+        if constraint is not None:
+            projected[name] = constraint(weight)
+            if getattr(projected[name], "shape", None) != weight.shape:
+                raise ValueError(
+                    f"{layer!r}: {name}_constraint must return an array of shape {weight.shape}, "
+                    f"got {_kind(projected[name])}"
+                )
+    return projected
 
 
 def activity_shapes(layer: Any) -> dict[str, Shape]:
@@ -129,10 +139,9 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
 
     Keras divides by the batch size, so that the penalty does not grow with it.
     """
-    regularizer = regularizers.get(layer.activity_regularizer)
-    if regularizer is None:
+    if layer.activity_regularizer is None:
         return state
-    total = regularizer(y)
+    total = _regularize(layer, "activity_regularizer", y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)
     # The dtype that the state has, so that it can be carried through a scan in any precision.
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
@@ -155,6 +164,15 @@ def logits(layer: Any) -> Any:
     final = final_activation(layer)
     squashes = final is not None and final.name in ("sigmoid", "softmax")
     return replace(layer, activation=None) if squashes else layer
+
+
+def _regularize(layer: Any, name: str, x: Array) -> Array:
+    """Returns the penalty that the regularizer in the field `name` gives for `x`, a scalar."""
+    regularizer: Any = regularizers.get(getattr(layer, name))
+    total = regularizer(x)
+    if total is None or jnp.shape(total) != ():
+        raise ValueError(f"{layer!r}: {name} must return a scalar, got {_kind(total)}")
+    return jnp.asarray(total)
 
 
 def _kind(value: Any) -> str:

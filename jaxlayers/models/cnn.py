@@ -43,7 +43,7 @@ def lenet(
         >>> lenet().output_shape()
         (10,)
     """
-    shape = _image_shape("lenet", image_shape, poolings=2)
+    shape = _image_shape("lenet", image_shape, 2, "make them larger")
     classes = _classes("lenet", classes)
     width = arguments.positive("lenet", "width", width)
     hidden = arguments.positive("lenet", "hidden", hidden)
@@ -104,7 +104,9 @@ def vgg(
     """
     width = arguments.positive("vgg", "width", width)
     stages = arguments.positive("vgg", "stages", stages)
-    shape = _image_shape("vgg", image_shape, poolings=stages - 1)
+    shape = _image_shape(
+        "vgg", image_shape, stages - 1, f"make them larger or stages={stages} smaller"
+    )
     classes = _classes("vgg", classes)
     dropout = arguments.rate("vgg", dropout)
 
@@ -139,12 +141,14 @@ def vgg(
     )
 
 
-def _image_shape(model: str, image_shape: Sequence[int], poolings: int) -> tuple[int, int, int]:
+def _image_shape(
+    model: str, image_shape: Sequence[int], poolings: int, remedy: str
+) -> tuple[int, int, int]:
     shape = arguments.image_shape(model, image_shape)
     if min(shape[:2]) < 2**poolings:
         raise ValueError(
-            f"{model}: images must be at least {2**poolings} x {2**poolings}, because {poolings} "
-            f"poolings halve them, got image_shape={shape}; make them larger"
+            f"{model}: image_shape must be at least {2**poolings} x {2**poolings}, because "
+            f"{poolings} poolings halve images, got {shape}; {remedy}"
         )
     return shape
 

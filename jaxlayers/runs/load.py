@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxlayers._text import short_repr
 from jaxlayers.interop import keras
+from jaxlayers.interop.keras.weights import abstract_init
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
@@ -135,7 +135,7 @@ def _check(where: Path, model: Layer, params: Any, state: Any) -> None:
             raise ValueError(f"{where}: {array} holds NaN or infinity")
     if model.input_shape is None:
         return  # of which shapes its weights are is known when the first input comes
-    made = jax.eval_shape(lambda key: model.init(key, model.input_shape), jax.random.key(0))
+    made = abstract_init(model, model.input_shape)
     wanted = {name: a.shape for name, a in named(dict(zip(found, made, strict=True))).items()}
     shapes = {name: value.shape for name, value in named(found).items()}
     different = [

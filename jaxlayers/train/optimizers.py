@@ -21,7 +21,7 @@ class Optimizer(Protocol):
     update: Any
 
 
-def optimizer_field() -> fields.Instance:
+def optimizer_field() -> fields.Instance[Optimizer]:
     """Returns the field of an optimizer, which is required."""
     return fields.Instance(Optimizer, "an Optax optimizer, such as optax.adam(1e-3)")
 

@@ -378,3 +378,12 @@ def test_numpy_arrays_serve_as_params_and_state() -> None:
     params, state, x = make(model, shape)
     plain = jax.tree.map(np.asarray, (params, state))
     assert_close(train(model, *plain, x), train(model, params, state, x))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32])
+def test_a_maximum_of_booleans_and_integers_keeps_the_dtype(dtype) -> None:
+    x = np.arange(32).reshape(1, 4, 4, 2).astype(dtype)
+    y, _ = MaxPooling2D(2).apply({}, {}, jnp.asarray(x))
+    assert y.dtype == dtype
+    expected = x.reshape(1, 2, 2, 2, 2, 2).max((2, 4))
+    np.testing.assert_array_equal(y, expected)

@@ -138,7 +138,7 @@ def test_neither_depends_on_the_configured_data_format(make, monkeypatch) -> Non
 )
 def test_images_that_are_too_small_for_the_pooling_are_refused(make, arguments, least) -> None:
     message = (
-        f"{make.__name__}: images must be at least {least} x {least}.*{least.bit_length() - 1}"
+        f"{make.__name__}: image_shape must be at least {least} x {least}.*{least.bit_length() - 1}"
     )
     with pytest.raises(ValueError, match=message):
         make(**arguments)

@@ -1,0 +1,299 @@
+"""Every class refuses wrong arguments: which argument, the value received, the values allowed."""
+
+import dataclasses
+import inspect
+import pickle
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlayers import (
+    Sequential,
+    constraints,
+    initializers,
+    layers,
+    regularizers,
+    train,
+)
+from jaxlayers import _fields as fields
+from jaxlayers.precision import InBfloat16
+from jaxlayers.train.augmentation import Cutout, Flip, Shift
+from tests.wrong_values import (
+    AXES,
+    BOOLEANS,
+    CHOICES,
+    COUNTS,
+    DATA_FORMATS,
+    FINITE_NOT_NEGATIVE,
+    FRACTIONS,
+    IDENTIFIERS,
+    INTEGERS,
+    NAN,
+    NOT_NEGATIVE,
+    NUMBERS,
+    PADDINGS,
+    PAIRS,
+    POSITIVE,
+    REQUIRED_IDENTIFIERS,
+    SHAPES,
+    STRINGS,
+    assert_complete,
+    without,
+)
+
+_WITH_KERNEL = {
+    "activation": IDENTIFIERS,
+    "use_bias": BOOLEANS,
+    "kernel_initializer": REQUIRED_IDENTIFIERS,
+    "bias_initializer": REQUIRED_IDENTIFIERS,
+    "kernel_regularizer": IDENTIFIERS,
+    "bias_regularizer": IDENTIFIERS,
+    "activity_regularizer": IDENTIFIERS,
+    "kernel_constraint": IDENTIFIERS,
+    "bias_constraint": IDENTIFIERS,
+}
+_WITH_WINDOW = {
+    "filters": COUNTS,
+    "kernel_size": PAIRS,
+    "strides": PAIRS,
+    "padding": CHOICES,
+    "data_format": DATA_FORMATS,
+    "dilation_rate": PAIRS,
+    **_WITH_KERNEL,
+}
+_POOLING = {
+    "pool_size": PAIRS,
+    "strides": without(PAIRS, None),
+    "padding": [*CHOICES, "SAME"],
+    "data_format": DATA_FORMATS,
+}
+_GLOBAL_POOLING = {"data_format": DATA_FORMATS, "keepdims": BOOLEANS}
+_FACTOR = FINITE_NOT_NEGATIVE
+
+# Every class whose arguments are checked: the arguments that it needs, and for each of all its
+# arguments the values that are wrong.
+CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
+    layers.Dense: ({"units": 2}, {"units": COUNTS, **_WITH_KERNEL}),
+    layers.Conv2D: ({"filters": 2, "kernel_size": 3}, {**_WITH_WINDOW, "groups": COUNTS}),
+    layers.Conv2DTranspose: (
+        {"filters": 2, "kernel_size": 3},
+        {**_WITH_WINDOW, "output_padding": [*PADDINGS, 1]},
+    ),
+    layers.BatchNormalization: (
+        {},
+        {
+            "axis": INTEGERS,
+            "momentum": FRACTIONS,
+            "epsilon": FINITE_NOT_NEGATIVE,
+            "center": BOOLEANS,
+            "scale": BOOLEANS,
+            "beta_initializer": REQUIRED_IDENTIFIERS,
+            "gamma_initializer": REQUIRED_IDENTIFIERS,
+            "moving_mean_initializer": REQUIRED_IDENTIFIERS,
+            "moving_variance_initializer": REQUIRED_IDENTIFIERS,
+            "beta_regularizer": IDENTIFIERS,
+            "gamma_regularizer": IDENTIFIERS,
+            "beta_constraint": IDENTIFIERS,
+            "gamma_constraint": IDENTIFIERS,
+            "renorm": BOOLEANS,
+            "renorm_clipping": [3, "rmax", ["rmax"], {"rmax": "x"}, {"dmax": -1.0}, {"rmin": NAN}],
+            "renorm_momentum": FRACTIONS,
+            "synchronized": [*BOOLEANS, True],
+        },
+    ),
+    layers.MaxPooling2D: ({}, _POOLING),
+    layers.AveragePooling2D: ({"pool_size": 2}, _POOLING),
+    layers.SumPooling2D: ({}, _POOLING),
+    layers.GlobalAveragePooling2D: ({}, _GLOBAL_POOLING),
+    layers.GlobalMaxPooling2D: ({}, _GLOBAL_POOLING),
+    layers.UpSampling2D: (
+        {},
+        {"size": PAIRS, "data_format": DATA_FORMATS, "interpolation": [*CHOICES, "area"]},
+    ),
+    layers.ZeroPadding2D: (
+        {},
+        {"padding": [*PADDINGS, None, ((1, 2), (3,))], "data_format": DATA_FORMATS},
+    ),
+    layers.Reshape: ({}, {"target_shape": [*SHAPES, None, (-2, 5), (-1, -1)]}),
+    layers.Flatten: ({}, {"data_format": DATA_FORMATS}),
+    # None is Keras's linear activation here as well.
+    layers.Activation: ({}, {"activation": IDENTIFIERS}),
+    layers.ReLU: (
+        {},
+        {
+            "max_value": without(NOT_NEGATIVE, None),
+            "negative_slope": FINITE_NOT_NEGATIVE,
+            "threshold": FINITE_NOT_NEGATIVE,
+        },
+    ),
+    layers.LeakyReLU: (
+        {},
+        {"negative_slope": FINITE_NOT_NEGATIVE, "alpha": without(FINITE_NOT_NEGATIVE, None)},
+    ),
+    layers.Softmax: ({}, {"axis": AXES}),
+    layers.Dropout: (
+        {"rate": 0.5},
+        {"rate": FRACTIONS, "noise_shape": ["x", 3, (2, 1.5), (2, 0), (2, -1), (2, True)]},
+    ),
+    Sequential: (
+        {"layers": [layers.ReLU()]},
+        {
+            "layers": ["relu", 3, None, [], ["relu"], [layers.ReLU], layers.ReLU()],
+            "input_shape": SHAPES,
+            "name": STRINGS,
+            "names": ["x", 3, [3], [""], ("a", "b"), ()],
+            "fuse": BOOLEANS,
+        },
+    ),
+    InBfloat16: ({}, {"layer": [None, "relu", 3, layers.ReLU]}),
+    initializers.Constant: ({}, {"value": without(NUMBERS, NAN, 1j)}),
+    initializers.Identity: ({}, {"gain": NUMBERS}),
+    initializers.RandomNormal: ({}, {"mean": NUMBERS, "stddev": FINITE_NOT_NEGATIVE}),
+    initializers.TruncatedNormal: ({}, {"mean": NUMBERS, "stddev": FINITE_NOT_NEGATIVE}),
+    initializers.RandomUniform: ({}, {"minval": [*NUMBERS, 5.0], "maxval": [*NUMBERS, -5.0]}),
+    initializers.VarianceScaling: (
+        {},
+        {
+            "scale": POSITIVE,
+            "mode": [*CHOICES, "FAN_IN"],
+            "distribution": CHOICES,
+            "input_axes": ["x", 3, (1.5,), ("x",)],
+            "output_axes": ["x", 3, (1.5,), ("x",)],
+        },
+    ),
+    **{
+        getattr(initializers, name): ({}, {"input_axes": ["x", 3], "output_axes": ["x", 3]})
+        for name in (
+            "GlorotUniform",
+            "GlorotNormal",
+            "HeUniform",
+            "HeNormal",
+            "LecunUniform",
+            "LecunNormal",
+        )
+    },
+    initializers.Orthogonal: ({}, {"gain": NUMBERS}),
+    initializers.STFT: (
+        {},
+        {
+            "side": CHOICES,
+            "window": ["unknown", 3, ("x",), True],
+            "scaling": without(CHOICES, None),
+            "periodic": BOOLEANS,
+        },
+    ),
+    initializers.Zeros: ({}, {}),
+    initializers.Ones: ({}, {}),
+    regularizers.L1: ({}, {"l1": _FACTOR}),
+    regularizers.L2: ({}, {"l2": _FACTOR}),
+    regularizers.L1L2: ({}, {"l1": _FACTOR, "l2": _FACTOR}),
+    regularizers.OrthogonalRegularizer: ({}, {"factor": _FACTOR, "mode": CHOICES}),
+    constraints.MaxNorm: ({}, {"max_value": NOT_NEGATIVE, "axis": AXES}),
+    constraints.MinMaxNorm: (
+        {},
+        {
+            "min_value": [*FINITE_NOT_NEGATIVE, 5.0],
+            "max_value": NOT_NEGATIVE,
+            "rate": FRACTIONS,
+            "axis": AXES,
+        },
+    ),
+    constraints.UnitNorm: ({}, {"axis": AXES}),
+    constraints.NonNeg: ({}, {}),
+    train.FitConfig: (
+        {},
+        {
+            **dict.fromkeys(
+                [
+                    "steps",
+                    "batch_size",
+                    "log_every",
+                    "sample_every",
+                    "samples",
+                    "evaluate_every",
+                    "checkpoint_every",
+                    "keep",
+                ],
+                COUNTS,
+            ),
+            "seed": [*INTEGERS, -1, 2**63],
+            "best": without(STRINGS, None),
+            "devices": without(COUNTS, None),
+        },
+    ),
+    Shift: ({}, {"pixels": COUNTS}),
+    Cutout: ({}, {"size": COUNTS}),
+    Flip: ({}, {}),
+}
+
+WRONG_FIELDS = [
+    pytest.param(cls, needed, name, value, id=f"{cls.__name__}-{name}-{value!r}")
+    for cls, (needed, arguments) in CLASSES.items()
+    for name, values in arguments.items()
+    for value in values
+]
+
+
+@pytest.mark.parametrize(("cls", "needed", "name", "value"), WRONG_FIELDS)
+def test_a_wrong_argument_of_a_class_is_refused_completely(cls, needed, name, value) -> None:
+    # Of a list of layers the one that is wrong is named.
+    received = value[0] if name == "layers" and isinstance(value, list) and value else value
+    assert_complete(lambda: cls(**{**needed, name: value}), cls.__name__, name, repr(received))
+
+
+def test_the_table_has_every_class_and_every_argument() -> None:
+    checked = {
+        *(getattr(layers, name) for name in layers.__all__ if name != "Layer"),
+        *initializers.BY_NAME.values(),
+        *regularizers.BY_NAME.values(),
+        *constraints.BY_NAME.values(),
+    }
+    assert checked <= CLASSES.keys()
+    for cls, (_, arguments) in CLASSES.items():
+        assert arguments.keys() == inspect.signature(cls).parameters.keys(), cls
+
+
+@pytest.mark.parametrize(
+    ("given", "equal"),
+    [
+        (lambda: layers.Dense(np.int64(3), use_bias=np.False_), layers.Dense(3, use_bias=False)),
+        (lambda: layers.Conv2D(np.uint8(2), np.array([3, 3])), layers.Conv2D(2, 3)),
+        (lambda: layers.Dropout(np.float32(0.5)), layers.Dropout(0.5)),
+        (lambda: layers.Dropout(jnp.float32(0.5)), layers.Dropout(0.5)),
+        (lambda: layers.Softmax(np.int8(1)), layers.Softmax(1)),
+        (lambda: layers.Reshape(np.array([2, -1])), layers.Reshape((2, -1))),
+        (lambda: regularizers.L2(np.float64(0.25)), regularizers.L2(0.25)),
+        (lambda: initializers.RandomNormal(np.int32(1)), initializers.RandomNormal(1.0)),
+        (lambda: train.FitConfig(np.int64(3)), train.FitConfig(3)),
+        (lambda: layers.Dense(2, use_bias=1), layers.Dense(2)),
+    ],
+)
+def test_scalars_of_numpy_become_those_of_python(given, equal) -> None:
+    assert given() == equal
+    assert repr(given()) == repr(equal)
+    assert hash(given()) == hash(equal)
+
+
+def test_a_number_may_have_an_upper_bound_that_is_not_allowed_itself() -> None:
+    decay = fields.Number(at_least=0, below=1)
+    assert decay.check("GAN", "ema", 0) == 0.0
+    with pytest.raises(ValueError, match="GAN: ema must be a number from 0 to below 1, got 1"):
+        decay.check("GAN", "ema", 1)
+
+
+def test_fields_are_those_of_an_ordinary_dataclass() -> None:
+    conv = layers.Conv2D(4, 3, strides=[2, 1])
+    assert dataclasses.replace(conv, filters=8) == layers.Conv2D(8, (3, 3), (2, 1))
+    assert pickle.loads(pickle.dumps(conv)) == conv
+    assert dataclasses.asdict(conv)["strides"] == (2, 1)
+    parameters = inspect.signature(layers.Conv2D).parameters
+    assert parameters["filters"].default is inspect.Parameter.empty
+    assert parameters["strides"].default == layers.Conv2D.strides == (1, 1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        conv.filters = 3
+    with pytest.raises(TypeError, match="'filters' and 'kernel_size'"):
+        layers.Conv2D()
+    with pytest.raises(AttributeError, match="Conv2D has no value of filters"):
+        _ = layers.Conv2D.filters

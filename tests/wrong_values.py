@@ -1,0 +1,45 @@
+"""Wrong values by kind of argument, and the assertion that an error is complete."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+NAN, INFINITY = math.nan, math.inf
+
+INTEGERS = ["x", None, 1.5, NAN, True, (1, 2), {}]
+COUNTS = [*INTEGERS, 0, -1]
+# One integer or two, none below 1 (or, where PADDINGS are, below 0).
+PAIRS = ["x", "ab", None, 1.5, NAN, True, 0, -1, (1, 0), (1, -2), (1,), (1, 2, 3), (1, "a"), {}]
+PADDINGS = ["x", 1.5, -1, (1, -1), (1,), (1, 2, 3), (1, "a"), True, {}]
+AXES = ["x", None, 1.5, True, (), (0, "x"), (0, 1.5), {}]
+SHAPES = ["x", 5, (2.5,), (2, "x"), (2, None), (2, True), {}]
+BOOLEANS = ["no", "yes", "", None, 2, -1, 0.5, NAN, [True]]
+NUMBERS = ["x", None, NAN, True, (1.0,), [], 1j]
+POSITIVE = [*NUMBERS, 0.0, -1, INFINITY]
+NOT_NEGATIVE = [*NUMBERS, -1, -0.5, -INFINITY]
+FINITE_NOT_NEGATIVE = [*NOT_NEGATIVE, INFINITY]
+FRACTIONS = [*NOT_NEGATIVE, 1.5, 2, INFINITY]
+STRINGS = [3, None, "", b"x", ["x"], True]
+CHOICES = ["unknown", "", 3, None, True, ["valid"], NAN]
+DATA_FORMATS = ["NHWC", "", 3, True, ["channels_last"]]
+IDENTIFIERS = ["unknown", "", 3, 1.5, True, ["relu"], {}]
+REQUIRED_IDENTIFIERS = [*IDENTIFIERS, None]
+
+
+def without(values: list[Any], *allowed: Any) -> list[Any]:
+    """Returns `values` without those that the argument allows."""
+    return [value for value in values if not any(value is a or value == a for a in allowed)]
+
+
+def assert_complete(call: Callable[[], Any], owner: str, argument: str, received: str) -> None:
+    """Asserts that an error names the owner, the argument, the value and what is allowed."""
+    with pytest.raises((ValueError, TypeError, IndexError, KeyError)) as refused:
+        call()
+    message = str(refused.value)
+    assert owner in message
+    assert re.search(rf"\b{argument}\b", message), message
+    assert received in message, message
+    assert re.search(r"\bmust\b|did you mean|Known names: ", message), message
