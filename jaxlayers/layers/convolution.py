@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import activations, ops
@@ -334,7 +333,7 @@ def _check_input(layer: Any, params: Params, x: Array, size: Sequence[int]) -> N
 def _finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
     """Adds the bias, applies the activation and records its penalty."""
     if layer.use_bias:
-        bias = params["bias"]
-        y = y + (bias if layer.data_format == "channels_last" else jnp.reshape(bias, (-1, 1, 1)))
+        axis = -1 if layer.data_format == "channels_last" else 1
+        y = weights.add_bias(y, params["bias"], axis)
     y = activations.get(layer.activation)(y)
     return y, weights.record_activity(layer, state, y)

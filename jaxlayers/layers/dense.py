@@ -81,7 +81,7 @@ class Dense(Layer):
         weights.check(self, params, self._weights(x.shape))
         y = jnp.matmul(x, params["kernel"])
         if self.use_bias:
-            y = y + params["bias"]
+            y = weights.add_bias(y, params["bias"])
         y = activations.get(self.activation)(y)
         return y, weights.record_activity(self, state, y)
 

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching, mlir, xla
 from jax.sharding import AxisType
 
 from jaxlayers.ops import cpu, library
@@ -81,13 +81,8 @@ def _define(name: str, on_library: Callable[..., Array], on_cpu: Callable[..., A
         traced = jax.make_jaxpr(functools.partial(library_function, **dict(static)))
         return traced(first, second).out_avals[0]
 
-    @functools.cache
-    def compiled(static: tuple[tuple[str, Any], ...]) -> Callable[..., Array]:
-        return jax.jit(functools.partial(primitive.bind, **dict(static)))
-
-    primitive.def_impl(
-        lambda first, second, **static: compiled(tuple(static.items()))(first, second)
-    )
+    # As JAX's own primitives: compiled, also under jax.disable_jit.
+    primitive.def_impl(functools.partial(xla.apply_primitive, primitive))
     primitive.def_abstract_eval(
         lambda first, second, **static: result(first, second, tuple(static.items()))
     )

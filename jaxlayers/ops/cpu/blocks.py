@@ -52,7 +52,8 @@ def kernel_gradient_by_blocks(
     groups = geometry.groups
     inputs, filters = x.shape[-1] // groups, y.shape[-1] // groups
     together = _groups_together(groups, inputs, channels_together)
-    diagonal = jnp.eye(together, dtype=x.dtype).reshape(together, 1, together, 1)
+    ones = (1,) * geometry.rank
+    diagonal = jnp.eye(together, dtype=x.dtype).reshape(*ones, together, 1, together, 1)
     parts = []
     for index in range(groups // together):
         block = gradient(
@@ -78,6 +79,7 @@ def _block_kernels(kernel: Array, groups: int, channels_together: int) -> list[A
     together = _groups_together(groups, inputs, channels_together)
     each = filters // groups
     kernel = kernel.reshape(*window, 1, inputs, groups // together, together, each)
-    diagonal = jnp.eye(together, dtype=kernel.dtype).reshape(together, 1, 1, together, 1)
+    ones = (1,) * len(window)
+    diagonal = jnp.eye(together, dtype=kernel.dtype).reshape(*ones, together, 1, 1, together, 1)
     blocks = jnp.moveaxis(kernel * diagonal, len(window) + 2, 0)
     return list(blocks.reshape(-1, *window, together * inputs, together * each))

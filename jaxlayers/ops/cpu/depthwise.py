@@ -16,9 +16,11 @@ def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
     outputs = geometry.outputs(spatial, window)
     padded = pieces.pad(x, geometry.padding)
     each = kernel.shape[-1] // geometry.groups
+    ones = (1,) * (x.ndim - 1)
     return pieces.total(
         (
-            jnp.repeat(pieces.met(padded, tap, outputs, geometry), each, -1) * kernel[tap][0]
+            jnp.repeat(pieces.met(padded, tap, outputs, geometry), each, -1)
+            * kernel[tap].reshape(*ones, -1)
             for tap in geometry.live_taps(spatial, window)
         ),
         (x.shape[0], *outputs, kernel.shape[-1]),
