@@ -1,12 +1,12 @@
-"""Float32 beside float64: no form may round more than twice as much as lax does."""
+"""Float32 against float64: no algorithm rounds more than twice as much as XLA's convolution."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.ops import library, trilinear
-from jaxlayers.ops.geometry import Geometry
+from jaxlayers.ops.convolution import primitives, xla
+from jaxlayers.ops.convolution.geometry import Geometry
 
 # (batch, extent, channels, window, filters, strides, padding, groups)
 SHAPES = {
@@ -37,7 +37,7 @@ def test_float32_is_as_exact_as_lax(name) -> None:
     for function, operands in functions:
         with jax.enable_x64(True):
             rounded = [jnp.asarray(np.float32(a), jnp.float64) for a in operands]
-            exact = np.asarray(jax.jit(function(trilinear))(*rounded))
+            exact = np.asarray(jax.jit(function(primitives))(*rounded))
 
         def error(module, function=function, operands=operands, exact=exact):
             narrow = [jnp.asarray(a, jnp.float32) for a in operands]
@@ -45,4 +45,4 @@ def test_float32_is_as_exact_as_lax(name) -> None:
 
         # One more rounding of the result: where lax is exact to the last bit, twice is nothing.
         last_bit = 2**-24 * np.linalg.norm(exact)
-        assert error(trilinear) <= 2 * error(library) + last_bit
+        assert error(primitives) <= 2 * error(xla) + last_bit
