@@ -18,9 +18,14 @@ SHAPES = {
     "14x14x64, depthwise": (8, 14, 64, 3, 64, 1, (1, 1), 64),
     "14x14x64 -> 64, 4 groups": (8, 14, 64, 3, 64, 1, (1, 1), 4),
     "14x14x64 -> 128, 1": (8, 14, 64, 1, 128, 1, (0, 0), 1),
+    # Row by row, as LeNet's second convolution; column by column; an odd number of channels.
+    "12x12x32 -> 64, 3, 32 images": (32, 12, 32, 3, 64, 1, (0, 0), 1),
+    "4x4x32 -> 48, 5, 32 images": (32, 4, 32, 5, 48, 1, (2, 2), 1),
+    "12x12x3 -> 24, 3": (8, 12, 3, 3, 24, 1, (1, 1), 1),
 }
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", SHAPES)
 def test_float32_is_as_exact_as_lax(name) -> None:
     batch, extent, channels, window, filters, strides, pads, groups = SHAPES[name]
@@ -37,7 +42,7 @@ def test_float32_is_as_exact_as_lax(name) -> None:
     for function, operands in functions:
         with jax.enable_x64(True):
             rounded = [jnp.asarray(np.float32(a), jnp.float64) for a in operands]
-            exact = np.asarray(jax.jit(function(primitives))(*rounded))
+            exact = np.asarray(jax.jit(function(xla))(*rounded))
 
         def error(module, function=function, operands=operands, exact=exact):
             narrow = [jnp.asarray(a, jnp.float32) for a in operands]
