@@ -14,9 +14,11 @@ dcgan: $(VENV)/train
 cnn: $(VENV)/train
 	$(BIN)/python -m experiments.cnn $(ARGS)
 
-# All tests but the slow ones, one process a core.
+# All tests but the slow ones, one process per core; then the convolutions once more with XLA's
+# optimizations, which tests/conftest.py turns off.
 test: $(VENV)/test
 	$(BIN)/python -m pytest -n auto $(ARGS)
+	XLA_FLAGS= $(BIN)/python -m pytest -n auto -m optimized tests/ops
 
 # The slow ones: runs that are killed two dozen times, and resumed.
 test-slow: $(VENV)/test

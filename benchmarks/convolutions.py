@@ -12,7 +12,7 @@ from jax import lax
 
 from benchmarks.shapes import Shape
 from benchmarks.side_by_side import medians
-from jaxlayers.ops import library, trilinear
+from jaxlayers.ops.convolution import primitives, xla
 
 _SCAN_LENGTH = 4
 
@@ -45,11 +45,11 @@ def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -
     for name, (function, arrays) in functions.items():
         operands = [jnp.asarray(array, dtype) for array in arrays]
         calls = {
-            "ours": _compiled(function(trilinear), *operands),
-            "lax": _compiled(function(library), *operands),
+            "ours": _compiled(function(primitives), *operands),
+            "lax": _compiled(function(xla), *operands),
             "torch": in_torch[name],
-            "outside a scan": _compiled(_once(function(trilinear)), *operands),
-            "in a scan": _compiled(_repeated(function(trilinear)), *operands),
+            "outside a scan": _compiled(_once(function(primitives)), *operands),
+            "in a scan": _compiled(_repeated(function(primitives)), *operands),
         }
         seconds = medians(calls, rounds=9, seconds=3)
         seconds["in a scan"] /= _SCAN_LENGTH

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.shapes import Shape
-from jaxlayers.ops import library, trilinear
+from jaxlayers.ops.convolution import primitives, xla
 
 
 def measure(shape: Shape) -> Iterator[tuple[str, float, float]]:
@@ -23,7 +23,7 @@ def measure(shape: Shape) -> Iterator[tuple[str, float, float]]:
     }
     for name, (function, shapes) in functions.items():
         operands = [jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
-        ours, theirs = (_temporaries(function(m), operands) for m in (trilinear, library))
+        ours, theirs = (_temporaries(function(m), operands) for m in (primitives, xla))
         yield name, ours, theirs
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from jaxlayers.ops import windows
-from jaxlayers.ops.geometry import Extents, Geometry
+from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
-"""Pairs of layers that have a cheaper exact form, with the same params, state and results."""
+"""Pairs of layers with a cheaper exact form: the same params, state and results."""
 
 import functools
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import jax
 from jax import Array
 
+from jaxlayers import ops
 from jaxlayers.layer import Layer, Params, State
+from jaxlayers.layers import convolution
 from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
 from jaxlayers.layers.upsampling import UpSampling2D
 
@@ -14,18 +17,18 @@ Apply = Callable[[Params, State, Array], tuple[Array, State]]
 
 
 def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
-    """Returns the convolutions that do the nearest upsampling before them as well.
+    """Returns the convolutions that also apply the nearest upsampling before them.
 
     Args:
-        layers: those of a Sequential, in order.
+        layers: The layers of a Sequential, in order.
 
     Returns:
         By the position of a `Conv2D` or `Conv2DTranspose` with strides 1 that follows a nearest
-        `UpSampling2D`, the function that does both: of the params and state of the convolution
+        `UpSampling2D`, the function that applies both: of the params and state of the convolution
         and the image before upsampling.
     """
     return {
-        position: functools.partial(second.apply_upsampled, size=first.size)
+        position: functools.partial(_apply, first, second)
         for position, (first, second) in enumerate(pairwise(layers), 1)
         if isinstance(first, UpSampling2D)
         and isinstance(second, Conv2D | Conv2DTranspose)
@@ -33,3 +36,36 @@ def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
         and first.data_format == second.data_format
         and second.strides == (1, 1)
     }
+
+
+def _apply(
+    upsampling: UpSampling2D,
+    layer: Conv2D | Conv2DTranspose,
+    params: Params,
+    state: State,
+    x: Array,
+) -> tuple[Array, State]:
+    """Returns what `layer` gives for the output of `upsampling`."""
+    upsampled = jax.eval_shape(lambda x: upsampling.apply({}, {}, x)[0], x)
+    convolution.check_input(layer, params, state, upsampled)
+    if isinstance(layer, Conv2D):
+        y = ops.upsampled_convolution(
+            x,
+            params["kernel"],
+            upsampling.size,
+            padding=layer.padding,
+            dilation=layer.dilation_rate,
+            groups=layer.groups,
+            data_format=layer.data_format,
+        )
+    else:
+        y = ops.upsampled_convolution_transpose(
+            x,
+            params["kernel"],
+            upsampling.size,
+            padding=layer.padding,
+            output_padding=layer.output_padding or (None, None),
+            dilation=layer.dilation_rate,
+            data_format=layer.data_format,
+        )
+    return convolution.finish(layer, params, state, y)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jaxlayers import Sequential, layers
 from jaxlayers.fusion import fused_convolutions
 from jaxlayers.models import dcgan
-from jaxlayers.ops import upsampled
-from jaxlayers.ops.geometry import Geometry
+from jaxlayers.ops.convolution import upsampled
+from jaxlayers.ops.convolution.geometry import Geometry
 
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 

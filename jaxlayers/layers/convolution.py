@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
@@ -100,13 +99,7 @@ class Conv2D(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        return self.apply_upsampled(params, state, x, (1, 1))
-
-    def apply_upsampled(
-        self, params: Params, state: State, x: Array, size: Sequence[int]
-    ) -> tuple[Array, State]:
-        """Returns what `apply` gives for `x` after a nearest `UpSampling2D(size)`."""
-        _check_input(self, params, state, x, size)
+        check_input(self, params, state, x)
         y = ops.convolution(
             x,
             params["kernel"],
@@ -115,9 +108,8 @@ class Conv2D(Layer):
             dilation=self.dilation_rate,
             groups=self.groups,
             data_format=self.data_format,
-            upsampling=size,
         )
-        return _finish(self, params, state, y)
+        return finish(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         spatial, channels = _split(self, input_shape)
@@ -242,13 +234,7 @@ class Conv2DTranspose(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        return self.apply_upsampled(params, state, x, (1, 1))
-
-    def apply_upsampled(
-        self, params: Params, state: State, x: Array, size: Sequence[int]
-    ) -> tuple[Array, State]:
-        """Returns what `apply` gives for `x` after a nearest `UpSampling2D(size)`."""
-        _check_input(self, params, state, x, size)
+        check_input(self, params, state, x)
         y = ops.convolution_transpose(
             x,
             params["kernel"],
@@ -257,9 +243,8 @@ class Conv2DTranspose(Layer):
             output_padding=self.output_padding or (None, None),
             dilation=self.dilation_rate,
             data_format=self.data_format,
-            upsampling=size,
         )
-        return _finish(self, params, state, y)
+        return finish(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         spatial, _ = _split(self, input_shape)
@@ -316,23 +301,18 @@ def _join(layer: Any, spatial: Sequence[int]) -> Shape:
     return (layer.filters, *spatial)
 
 
-def _check_input(layer: Any, params: Params, state: State, x: Array, size: Sequence[int]) -> None:
-    """Refuses an input that the layer does not take once upsampled, and params of another."""
+def check_input(layer: Any, params: Params, state: State, x: Array) -> None:
+    """Refuses an input that the layer does not take, and weights of another layer."""
     shape = arguments.shape_of_examples(layer, x, *_axes(layer))
-    factors = dict(zip(("height", "width"), size, strict=True))
-    layer.output_shape(
-        tuple(
-            extent * factors.get(axis, 1) for axis, extent in zip(_axes(layer), shape, strict=True)
-        )
-    )
+    layer.output_shape(shape)
     weights.check(layer, "params", params, layer._weights(shape))
     weights.check(layer, "state", state, weights.activity_shapes(layer))
 
 
-def _finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
+def finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
     """Adds the bias, applies the activation and records its penalty."""
     if layer.use_bias:
-        bias = params["bias"]
-        y = y + (bias if layer.data_format == "channels_last" else jnp.reshape(bias, (-1, 1, 1)))
+        axis = -1 if layer.data_format == "channels_last" else 1
+        y = weights.add_bias(y, params["bias"], axis)
     y = weights.activate(layer, y)
     return y, weights.record_activity(layer, state, y)

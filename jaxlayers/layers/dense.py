@@ -77,7 +77,7 @@ class Dense(Layer):
         weights.check(self, "state", state, weights.activity_shapes(self))
         y = jnp.matmul(x, params["kernel"])
         if self.use_bias:
-            y = y + params["bias"]
+            y = weights.add_bias(y, params["bias"])
         y = weights.activate(self, y)
         return y, weights.record_activity(self, state, y)
 

@@ -100,6 +100,12 @@ def activate(layer: Any, y: Array) -> Array:
     return activated
 
 
+def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
+    """Returns `y` plus a bias along one of its axes, with ranks that are explicitly equal."""
+    others = [other for other in range(y.ndim) if other != axis % y.ndim]
+    return y + jnp.expand_dims(bias, others)
+
+
 def penalty(layer: Any, params: Params, state: State) -> Array:
     """Returns the sum of the layer's regularization penalties, a scalar; see `Layer.penalty`."""
     total = state.get("activity_penalty", jnp.zeros(()))

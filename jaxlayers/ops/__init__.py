@@ -1,6 +1,11 @@
-"""What layers compute with."""
+"""The array functions that layers are made of."""
 
-from jaxlayers.ops.convolution import convolution, convolution_transpose
+from jaxlayers.ops.convolution import (
+    convolution,
+    convolution_transpose,
+    upsampled_convolution,
+    upsampled_convolution_transpose,
+)
 from jaxlayers.ops.pooling import average_pool, max_pool, sum_pool
 from jaxlayers.ops.upsampling import repeat_pixels, resize_images
 
@@ -12,4 +17,6 @@ __all__ = [
     "repeat_pixels",
     "resize_images",
     "sum_pool",
+    "upsampled_convolution",
+    "upsampled_convolution_transpose",
 ]

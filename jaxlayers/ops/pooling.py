@@ -70,7 +70,7 @@ def average_pool(
         for axis in zip(spatial, pool_size, strides, strict=True)
     ]
     count = functools.reduce(np.multiply.outer, per_axis)
-    count = count[..., None] if data_format == "channels_last" else count
+    count = np.expand_dims(count, (0, -1) if data_format == "channels_last" else (0, 1))
     return total / jnp.asarray(count, total.dtype)
 
 

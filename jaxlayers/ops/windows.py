@@ -1,27 +1,27 @@
-"""Geometry of windows that slide over an image, one spatial axis at a time.
+"""Sizes of windows and of what they produce, one spatial axis at a time.
 
-An axis of `extent` positions is padded in front and behind, and a window of `size` positions,
-`dilation` apart, is placed every `stride` positions.
+An axis of `extent` positions is padded before and after, and a window of `size` taps, `dilation`
+positions apart, is placed every `stride` positions.
 """
 
 Padding = tuple[int, int]
 
 
 def span(size: int, dilation: int = 1) -> int:
-    """Returns how many positions a window reaches over."""
+    """Returns the number of positions from the first tap of a window to the last."""
     return (size - 1) * dilation + 1
 
 
 def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Padding:
-    """Returns how many positions are added in front and behind.
+    """Returns how many positions are added before and after.
 
     Args:
-        extent: positions of the axis.
-        size: positions of the window.
-        stride: steps between windows.
-        dilation: steps between the positions of a window.
-        mode: `"valid"` adds none; `"same"` as many as give `ceil(extent / stride)` windows, the
-            odd one behind.
+        extent: Positions of the axis.
+        size: Taps of the window.
+        stride: Positions between windows.
+        dilation: Positions between the taps of a window.
+        mode: `"valid"` adds none; `"same"` as many as give `ceil(extent / stride)` windows, an
+            odd one after.
     """
     if mode == "valid":
         return 0, 0
@@ -30,40 +30,47 @@ def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Pa
     return total // 2, total - total // 2
 
 
+def padded_output_extent(
+    extent: int, size: int, stride: int, dilation: int, padding: Padding
+) -> int:
+    """Returns the number of windows; 0 or less where the padded axis is shorter than one."""
+    return (extent + sum(padding) - span(size, dilation)) // stride + 1
+
+
 def output_extent(extent: int, size: int, stride: int, dilation: int, mode: str) -> int:
-    """Returns how many windows fit; 0 or less where the axis is too short for one."""
+    """Returns the number of windows with `"valid"` or `"same"` padding, as above."""
     if mode == "same":
         return -(-extent // stride)
-    return (extent - span(size, dilation)) // stride + 1
+    return padded_output_extent(extent, size, stride, dilation, (0, 0))
 
 
 def transposed_padding(
     size: int, stride: int, dilation: int, mode: str, output_padding: int | None
 ) -> Padding:
-    """Returns the padding around the stretched input of a transposed convolution, as Keras has it.
+    """Returns the padding of the dilated input of a transposed convolution, as Keras computes it.
 
-    The input is stretched by putting `stride - 1` zeros between its positions; a window of
-    stride 1 then slides over it.
+    The input is dilated with `stride - 1` zeros between its positions; a window then slides over
+    it with stride 1.
 
     Args:
-        size: positions of the window.
-        stride: how far apart the positions of the input come to lie.
-        dilation: steps between the positions of the window.
+        size: Taps of the window.
+        stride: Positions between those of the input after dilation.
+        dilation: Positions between the taps of the window.
         mode: `"valid"` or `"same"`.
-        output_padding: positions added behind the smallest output; `None` for as many as make
-            the output `extent * stride` long (`"same"`), or reach the end of the last stride
+        output_padding: Positions added at the end of the smallest output; `None` for as many as
+            make the output `extent * stride` long (`"same"`), or complete the last stride
             (`"valid"`).
     """
     reach = span(size, dilation)
     if mode == "valid":
-        behind = max(stride - reach, 0) if output_padding is None else output_padding
-        return reach - 1, reach - 1 + behind
+        after = max(stride - reach, 0) if output_padding is None else output_padding
+        return reach - 1, reach - 1 + after
     if output_padding is None:
         total = stride + reach - 2
     else:
         total = reach + reach % 2 - 2 + output_padding
-    front = min(total - total // 2, reach - 1)
-    return front, total - front
+    before = min(total - total // 2, reach - 1)
+    return before, total - before
 
 
 def transposed_extent(extent: int, size: int, stride: int, dilation: int, padding: Padding) -> int:

@@ -1,4 +1,4 @@
-"""Convolution and pooling as plain loops over positions: what the fast forms are held up against.
+"""Convolution and pooling as plain loops over positions, to compare with.
 
 Images are [batch, *spatial, channels].
 """

@@ -1,4 +1,4 @@
-"""Pooling in one to three dimensions beside plain loops."""
+"""Pooling in one to three dimensions against plain loops."""
 
 import jax
 import jax.numpy as jnp

@@ -1,22 +1,24 @@
-"""Where the windows of a convolution lie."""
+"""The static description of a convolution, apart from its shapes."""
 
 import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jaxlayers.ops import windows
+
 Extents = tuple[int, ...]
 
 
 class Geometry(NamedTuple):
-    """All that is static about a convolution but for its shapes.
+    """Strides, padding, dilation and groups of a convolution.
 
     Images are [batch, *spatial, channels] and kernels [*window, channels / groups, filters]. The
-    image is padded; a window of `window` taps, `dilation` apart, is placed every `strides`
-    positions. One entry for each spatial axis.
+    image is padded; a window of `window` taps, `dilation` positions apart, is placed every
+    `strides` positions. One entry per spatial axis.
     """
 
     strides: Extents
-    padding: tuple[tuple[int, int], ...]  # positions in front and behind; negative ones crop
+    padding: tuple[windows.Padding, ...]  # positions before and after; negative numbers crop
     dilation: Extents
     groups: int = 1
 
@@ -26,13 +28,9 @@ class Geometry(NamedTuple):
         return len(self.strides)
 
     def outputs(self, spatial: Extents, window: Extents) -> Extents:
-        """Returns how many windows fit along each axis."""
-        return tuple(
-            max(0, (extent + sum(pads) - (size - 1) * dilation - 1) // stride + 1)
-            for extent, size, stride, pads, dilation in zip(
-                spatial, window, self.strides, self.padding, self.dilation, strict=True
-            )
-        )
+        """Returns the number of windows along each axis."""
+        axes = zip(spatial, window, self.strides, self.dilation, self.padding, strict=True)
+        return tuple(max(0, windows.padded_output_extent(*axis)) for axis in axes)
 
     def axes(self, which: slice) -> "Geometry":
         """Returns the geometry of some of the spatial axes."""
@@ -40,7 +38,7 @@ class Geometry(NamedTuple):
         return Geometry(strides[which], padding[which], dilation[which], groups)
 
     def live_taps(self, spatial: Extents, window: Extents) -> list[Extents]:
-        """Returns the taps that meet the image anywhere; the others only meet padding."""
+        """Returns the taps that read the image in any window; the others only read padding."""
         per_axis = (
             [tap for tap in range(size) if self.outputs_of_tap(axis, tap, spatial, window)]
             for axis, size in enumerate(window)
@@ -48,24 +46,24 @@ class Geometry(NamedTuple):
         return list(itertools.product(*per_axis))
 
     def taps_of_output(self, axis: int, output: int, spatial: Extents, window: Extents) -> range:
-        """Returns the taps by which an output meets the image, along one axis."""
+        """Returns the taps that read the image rather than padding, for one output of an axis."""
         dilation = self.dilation[axis]
         start = self.start_of_output(axis, output)
         first = max(0, -(start // dilation))
         return range(first, max(first, min(window[axis], -((start - spatial[axis]) // dilation))))
 
     def outputs_of_tap(self, axis: int, tap: int, spatial: Extents, window: Extents) -> range:
-        """Returns the outputs that meet the image by a tap, along one axis."""
+        """Returns the outputs of an axis for which one tap reads the image rather than padding."""
         stride, outputs = self.strides[axis], self.outputs(spatial, window)[axis]
         before = self.padding[axis][0] - tap * self.dilation[axis]
         first = max(0, -(-before // stride))
         return range(first, max(first, min(outputs, -(-(before + spatial[axis]) // stride))))
 
     def start_of_output(self, axis: int, output: int) -> int:
-        """Returns the position of the image that the first tap of an output meets."""
+        """Returns the position of the image that the first tap of an output reads."""
         return output * self.strides[axis] - self.padding[axis][0]
 
 
 def taps(window: Extents) -> Iterator[Extents]:
-    """Yields the positions of a window, the last axis fastest."""
+    """Yields the indices of the taps of a window, the last axis fastest."""
     return itertools.product(*map(range, window))

@@ -1,4 +1,4 @@
-"""The three functions of a convolution beside NumPy, and all of autodiff and batching on them."""
+"""The three functions of a convolution against NumPy, their derivatives and their batching."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxlayers.ops import library, trilinear
-from jaxlayers.ops.geometry import Geometry
+from jaxlayers.ops.convolution import primitives, xla
+from jaxlayers.ops.convolution.cpu import selection
+from jaxlayers.ops.convolution.geometry import Geometry
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Case:
 
 
 def taps_of_numpy(case: Case):
-    """Yields each tap with the views of a padded x that it meets."""
+    """Yields each tap with the view of a padded x that it reads."""
     strides, padding, dilation, _ = case.geometry
     padded = np.pad(case.x, [(0, 0), *((max(a, 0), max(b, 0)) for a, b in padding), (0, 0)])
     crop = [
@@ -66,6 +67,30 @@ def numpy_kernel_gradient(case: Case) -> np.ndarray:
     return kernel
 
 
+def numpy_input_gradient(case: Case) -> np.ndarray:
+    """Scatters the terms of each tap into a padded image, and removes the padding."""
+    g, padding = case.geometry.groups, case.geometry.padding
+    spatial = case.x.shape[1:-1]
+    axes = list(zip(spatial, padding, strict=True))
+    extents = [extent + max(before, 0) + max(after, 0) for extent, (before, after) in axes]
+    whole = np.zeros((len(case.x), *extents, case.x.shape[-1]))
+    # Negative padding crops: the taps read this view.
+    cropped = whole[
+        (
+            slice(None),
+            *(
+                slice(max(-before, 0), extent - max(-after, 0))
+                for extent, (before, after) in zip(extents, padding, strict=True)
+            ),
+        )
+    ]
+    for tap, _, where in taps_of_numpy(case):
+        terms = np.einsum("...go,cgo->...gc", grouped(case.y, g), grouped(case.kernel[tap], g))
+        cropped[where] += terms.reshape(cropped[where].shape)
+    image = (slice(max(before, 0), max(before, 0) + extent) for extent, (before, _) in axes)
+    return whole[(slice(None), *image)]
+
+
 def make(geometry: Geometry, spatial, window, channels, filters, batch, seed=0) -> Case:
     rng = np.random.default_rng(seed)
     g = geometry.groups
@@ -97,7 +122,7 @@ def cases(draw: st.DrawFn) -> Case:
     return make(geometry, spatial, window, channels, filters, draw(st.integers(1, 3)))
 
 
-def all_three(case: Case, module=trilinear):
+def all_three(case: Case, module=primitives):
     """Results of the three functions, by name, in float64."""
     with jax.enable_x64(True):
         x, kernel, y = map(jnp.asarray, (case.x, case.kernel, case.y))
@@ -109,25 +134,18 @@ def all_three(case: Case, module=trilinear):
         }
 
 
-def assert_is_the_trilinear_form_of_numpy(case: Case, module=trilinear) -> None:
+def assert_agrees_with_numpy(case: Case, module=primitives) -> None:
     ours = all_three(case, module)
     close = {"rtol": 1e-9, "atol": 1e-9}
     np.testing.assert_allclose(ours["forward"], numpy_forward(case), **close)
     np.testing.assert_allclose(ours["kernel_gradient"], numpy_kernel_gradient(case), **close)
-    # The gradient by x is what makes <x', gradient> equal <y, forward(x')> for every x'.
-    rng = np.random.default_rng(1)
-    for _ in range(3):
-        probe = Case(case.geometry, rng.standard_normal(case.x.shape), case.kernel, case.y)
-        expected = np.vdot(case.y, numpy_forward(probe))
-        np.testing.assert_allclose(
-            np.vdot(probe.x, ours["input_gradient"]), expected, rtol=1e-8, atol=1e-8
-        )
+    np.testing.assert_allclose(ours["input_gradient"], numpy_input_gradient(case), **close)
 
 
 @settings(max_examples=60)
 @given(case=cases())
 def test_all_three_functions_agree_with_numpy(case) -> None:
-    assert_is_the_trilinear_form_of_numpy(case)
+    assert_agrees_with_numpy(case)
 
 
 G = Geometry
@@ -145,7 +163,7 @@ CHOSEN = {
     "strided, few positions": (G((2, 2), ((1, 2), (1, 2)), (1, 1)), (7, 7), (5, 5), 3, 4, 2),
     "many positions": (G((1, 1), ((1, 1), (1, 1)), (1, 1)), (9, 8), (3, 3), 3, 4, 5),
     "phases that no tap reaches": (G((3, 2), ((0, 0), (0, 0)), (1, 1)), (17, 12), (2, 1), 3, 4, 9),
-    "taps that only meet padding": (G((1, 1), ((4, 0), (0, 4)), (1, 1)), (2, 2), (5, 5), 3, 4, 2),
+    "taps that only read padding": (G((1, 1), ((4, 0), (0, 4)), (1, 1)), (2, 2), (5, 5), 3, 4, 2),
     "one output channel": (G((1, 1), ((2, 2), (2, 2)), (1, 1)), (9, 9), (5, 5), 6, 1, 3),
     "one input channel": (G((2, 2), ((1, 2), (1, 2)), (1, 1)), (12, 12), (5, 5), 1, 6, 3),
     "depthwise": (G((2, 2), ((1, 1), (1, 1)), (1, 1), 6), (8, 9), (3, 3), 1, 1, 3),
@@ -165,38 +183,37 @@ CHOSEN = {
 }
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", CHOSEN)
-def test_every_form_agrees_with_numpy(name) -> None:
-    assert_is_the_trilinear_form_of_numpy(make(*CHOSEN[name]))
+def test_chosen_shapes_agree_with_numpy(name) -> None:
+    assert_agrees_with_numpy(make(*CHOSEN[name]))
 
 
 # XLA's compiler for CPUs aborts the process for some windows that exceed the image.
 UNSAFE = {
     "kernel larger than the image",
     "few positions, many images",
-    "taps that only meet padding",
+    "taps that only read padding",
 }
 SAFE = sorted(set(CHOSEN) - UNSAFE)
 
 
 @pytest.mark.parametrize("name", SAFE)
-def test_the_form_of_other_platforms_agrees_with_numpy(name) -> None:
-    assert_is_the_trilinear_form_of_numpy(make(*CHOSEN[name]), library)
+def test_the_lowering_of_other_platforms_agrees_with_numpy(name) -> None:
+    assert_agrees_with_numpy(make(*CHOSEN[name]), xla)
 
 
 @pytest.fixture
-def tiny_parts(monkeypatch):
-    from jaxlayers.ops.cpu import rule
-
-    monkeypatch.setattr(rule, "MOST_BYTES", 1)
-    monkeypatch.setattr(rule, "PART_BYTES", 1)
+def tiny_chunks(monkeypatch):
+    monkeypatch.setattr(selection, "MOST_BYTES", 1)
+    monkeypatch.setattr(selection, "CHUNK_BYTES", 1)
     jax.clear_caches()
     yield
     jax.clear_caches()
 
 
 SAME_5 = G((1, 1), ((2, 2), (2, 2)), (1, 1))
-IN_PARTS = {
+IN_CHUNKS = {
     "patches of few images": (SAME_5, (3, 3), (5, 5), 3, 4, 6),
     "an odd number of channels": (SAME_5, (7, 7), (5, 5), 3, 20, 6),
     "a convolution": (SAME_5, (9, 8), (3, 2), 4, 4, 6),
@@ -207,12 +224,15 @@ IN_PARTS = {
 }
 
 
-@pytest.mark.parametrize("case", IN_PARTS.values(), ids=IN_PARTS)
-def test_goes_in_parts_of_the_batch(tiny_parts, case) -> None:
+@pytest.mark.optimized
+@pytest.mark.parametrize("case", IN_CHUNKS.values(), ids=IN_CHUNKS)
+def test_the_batch_is_divided_into_chunks(tiny_chunks, case) -> None:
     made = make(*case)
-    assert_is_the_trilinear_form_of_numpy(made)
+    assert_agrees_with_numpy(made)
     text = (
-        jax.jit(lambda x, y: trilinear.kernel_gradient(x, y, made.kernel.shape[:-2], made.geometry))
+        jax.jit(
+            lambda x, y: primitives.kernel_gradient(x, y, made.kernel.shape[:-2], made.geometry)
+        )
         .lower(made.x, made.y)
         .as_text()
     )
@@ -260,7 +280,7 @@ def test_derivatives_of_all_orders_and_modes(name, which) -> None:
             yield jax.jvp(gradient, (a, b), (a, b))[1]  # forward over reverse
             yield jax.grad(lambda a: jax.jvp(lambda a: loss(a, b), (a,), (a,))[1])(a)
 
-        for ours, theirs in zip(results(trilinear), results(library), strict=True):
+        for ours, theirs in zip(results(primitives), results(xla), strict=True):
             assert_same(ours, theirs)
 
 
@@ -272,8 +292,8 @@ def test_batching_over_either_operand_and_over_both(name, axes) -> None:
             jnp.moveaxis(operand, 0, axis) if axis else operand if axis == 0 else operand[0]
             for operand, axis in zip(operands(name, (5,)), axes, strict=True)
         ]
-        ours = jax.vmap(FUNCTIONS[name](trilinear), axes)(*inputs)
-        assert_same(ours, jax.vmap(FUNCTIONS[name](library), axes)(*inputs))
+        ours = jax.vmap(FUNCTIONS[name](primitives), axes)(*inputs)
+        assert_same(ours, jax.vmap(FUNCTIONS[name](xla), axes)(*inputs))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -281,7 +301,7 @@ def test_batching_twice(name) -> None:
     with jax.enable_x64(True):
         a, b = operands(name, (4,))
         twice = lambda f: jax.vmap(jax.vmap(f, (0, None)), (None, 0))  # noqa: E731
-        assert_same(twice(FUNCTIONS[name](trilinear))(a, b), twice(FUNCTIONS[name](library))(a, b))
+        assert_same(twice(FUNCTIONS[name](primitives))(a, b), twice(FUNCTIONS[name](xla))(a, b))
 
 
 def test_a_loop_gives_what_its_steps_give() -> None:
@@ -289,33 +309,33 @@ def test_a_loop_gives_what_its_steps_give() -> None:
         x, kernel = operands("forward")
 
         def step(x, _):
-            y = FUNCTIONS["forward"](trilinear)(x, kernel)
+            y = FUNCTIONS["forward"](primitives)(x, kernel)
             return x + jnp.tanh(y).sum(), y
 
         _, outputs = jax.lax.scan(step, x, None, length=3)
         for y in outputs:
-            assert_same(y, FUNCTIONS["forward"](library)(x, kernel))
+            assert_same(y, FUNCTIONS["forward"](xla)(x, kernel))
             x, _ = step(x, None)
 
 
-def test_other_platforms_get_their_own_form() -> None:
+def test_other_platforms_are_lowered_to_one_xla_convolution() -> None:
     x, kernel = (jnp.ones((2, 4, 4, 3)), jnp.ones((5, 5, 3, 4)))
     geometry = Geometry((1, 1), ((2, 2), (2, 2)), (1, 1))
-    function = jax.jit(lambda x, k: trilinear.forward(x, k, geometry))
+    function = jax.jit(lambda x, k: primitives.forward(x, k, geometry))
     text = {
         p: function.trace(x, kernel).lower(lowering_platforms=(p,)).as_text()
         for p in ("cpu", "cuda", "tpu")
     }
     assert "stablehlo.convolution" in text["cuda"]
     assert "stablehlo.convolution" in text["tpu"]
-    assert "stablehlo.convolution" not in text["cpu"]  # patches, for so few positions
+    assert "stablehlo.convolution" not in text["cpu"]  # im2col, for so few positions
 
 
 def test_the_precision_of_the_context_is_kept() -> None:
     x, kernel = jnp.ones((2, 4, 4, 3)), jnp.ones((3, 3, 3, 4))
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
     with jax.default_matmul_precision("highest"):
-        traced = jax.jit(lambda x, k: trilinear.forward(x, k, geometry)).trace(x, kernel)
+        traced = jax.jit(lambda x, k: primitives.forward(x, k, geometry)).trace(x, kernel)
     assert "HIGHEST" in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
@@ -323,7 +343,7 @@ def test_a_narrow_dtype_is_summed_in_single_precision_on_the_cpu() -> None:
     geometry = Geometry((1, 1), ((2, 2), (2, 2)), (1, 1))
     case = make(geometry, (4, 4), (5, 5), 64, 3, 2)
     x, kernel = jnp.asarray(case.x, jnp.bfloat16), jnp.asarray(case.kernel, jnp.bfloat16)
-    y = trilinear.forward(x, kernel, geometry)
+    y = primitives.forward(x, kernel, geometry)
     exact = Case(geometry, np.asarray(x, np.float64), np.asarray(kernel, np.float64), case.y)
     # One rounding to bfloat16, which keeps 8 bits; rounding each of 25 sums would lose 3 more.
     error = np.asarray(y, np.float64) - numpy_forward(exact)

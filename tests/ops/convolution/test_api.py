@@ -1,4 +1,4 @@
-"""Convolutions in one to three dimensions beside plain loops."""
+"""Convolutions in one to three dimensions against plain loops."""
 
 import functools
 

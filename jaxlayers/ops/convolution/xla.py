@@ -1,17 +1,17 @@
-"""A convolution and its two gradients as JAX's own: what accelerators run.
+"""A convolution and its two gradients as one XLA convolution each: what accelerators run.
 
-cuDNN and the TPU's compiler choose among algorithms of their own; on them nothing measured
-faster.
+cuDNN and the TPU compiler select among algorithms of their own; nothing else measured faster.
 """
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxlayers.ops.geometry import Extents, Geometry
+from jaxlayers.ops import windows
+from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
 
 def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    """Returns y; see `trilinear.forward`."""
+    """Returns y; see `primitives.forward`."""
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -24,16 +24,17 @@ def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
 
 
 def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) -> Array:
-    """Returns x; see `trilinear.input_gradient`."""
+    """Returns x; see `primitives.input_gradient`."""
     images, taps, _ = dimension_numbers(geometry.rank)
     if geometry.groups == 1:
-        # The exchange in the layout alone: the form that XLA knows as the gradient of cuDNN.
+        # Channels and filters are exchanged in the layout alone: XLA recognizes this as cuDNN's
+        # gradient with respect to the input.
         back, taps = lax.rev(kernel, tuple(range(geometry.rank))), taps.replace("IO", "OI")
     else:
-        back = turned(kernel, geometry.groups)
+        back = flipped(kernel, geometry.groups)
     padding = [
-        ((size - 1) * dilation - front, extent - 1 + front - (windows - 1) * stride)
-        for extent, windows, size, stride, (front, _), dilation in zip(
+        (windows.span(size, dilation) - 1 - before, extent - 1 + before - (outputs - 1) * stride)
+        for extent, outputs, size, stride, (before, _), dilation in zip(
             spatial, y.shape[1:-1], kernel.shape[:-2], *geometry[:3], strict=True
         )
     ]
@@ -50,27 +51,33 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
 
 
 def kernel_gradient(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
-    """Returns the kernel; see `trilinear.kernel_gradient`."""
-    padding = [
-        (front, (size - 1) * dilation + (windows - 1) * stride + 1 - extent - front)
-        for extent, windows, size, stride, (front, _), dilation in zip(
-            x.shape[1:-1], y.shape[1:-1], window, *geometry[:3], strict=True
-        )
-    ]
+    """Returns the kernel; see `primitives.kernel_gradient`."""
     axes = _AXES[-geometry.rank :]
     return lax.conv_general_dilated(
         x,
         y,
         geometry.dilation,
-        padding,
+        kernel_gradient_padding(x.shape[1:-1], y.shape[1:-1], window, geometry),
         rhs_dilation=geometry.strides,
         dimension_numbers=(f"C{axes}N", f"I{axes}O", f"{axes}NC"),
         batch_group_count=geometry.groups,
     )
 
 
-def turned(kernel: Array, groups: int) -> Array:
-    """Returns the kernel of the way back: taps reversed, channels and filters exchanged.
+def kernel_gradient_padding(
+    spatial: Extents, outputs: Extents, window: Extents, geometry: Geometry
+) -> tuple[windows.Padding, ...]:
+    """Returns the padding of x with which its convolution by y gives the gradient."""
+    return tuple(
+        (before, windows.span(size, dilation) + (count - 1) * stride - extent - before)
+        for extent, count, size, stride, (before, _), dilation in zip(
+            spatial, outputs, window, *geometry[:3], strict=True
+        )
+    )
+
+
+def flipped(kernel: Array, groups: int) -> Array:
+    """Returns the kernel of the transpose: taps reversed, channels and filters exchanged.
 
     [*window, channels / groups, filters] becomes [*window, filters / groups, channels].
     """
@@ -82,7 +89,7 @@ def turned(kernel: Array, groups: int) -> Array:
 
 
 def dimension_numbers(rank: int) -> tuple[str, str, str]:
-    """Returns the layouts of image, kernel and output, the channels last."""
+    """Returns the layouts of image, kernel and output, channels last."""
     axes = _AXES[-rank:]
     return f"N{axes}C", f"{axes}IO", f"N{axes}C"
 

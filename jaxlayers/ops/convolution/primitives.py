@@ -1,16 +1,16 @@
-"""A convolution and its two gradients, as three primitives that are each other's transposes.
+"""A convolution and its two gradients, as three JAX primitives that are each other's transposes.
 
-A convolution is a trilinear form of an image x, a kernel and an output y: the sum of
-x[position] * kernel[tap] * y[window] over all that belong together. With two of the three given
-it is one of three bilinear functions:
+The product of a convolution of x by a kernel with any y is the sum of
+x[position] * kernel[tap] * y[window] over all windows and taps. It is linear in each of the three.
+With two of them given it is one of three bilinear functions:
 
     forward(x, kernel) -> y
-    input_gradient(y, kernel) -> x          which is also the transposed convolution
+    input_gradient(y, kernel) -> x          also the transposed convolution
     kernel_gradient(x, y) -> kernel
 
-The derivative of any of them is made of the other two. As JAX primitives with one transposition
-rule an operand they have all of autodiff: jvp, vjp, and both of those again, as often as one
-likes. How each is computed is chosen when it is lowered, for the platform it is lowered for.
+The derivatives of each are the other two. With one transposition rule per operand the primitives
+support forward and reverse mode to any order. The algorithm is selected when a primitive is
+lowered, for the platform that it is lowered for.
 
 Shapes: x [batch, *spatial, channels], kernel [*window, channels / groups, filters],
 y [batch, *windows, filters].
@@ -25,43 +25,47 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.interpreters.xla import apply_primitive
 from jax.sharding import AxisType
 
-from jaxlayers.ops import cpu, library
-from jaxlayers.ops.geometry import Extents, Geometry
+from jaxlayers.ops.convolution import xla
+from jaxlayers.ops.convolution.cpu import dispatch
+from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
 
 def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """Returns y, the correlation of x with the kernel."""
     if _explicitly_sharded(x, kernel):
-        return library.forward(x, kernel, geometry)
+        return xla.forward(x, kernel, geometry)
     return _bind(_forward, x, kernel, geometry, ())
 
 
 def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) -> Array:
-    """Returns the x of the given spatial extents whose product with any x is y * forward(x)."""
+    """Returns the gradient of sum(y * forward(x, kernel)) with respect to an x of `spatial`."""
     if _explicitly_sharded(y, kernel):
-        return library.input_gradient(y, kernel, spatial, geometry)
+        return xla.input_gradient(y, kernel, spatial, geometry)
     return _bind(_input_gradient, y, kernel, geometry, tuple(spatial))
 
 
 def kernel_gradient(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
-    """Returns the kernel of the given extents whose product with any kernel is y * forward."""
+    """Returns the gradient of sum(y * forward(x, kernel)) with respect to a kernel of `window`."""
     return _bind(_kernel_gradient, x, y, geometry, tuple(window))
 
 
 def _bind(
     primitive: Primitive, first: Array, second: Array, geometry: Geometry, extents: Extents
 ) -> Array:
-    first, second = _vary_alike(first, second)
-    # Read here, where the caller's context is: the lowering comes later.
+    first, second = _vary_over_same_axes(first, second)
+    # Read in the context of the caller: the lowering comes later.
     precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
     static = {"geometry": geometry, "extents": extents, "precision": precision}
     return primitive.bind(first, second, **static)
 
 
-def _define(name: str, on_library: Callable[..., Array], on_cpu: Callable[..., Array]) -> Primitive:
-    """Returns a bilinear primitive; its derivatives and its batching come after."""
+def _define(
+    name: str, on_accelerators: Callable[..., Array], on_cpu: Callable[..., Array]
+) -> Primitive:
+    """Returns a bilinear primitive without its rules of differentiation and batching."""
     primitive = Primitive(name)
 
     def function(implementation: Callable[..., Array]) -> Callable[..., Array]:
@@ -73,32 +77,27 @@ def _define(name: str, on_library: Callable[..., Array], on_cpu: Callable[..., A
 
         return compute
 
-    library_function = function(on_library)
+    xla_function = function(on_accelerators)
 
     @functools.cache
     def result(first: Any, second: Any, static: tuple[tuple[str, Any], ...]) -> Any:
-        # What JAX says of its own convolution, sharding and all.
-        traced = jax.make_jaxpr(functools.partial(library_function, **dict(static)))
+        # Shape, dtype and sharding are those of JAX's own convolution.
+        traced = jax.make_jaxpr(functools.partial(xla_function, **dict(static)))
         return traced(first, second).out_avals[0]
 
-    @functools.cache
-    def compiled(static: tuple[tuple[str, Any], ...]) -> Callable[..., Array]:
-        return jax.jit(functools.partial(primitive.bind, **dict(static)))
-
-    primitive.def_impl(
-        lambda first, second, **static: compiled(tuple(static.items()))(first, second)
-    )
+    # As JAX's own primitives: compiled, also under jax.disable_jit.
+    primitive.def_impl(functools.partial(apply_primitive, primitive))
     primitive.def_abstract_eval(
         lambda first, second, **static: result(first, second, tuple(static.items()))
     )
     lower = functools.partial(mlir.lower_fun, multiple_results=False)
-    mlir.register_lowering(primitive, lower(library_function))
-    mlir.register_lowering(primitive, lower(_in_single(function(on_cpu))), platform="cpu")
+    mlir.register_lowering(primitive, lower(xla_function))
+    mlir.register_lowering(primitive, lower(_in_float32(function(on_cpu))), platform="cpu")
     return primitive
 
 
-def _in_single(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Computes in float32 what is narrower: CPUs do so anyway, but would round every sum."""
+def _in_float32(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Computes narrower types in float32: CPUs do so anyway, but would round every sum."""
 
     def compute(first: Array, second: Array, **static: Any) -> Array:
         if first.dtype.itemsize >= 4:
@@ -109,14 +108,15 @@ def _in_single(function: Callable[..., Array]) -> Callable[..., Array]:
     return compute
 
 
-_forward = _define("convolution", library.forward, cpu.forward)
-_input_gradient = _define("convolution_input_gradient", library.input_gradient, cpu.input_gradient)
+_forward = _define("convolution", xla.forward, dispatch.forward)
+_input_gradient = _define("convolution_input_gradient", xla.input_gradient, dispatch.input_gradient)
 _kernel_gradient = _define(
-    "convolution_kernel_gradient", library.kernel_gradient, cpu.kernel_gradient
+    "convolution_kernel_gradient", xla.kernel_gradient, dispatch.kernel_gradient
 )
 
 
-# Transposition. An operand that is transposed comes as a placeholder that knows its shape.
+# Transposition. The operand with respect to which a function is transposed is a placeholder with
+# a shape.
 
 
 def _shape(placeholder: Any) -> tuple[int, ...]:
@@ -140,9 +140,9 @@ ad.defbilinear(
 )
 
 
-# Batching. Each two of x, kernel and y share an axis: x and y the batch, x and kernel the
-# channels, kernel and y the filters. A new axis of one operand goes into the axis that this one
-# shares with the result; one of both operands makes groups.
+# Batching. Any two of x, kernel and y share an axis: x and y the batch, x and kernel the channels,
+# kernel and y the filters. A mapped axis of one operand is merged into the axis that this operand
+# shares with the result; one of both operands becomes groups.
 
 _SHARED = {
     frozenset({"x", "y"}): "batch",
@@ -173,7 +173,7 @@ def _batch_rule(primitive: Primitive, roles: tuple[str, str], result: str) -> No
 
 
 def _merge(array: Array, role: str, into: str, groups: int) -> Array:
-    """Puts the first axis of an array into one of the others."""
+    """Merges the first axis of an array into another."""
     count, *shape = array.shape
     if into == "batch":
         return array.reshape(count * shape[0], *shape[1:])
@@ -181,13 +181,13 @@ def _merge(array: Array, role: str, into: str, groups: int) -> Array:
         return jnp.moveaxis(array, 0, -3).reshape(*shape[:-2], count * shape[-2], shape[-1])
     if into == "groups":
         return jnp.moveaxis(array, 0, -2).reshape(*shape[:-1], count * shape[-1])
-    # Channels and filters are in order of their groups: the new axis goes inside each.
+    # Channels and filters are ordered by group: the new axis goes inside of each group.
     array = array.reshape(count, *shape[:-1], groups, shape[-1] // groups)
     return jnp.moveaxis(array, 0, -2).reshape(*shape[:-1], count * shape[-1])
 
 
 def _split(array: Array, role: str, into: str, groups: int, count: int) -> Array:
-    """Takes an axis of extent `count` out again, to the front."""
+    """Moves a merged axis of extent `count` to the front."""
     *shape, last = array.shape
     if into == "batch":
         return array.reshape(count, shape[0] // count, *shape[1:], last)
@@ -217,10 +217,10 @@ def _explicitly_sharded(*arrays: Array) -> bool:
     return any(AxisType.Explicit in jax.typeof(array).sharding.mesh.axis_types for array in arrays)
 
 
-def _vary_alike(first: Array, second: Array) -> tuple[Array, Array]:
+def _vary_over_same_axes(first: Array, second: Array) -> tuple[Array, Array]:
     """Marks both operands as varying over the mesh axes that either varies over.
 
-    Inside shard_map one may differ from device to device while the other is the same on all.
+    Inside shard_map one may vary over the devices while the other is replicated.
     """
     axes = _varying(first) | _varying(second)
 

@@ -1,0 +1,56 @@
+"""Images from their phases.
+
+Phase p of an axis with stride s is the positions p, p + s, p + 2 s and so on.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxlayers.ops.convolution.geometry import Extents
+
+
+def interleave(phases: Sequence[Array], strides: Extents, spatial: Extents) -> Array:
+    """Returns the image with the given phases.
+
+    Args:
+        phases: One image per combination of phases, the last axis fastest: [batch, *positions,
+            channels]. A phase that is one position shorter than others is padded.
+        strides: The number of phases of each spatial axis.
+        spatial: The extents of the result.
+    """
+    if len(phases) == 1:
+        return phases[0]
+    longest = tuple(-(-extent // stride) for extent, stride in zip(spatial, strides, strict=True))
+    stacked = jnp.concatenate([_padded(phase, longest) for phase in phases], -1)
+    return unstack_phases(stacked, strides, spatial)
+
+
+def unstack_phases(stacked: Array, strides: Extents, spatial: Extents) -> Array:
+    """Returns the image whose phases are stacked along the channels.
+
+    Args:
+        stacked: [batch, *positions, phases * channels].
+        strides: The number of phases of each spatial axis; the last is the fastest.
+        spatial: The extents of the result, [batch, *spatial, channels].
+    """
+    rank = len(strides)
+    batch, *positions, depth = stacked.shape
+    channels = depth // math.prod(strides)
+    phases = stacked.reshape(batch, *positions, *strides, channels)
+    order = [0]
+    for axis in range(1, rank + 1):
+        order += [axis, rank + axis]
+    whole = phases.transpose(*order, 2 * rank + 1)
+    whole = whole.reshape(batch, *map(operator.mul, positions, strides), channels)
+    for axis, extent in enumerate(spatial, 1):
+        whole = lax.slice_in_dim(whole, 0, extent, axis=axis)
+    return whole
+
+
+def _padded(phase: Array, extents: Extents) -> Array:
+    missing = [long - short for long, short in zip(extents, phase.shape[1:-1], strict=True)]
+    return jnp.pad(phase, [(0, 0), *((0, n) for n in missing), (0, 0)]) if any(missing) else phase

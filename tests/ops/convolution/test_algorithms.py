@@ -1,0 +1,199 @@
+"""Every algorithm of the CPU tables against NumPy, by direct call, and the shapes that select it.
+
+The cases are asymmetric: extents, windows, strides, dilations and padding differ between the axes
+wherever the algorithm admits it.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlayers.ops.convolution.cpu import dispatch, selection
+from jaxlayers.ops.convolution.cpu.algorithms import Forward, InputGradient, KernelGradient
+from jaxlayers.ops.convolution.geometry import Geometry
+from tests.ops.convolution.test_primitives import (
+    Case,
+    make,
+    numpy_forward,
+    numpy_input_gradient,
+    numpy_kernel_gradient,
+)
+
+# Geometry, spatial, window, channels and filters per group, batch.
+STRIDED = (Geometry((2, 1), ((1, 2), (0, 1)), (1, 2)), (7, 8), (3, 2), 3, 5, 2)
+PADDED = (Geometry((1, 2), ((3, 0), (1, 2)), (2, 1)), (4, 5), (3, 4), 3, 5, 2)
+CROPPED = (Geometry((1, 1), ((-1, 2), (2, -1)), (1, 1)), (7, 6), (3, 2), 3, 2, 3)
+SEQUENCE = (Geometry((3,), ((2, 1),), (2,)), (17,), (4,), 3, 2, 2)
+VOLUME = (Geometry((1, 2, 1), ((1, 2), (0, 1), (2, 0)), (2, 1, 1)), (5, 6, 4), (2, 3, 2), 2, 3, 2)
+ONE_TAP = (Geometry((2, 3), ((1, 0), (0, 2)), (1, 1)), (8, 7), (1, 1), 3, 5, 2)
+# Two groups are computed together, and there are three pairs of them.
+GROUPED = (Geometry((2, 1), ((1, 2), (0, 1)), (1, 2), 6), (7, 6), (3, 2), 17, 3, 2)
+GROUPED_VOLUME = (VOLUME[0]._replace(groups=2), *VOLUME[1:])
+DEPTHWISE = (Geometry((2, 1), ((1, 2), (0, 1)), (1, 2), 5), (7, 8), (3, 2), 1, 1, 2)
+MULTIPLIER = (Geometry((1, 2), ((2, 0), (1, 1)), (2, 1), 5), (7, 8), (3, 2), 1, 3, 2)
+# Phases that no tap reaches, and a window shorter than a stride.
+GAPS = (Geometry((3, 2), ((0, 1), (1, 0)), (1, 1)), (11, 9), (2, 1), 3, 5, 2)
+
+PLAIN = [STRIDED, PADDED, CROPPED, SEQUENCE, VOLUME]
+IMAGES = [STRIDED, PADDED, CROPPED, SEQUENCE]
+FORWARD = {
+    Forward.CONVOLUTION: PLAIN,
+    Forward.EVEN_CONVOLUTION: PLAIN,
+    Forward.ONE_TAP: [ONE_TAP],
+    Forward.TAP_BY_TAP: PLAIN,
+    Forward.IM2COL: PLAIN,
+    Forward.ROW_BY_ROW: PLAIN,
+    Forward.COLUMN_BY_COLUMN: IMAGES,
+    Forward.SHIFTED_SUMS: PLAIN,
+    Forward.DEPTHWISE: [DEPTHWISE, MULTIPLIER],
+    Forward.DEPTHWISE_IN_CHUNKS: [DEPTHWISE, MULTIPLIER],
+    Forward.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
+    Forward.PER_DEPTH: [VOLUME],
+}
+INPUT_GRADIENT = {
+    InputGradient.SHIFTED_SUMS: PLAIN,
+    InputGradient.COLUMN_BY_COLUMN: IMAGES,
+    InputGradient.PHASES: [*PLAIN, GAPS, DEPTHWISE],
+    InputGradient.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
+}
+KERNEL_GRADIENT = {
+    KernelGradient.CONVOLUTION: PLAIN,
+    KernelGradient.TAP_BY_TAP: PLAIN,
+    KernelGradient.IM2COL: PLAIN,
+    KernelGradient.ROW_BY_ROW: PLAIN,
+    KernelGradient.OUTPUT_PATCHES: PLAIN,
+    KernelGradient.DEPTHWISE: [DEPTHWISE, MULTIPLIER],
+    KernelGradient.DEPTHWISE_IN_CHUNKS: [DEPTHWISE, MULTIPLIER],
+    KernelGradient.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
+    KernelGradient.PER_DEPTH: [VOLUME],
+}
+
+
+def compute(algorithm: Forward | InputGradient | KernelGradient, case: Case) -> jax.Array:
+    """The result of an algorithm, compiled, in float64."""
+    geometry, spatial, window = case.geometry, case.x.shape[1:-1], case.kernel.shape[:-2]
+    with jax.enable_x64(True), jax.numpy_rank_promotion("raise"):
+        x, kernel, y = map(jnp.asarray, (case.x, case.kernel, case.y))
+        if isinstance(algorithm, Forward):
+            run = jax.jit(lambda x, kernel: dispatch.run_forward(algorithm, x, kernel, geometry))
+            return run(x, kernel)
+        if isinstance(algorithm, InputGradient):
+            run = jax.jit(
+                lambda y, kernel: dispatch.run_input_gradient(
+                    algorithm, y, kernel, spatial, geometry
+                )
+            )
+            return run(y, kernel)
+        run = jax.jit(lambda x, y: dispatch.run_kernel_gradient(algorithm, x, y, window, geometry))
+        return run(x, y)
+
+
+def expected(algorithm: Forward | InputGradient | KernelGradient, case: Case) -> np.ndarray:
+    if isinstance(algorithm, Forward):
+        return numpy_forward(case)
+    if isinstance(algorithm, InputGradient):
+        return numpy_input_gradient(case)
+    return numpy_kernel_gradient(case)
+
+
+TABLES = [(Forward, FORWARD), (InputGradient, INPUT_GRADIENT), (KernelGradient, KERNEL_GRADIENT)]
+CASES = [
+    pytest.param(algorithm, case, id=f"{type(algorithm).__name__}.{algorithm.name}-{number}")
+    for _, cases in TABLES
+    for algorithm in cases
+    for number, case in enumerate(cases[algorithm])
+]
+
+
+def test_every_algorithm_of_the_tables_has_cases() -> None:
+    for table, cases in TABLES:
+        assert set(cases) == set(table)
+        assert all(cases.values())
+        # An Enum makes equal members one: none of the names may be an alias.
+        assert len(table.__members__) == len(list(table))
+
+
+@pytest.mark.optimized
+@pytest.mark.parametrize(("algorithm", "case"), CASES)
+def test_every_algorithm_agrees_with_numpy(algorithm, case) -> None:
+    made = make(*case)
+    # Both are sums of at most some hundred float64 products.
+    np.testing.assert_allclose(
+        compute(algorithm, made), expected(algorithm, made), rtol=1e-10, atol=1e-10
+    )
+
+
+SAME_3, SAME_5 = ((1, 1), (1, 1)), ((2, 2), (2, 2))
+VALID = ((0, 0), (0, 0))
+ONES = (1, 1)
+# The image, the kernel, the geometry: what each algorithm is for. LeNet's second convolution is
+# (64, 26, 26, 32) by (3, 3, 32, 64).
+SELECTED_FOR = {
+    Forward.CONVOLUTION: ((64, 28, 28, 64), (5, 5, 64, 32), Geometry(ONES, SAME_5, ONES)),
+    Forward.EVEN_CONVOLUTION: ((64, 32, 32, 3), (3, 3, 3, 32), Geometry(ONES, SAME_3, ONES)),
+    Forward.ONE_TAP: ((16, 56, 56, 256), (1, 1, 256, 64), Geometry(ONES, VALID, ONES)),
+    Forward.TAP_BY_TAP: ((64, 28, 28, 1), (3, 3, 1, 32), Geometry(ONES, VALID, ONES)),
+    Forward.IM2COL: ((4, 4, 4, 256), (5, 5, 256, 512), Geometry(ONES, SAME_5, ONES)),
+    Forward.ROW_BY_ROW: ((64, 26, 26, 32), (3, 3, 32, 64), Geometry(ONES, VALID, ONES)),
+    Forward.COLUMN_BY_COLUMN: ((64, 4, 4, 256), (5, 5, 256, 512), Geometry(ONES, SAME_5, ONES)),
+    Forward.SHIFTED_SUMS: ((64, 28, 28, 32), (5, 5, 32, 1), Geometry(ONES, SAME_5, ONES)),
+    Forward.DEPTHWISE: ((64, 14, 14, 256), (3, 3, 1, 256), Geometry(ONES, SAME_3, ONES, 256)),
+    Forward.DEPTHWISE_IN_CHUNKS: (
+        (64, 28, 28, 128),
+        (3, 3, 1, 128),
+        Geometry((2, 2), SAME_3, ONES, 128),
+    ),
+    Forward.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
+    Forward.PER_DEPTH: (
+        (8, 16, 16, 16, 16),
+        (3, 3, 3, 16, 16),
+        Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)),
+    ),
+    InputGradient.SHIFTED_SUMS: ((64, 28, 28, 1), (5, 5, 1, 64), Geometry((2, 2), SAME_5, ONES)),
+    InputGradient.COLUMN_BY_COLUMN: (
+        (64, 4, 4, 256),
+        (5, 5, 256, 512),
+        Geometry(ONES, SAME_5, ONES),
+    ),
+    InputGradient.PHASES: ((64, 14, 14, 64), (5, 5, 64, 128), Geometry((2, 2), SAME_5, ONES)),
+    InputGradient.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
+    KernelGradient.CONVOLUTION: (
+        (64, 14, 14, 64),
+        (5, 5, 64, 128),
+        Geometry((2, 2), SAME_5, ONES),
+    ),
+    KernelGradient.TAP_BY_TAP: ((16, 56, 56, 256), (1, 1, 256, 64), Geometry(ONES, VALID, ONES)),
+    KernelGradient.IM2COL: ((1, 7, 7, 512), (3, 3, 512, 512), Geometry(ONES, SAME_3, ONES)),
+    KernelGradient.ROW_BY_ROW: ((64, 26, 26, 32), (3, 3, 32, 64), Geometry(ONES, VALID, ONES)),
+    KernelGradient.OUTPUT_PATCHES: ((64, 28, 28, 32), (5, 5, 32, 1), Geometry(ONES, SAME_5, ONES)),
+    KernelGradient.DEPTHWISE: (
+        (64, 14, 14, 256),
+        (3, 3, 1, 256),
+        Geometry(ONES, SAME_3, ONES, 256),
+    ),
+    KernelGradient.DEPTHWISE_IN_CHUNKS: (
+        (64, 28, 28, 128),
+        (3, 3, 1, 128),
+        Geometry((2, 2), SAME_3, ONES, 128),
+    ),
+    KernelGradient.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
+    KernelGradient.PER_DEPTH: (
+        (8, 16, 16, 16, 16),
+        (3, 3, 3, 16, 16),
+        Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)),
+    ),
+}
+SELECT = {
+    Forward: selection.forward,
+    InputGradient: selection.input_gradient,
+    KernelGradient: selection.kernel_gradient,
+}
+
+
+def test_every_algorithm_is_selected_for_some_shape() -> None:
+    selected = {
+        algorithm: SELECT[type(algorithm)](*shapes) for algorithm, shapes in SELECTED_FOR.items()
+    }
+    assert selected == {algorithm: algorithm for algorithm in SELECTED_FOR}
+    assert set(selected) == {algorithm for table in SELECT for algorithm in table}
