@@ -31,7 +31,7 @@ def main(config: Config) -> int:
     if not config.images:
         raise ValueError("images: give at least one image file")
     model, params, state = runs.load(config.folder)
-    shape = getattr(model, "input_shape", None)
+    shape = model.input_shape
     output = None if shape is None else model.output_shape(shape)
     if shape is None or output is None or len(shape) != 3 or len(output) != 1:
         raise ValueError(

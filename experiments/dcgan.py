@@ -154,6 +154,7 @@ def main(config: Config) -> int:
         _accumulating(preset.discriminator_optimizer(), config.accumulate),
         config.ema,
     )
+    assert config.steps is not None and config.batch_size is not None  # resolved
     fit_config = train.FitConfig(
         steps=config.steps,
         batch_size=config.batch_size,

@@ -50,7 +50,7 @@ def main(config: Config) -> int:
 
 def _check_generator(model: Layer, config: Config) -> None:
     """Refuses a model that does not make images of vectors."""
-    latent = getattr(model, "input_shape", None)
+    latent = model.input_shape
     image = None if latent is None else model.output_shape(latent)
     if latent is None or image is None or len(latent) != 1 or len(image) != 3:
         raise ValueError(
@@ -67,7 +67,7 @@ def _check_generator(model: Layer, config: Config) -> None:
 def _sample(generator: Layer, params: Any, state: Any, config: Config) -> np.ndarray:
     """Returns the samples, computed in batches of one size, so that n may be large."""
     key = jax.random.key(config.seed)
-    shape = (config.n, *getattr(generator, "input_shape", ()))
+    shape = (config.n, *(generator.input_shape or ()))
     latents = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
     apply = jax.jit(lambda latents: generator.apply(params, state, latents)[0])
     size = min(config.n, 256)

@@ -45,8 +45,10 @@ class Layer:
         (3,)
     """
 
-    input_shape: Sequence[int] | None = None
-    """Shape of one example that the layer was constructed for; `None` if for no one shape."""
+    @property
+    def input_shape(self) -> Sequence[int] | None:
+        """Shape of one example that the layer was constructed for; `None` where for any."""
+        return None
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         """Makes the params and the state.

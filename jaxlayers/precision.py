@@ -37,9 +37,9 @@ class InBfloat16(Layer):
     layer: fields.Instance[Layer] = fields.Instance(Layer, "a jaxlayers.Layer")
 
     @property
-    def input_shape(self) -> Shape | None:
+    def input_shape(self) -> Sequence[int] | None:
         """The shape of one example, where the layer was constructed with one."""
-        return getattr(self.layer, "input_shape", None)
+        return self.layer.input_shape
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         return self.layer.init(key, input_shape)

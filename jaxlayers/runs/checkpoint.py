@@ -57,7 +57,7 @@ class Checkpoints:
         sign = -1 if best is not None and larger_is_better(best) else 1
 
         def metric(metrics: Mapping[str, float]) -> float:
-            return sign * metrics[best] if best in metrics else math.inf
+            return math.inf if best is None or best not in metrics else sign * metrics[best]
 
         kept = [policies.LatestN(keep)]
         if best is not None:

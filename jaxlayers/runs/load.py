@@ -135,7 +135,7 @@ def _check(where: Path, model: Layer, params: Any, state: Any) -> None:
             raise ValueError(f"{where}: {array} holds NaN or infinity")
     if model.input_shape is None:
         return  # of which shapes its weights are is known when the first input comes
-    made = abstract_init(model, model.input_shape)
+    made = abstract_init(model, tuple(model.input_shape))
     wanted = {name: a.shape for name, a in named(dict(zip(found, made, strict=True))).items()}
     shapes = {name: value.shape for name, value in named(found).items()}
     different = [

@@ -183,7 +183,8 @@ def fit(
                 _write_last(task, loop.good, writes, recorder)
             raise
         last_step = int(train_state.step)
-        if loop.best is not None and any(_restores(callback) for callback in callbacks):
+        restores = any(isinstance(c, EarlyStopping) and c.restore_best for c in callbacks)
+        if loop.best is not None and restores:
             train_state = loop.best.state
         _write_last(task, train_state, writes, recorder)
     number = interruption.signal if last_step < config.steps else None
@@ -204,7 +205,9 @@ def _checked(
             f"fit: callbacks must be a list of functions (step, metrics, train_state), "
             f"got {callbacks!r}"
         )
-    for callback in filter(_restores, callbacks):
+    for callback in callbacks:
+        if not (isinstance(callback, EarlyStopping) and callback.restore_best):
+            continue
         monitor = callback.monitor
         if config.best not in (None, monitor):
             raise ValueError(
@@ -213,10 +216,6 @@ def _checked(
             )
         config = replace(config, best=monitor)
     return config, tuple(callbacks)
-
-
-def _restores(callback: Any) -> bool:
-    return isinstance(callback, EarlyStopping) and callback.restore_best
 
 
 def _folder(folder: Any, resume: bool | int, leads: bool) -> RunFolder | None:

@@ -1,7 +1,7 @@
 """From what `fit` is given as data to the batches that a task trains on."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import jax
@@ -40,7 +40,7 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
     index, count = jax.process_index(), jax.process_count()
     if streams(data):
 
-        def stream(start: int) -> Iterator[Any]:
+        def stream(start: int) -> Generator[Any]:
             return data.batches(
                 batch_size, seed=seed, start=start, process_index=index, process_count=count
             )
