@@ -17,7 +17,7 @@ from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import VALIDATION
 from jaxlayers.runs.plots import is_dwarfed
 from jaxlayers.runs.report_classifier import confusion_section, picture_sections
-from jaxlayers.runs.report_parts import data_uri, figure, section
+from jaxlayers.runs.report_parts import breakable, data_uri, figure, section
 from jaxlayers.runs.report_result import result_section, steps_per_epoch
 
 _MOST_POINTS = 2000
@@ -126,9 +126,7 @@ def _checked(metrics: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _config_row(name: str, value: str) -> str:
-    # A narrow screen breaks a long name after a dot or an underscore, if there is one.
-    name = re.sub(r"([._])", r"\1<wbr>", html.escape(name))
-    return f'<tr><th scope="row">{name}</th><td>{html.escape(value)}</td></tr>'
+    return f'<tr><th scope="row">{breakable(name)}</th><td>{html.escape(value)}</td></tr>'
 
 
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

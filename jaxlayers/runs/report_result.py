@@ -9,7 +9,7 @@ import numpy as np
 from jaxlayers.metrics import precision, recall
 from jaxlayers.runs.evaluation import Evaluation
 from jaxlayers.runs.names import larger_is_better
-from jaxlayers.runs.report_parts import number, scrollable, section, table
+from jaxlayers.runs.report_parts import breakable, number, scrollable, section, table
 
 
 def result_section(
@@ -129,7 +129,7 @@ def _metrics(metrics: Mapping[str, np.ndarray]) -> str:
         values = column[finite]
         best = values.argmax() if larger_is_better(name) else values.argmin()
         step = int(metrics["step"][finite[best]])
-        row = html.escape(name), number(values[-1]), number(values[best]), f"{step:,}"
+        row = breakable(name), number(values[-1]), number(values[best]), f"{step:,}"
         rows.append(row)
     if not rows:
         return ""
