@@ -97,7 +97,7 @@ class Evaluation:
 
     @property
     def _present(self) -> np.ndarray:
-        return self.confusion.any(0) | self.confusion.any(1)
+        return (self.confusion.sum(0) + self.confusion.sum(1)) > 0
 
     def write(self, path: Path) -> None:
         """Writes `evaluation.json`."""
