@@ -55,7 +55,7 @@ def write(tmp_path):
 
 
 def grids(folder, steps):
-    """Writes a picture for each step, each of its own grey."""
+    """Writes a picture for each step, each of its own gray."""
     for step in steps:
         plots.save_grid(np.full((4, 3, 3, 1), step % 256 / 255), folder / f"{step}.png", scale=2)
     return {step: folder / f"{step}.png" for step in steps}
@@ -72,7 +72,7 @@ def curves(count):
     }
 
 
-def test_a_page_says_what_was_asked_for(write):
+def test_the_report_shows_the_configuration(write):
     config = {"steps": 3, "out": Path("runs/a"), "generator": {"image_shape": (28, 28, 1)}}
     config |= {"note": "größer", "rate": 1e-3, "limit": None, "on": True, "rest": {}}
     page = Page(write(title="first", config=config, summaries={"generator": "\n┏━┓\n┃x┃"}))
@@ -92,7 +92,7 @@ def test_a_page_says_what_was_asked_for(write):
     assert ("details", {"open": None}) in page.elements
 
 
-def test_texts_stay_texts(write):
+def test_texts_are_escaped(write):
     metrics = {"step": np.ones(1), HOSTILE + "loss": np.ones(1)}
     page = Page(
         write(
@@ -113,7 +113,7 @@ def test_texts_stay_texts(write):
     assert "<" not in page.texts["script"][0]  # neither </script nor <!-- in any spelling
 
 
-def test_a_text_that_looks_like_a_place_for_another_stays(write):
+def test_a_text_that_looks_like_a_placeholder_is_unchanged(write):
     page = Page(write(title="{{summaries}} {{none}}", config={"a": r"{{title}} \1"}))
     assert page.texts["h1"] == ["{{summaries}} {{none}}"]
     assert page.texts["td"] == [r"{{title}} \1"]
@@ -123,7 +123,7 @@ def test_bytes_that_are_no_text_become_question_marks(write):
     assert Page(write(config={"data": "a\udcffb"})).texts["td"] == ["a?b"]
 
 
-def test_a_page_needs_nothing_else(write, tmp_path):
+def test_a_report_needs_no_other_file_and_no_network(write, tmp_path):
     text = write(metrics=curves(3), samples=grids(tmp_path, [1, 2]))
     assert not re.search(r"https?:|@import|url\(|fetch\(|\bimport\b", text)
     loading = {"src", "href", "srcset", "action", "data", "poster", "background"}
@@ -164,7 +164,7 @@ def test_losses_have_a_chart_and_other_metrics_another(write):
 @pytest.mark.parametrize(
     "metrics", [{}, {"step": np.ones(0), "loss": np.ones(0)}, {"step": [1], "seconds": [2]}]
 )
-def test_without_metrics_or_samples_there_are_no_charts_or_pictures(write, metrics):
+def test_without_metrics_and_samples_there_are_no_charts(write, metrics):
     data = Page(write(metrics=metrics)).data
     assert data["charts"] == data["samples"] == [] and data["pictured"] == 0
 
@@ -214,7 +214,7 @@ def test_of_many_samples_some_are_left_out_evenly(write, tmp_path):
     assert set(np.diff(shown)) == {10, 15}
 
 
-def test_a_page_that_could_not_be_written_leaves_the_one_before_in_place(
+def test_a_report_that_cannot_be_written_leaves_the_earlier_one_unchanged(
     write, tmp_path, monkeypatch
 ):
     before = write(title="before")
@@ -239,7 +239,7 @@ def test_a_missing_picture_is_named(write, tmp_path):
 
 
 # What follows asks a browser. `use` is put at the end of a copy of the page, with these helpers;
-# what it leaves in `results` comes back, with every error that the page or its policy raised.
+# `results` comes back, with every error that the page or its policy raised.
 
 WATCH = """<script>
 const problems = [], results = {};
@@ -317,7 +317,7 @@ def test_a_browser_shows_curves_and_samples(ask, tmp_path):
     metrics["generator_loss"][50] = np.nan
 
     def values(index):
-        """Returns the losses at a log step as they are shown."""
+        """Returns the losses at a logged step as they are shown."""
         pair = (metrics[f"{name}_loss"][index] for name in ("generator", "discriminator"))
         texts = ("–" if np.isnan(v) else f"{v:.4g}" for v in pair)
         return "step {:,} generator_loss {} discriminator_loss {}".format(
@@ -541,7 +541,7 @@ def test_the_result_names_versions_and_device(write):
     assert Page(page).texts["th"] == ["seed"]
 
 
-def test_a_browser_shows_epochs_beside_steps(ask):
+def test_a_browser_shows_epochs_and_steps(ask):
     results = ask(
         """
         results.ticks = [...plot(losses).querySelectorAll("text")].map((e) => e.textContent);
