@@ -161,6 +161,13 @@ def test_losses_have_a_chart_and_other_metrics_another(write):
     )
 
 
+def test_learning_rates_have_a_chart_of_their_own_and_no_best_value(write):
+    metrics = {"step": [1, 2], "learning_rate": [1e-3, 1e-4], "accuracy": [0.5, 0.75]}
+    page = Page(write(metrics=metrics))
+    assert [chart["label"] for chart in page.data["charts"]] == ["Learning rate", "Other metrics"]
+    assert page.texts["td"] == ["0.0001", "–", "–", "0.7500", "0.7500", "2"]
+
+
 @pytest.mark.parametrize(
     "metrics", [{}, {"step": np.ones(0), "loss": np.ones(0)}, {"step": [1], "seconds": [2]}]
 )
