@@ -175,6 +175,21 @@ def test_a_closed_file_ends_the_printing_only():
     say("lost", file)
 
 
+def test_a_reader_that_is_slow_for_a_while_gets_later_lines():
+    class Full(io.StringIO):
+        full = True
+
+        def flush(self):
+            if self.full:
+                raise BlockingIOError
+
+    file = Full()
+    say("one", file)
+    file.full = False
+    say("two", file)
+    assert file.getvalue() == "one\ntwo\n"
+
+
 # Logs forty steps, whether anybody reads them or not, and then writes a file.
 RUN = """
 import sys, time
