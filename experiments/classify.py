@@ -1,14 +1,18 @@
-"""Tells the class of image files: `python -m experiments.classify --help`."""
+"""Classifies image files: `python -m experiments.classify --help`."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from experiments.command_line import run
-from experiments.examine import predict
 from jaxlayers import data, runs
+from jaxlayers._text import short_repr
+from jaxlayers.runs.classifier_report import predict
+from jaxlayers.runs.terminal import display_width, padded, say
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Config:
     folder: Path
     """The folder of a run of experiments.cnn, or of a converted Keras file."""
     images: tuple[Path, ...]
-    """Image files of any size, in colour or not; resized, and inverted where they are dark on
+    """Image files of any size, in color or gray; resized, and inverted where they are dark on
     light and the model was trained on light on dark."""
     top: int = 10
     """How many classes are printed."""
@@ -39,7 +43,7 @@ def main(config: Config) -> int:
             f"(classes,), this from {shape} to {output}"
         )
     description = runs.RunFolder(config.folder).model()
-    names = description.get("class_names") or [str(label) for label in range(output[0])]
+    names = _class_names(description, output[0], config.folder)
     # All are read before the first line, so that a file that cannot be says so at once.
     preprocessing = description.get("preprocessing", {})
     background, border = preprocessing.get("background", "white"), preprocessing.get("border")
@@ -47,12 +51,25 @@ def main(config: Config) -> int:
         data.read_image(path, shape, background=background, border=border) for path in config.images
     ]
     probabilities = predict(model, params, state, np.stack([image for image, _ in read]))
-    width = max(map(len, names))
+    width = max(map(display_width, names))
     for path, (_, inverted), row in zip(config.images, read, probabilities, strict=True):
-        print(f"{path}{' (inverted)' if inverted else ''}")
+        say(f"{padded(str(path), 0)}{' (inverted)' if inverted else ''}")
         for label in np.argsort(-row)[: config.top]:
-            print(f"  {names[label]:{width}}  {row[label]:.4f}")
+            say(f"  {padded(names[label], width)}  {row[label]:.4f}")
     return 0
+
+
+def _class_names(description: Mapping[str, Any], count: int, folder: Path) -> list[str]:
+    """Returns the names that model.json has for the classes, or their labels."""
+    names = description.get("class_names")
+    if names is None:
+        return [str(label) for label in range(count)]
+    if not isinstance(names, list) or len(names) != count:
+        raise ValueError(
+            f"{folder / 'model.json'}: class_names must be a list of {count} names, one for each "
+            f"class of the model, got {short_repr(names)}"
+        )
+    return [str(name) for name in names]
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.runs.plots import figure, is_legible, save_grid, save_image
+from jaxlayers.runs.plots import figure, is_legible, save_image, tile
 
 # More classes leave no room for the name of each, nor for counts.
 _LEGIBLE = 30
 # The feature maps of a layer that a plot shows.
 _MOST_MAPS = 32
 _LONGEST_NAME = 30
+# Pixels of images that are shown side by side: to so many small ones are enlarged, and to so many
+# large ones reduced.
+_SMALL, _LARGEST = 150, 256
 
 
 def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
@@ -61,7 +64,9 @@ def save_kernels(kernels: np.ndarray, path: Path) -> None:
     """
     if kernels.shape[-1] not in (1, 3):
         kernels = kernels.mean(-1, keepdims=True)
-    save_grid(0.5 + kernels / (2 * (np.abs(kernels).max() or 1)), path)
+    gray = tile(0.5 + kernels / (2 * (np.abs(kernels).max() or 1)), gap=1)
+    opacity = tile(np.ones((*kernels.shape[:-1], 1)), gap=1)
+    save_image(_with_opacity(gray, opacity), path)
 
 
 def save_feature_maps(maps: np.ndarray, path: Path) -> int:
@@ -77,7 +82,7 @@ def save_feature_maps(maps: np.ndarray, path: Path) -> int:
     Raises:
         ImportError: without pillow or matplotlib.
     """
-    maps = np.moveaxis(maps[..., :_MOST_MAPS], -1, 0)
+    maps = np.moveaxis(_reduced(maps[..., :_MOST_MAPS], 64), -1, 0)
     low = maps.min((1, 2), keepdims=True)
     spread = maps.max((1, 2), keepdims=True) - low
     scaled = np.divide(maps - low, spread, out=np.zeros_like(maps), where=spread > 0)
@@ -104,13 +109,36 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path) -> None:
     Raises:
         ImportError: without pillow or matplotlib.
     """
+    image, saliency = _reduced(image, _LARGEST), _reduced(saliency, _LARGEST)
     height, width, _ = image.shape
-    opaque = np.ones((height, width, 1))
-    colored = np.broadcast_to(image, (height, width, 3))
+    top = _with_opacity(image, np.ones((height, width, 1)))
     gap = np.zeros((1, width, 4))
-    top = np.concatenate([colored, opaque], -1)
     bottom = _colored("inferno", saliency / (saliency.max() or 1))
-    save_image(np.concatenate([top, gap, bottom]), path, max(1, 150 // width))
+    save_image(np.concatenate([top, gap, bottom]), path, max(1, _SMALL // width))
+
+
+def save_small(image: np.ndarray, path: Path) -> None:
+    """Plots an image, in the size in which several are shown side by side.
+
+    Args:
+        image: [height, width, 1 or 3 channels], values from 0 to 1.
+        path: of the file, a PNG.
+
+    Raises:
+        ImportError: without pillow.
+    """
+    image = _reduced(image, _LARGEST)
+    save_image(image, path, max(1, _SMALL // image.shape[1]))
+
+
+def _reduced(image: np.ndarray, side: int) -> np.ndarray:
+    """Returns every n-th pixel, with the n for which neither side is longer than `side`."""
+    every = -(-max(image.shape[:2]) // side)
+    return image[::every, ::every]
+
+
+def _with_opacity(image: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.broadcast_to(image, (*image.shape[:2], 3)), opacity], -1)
 
 
 def _legible(name: str, label: int) -> str:

@@ -15,7 +15,6 @@ from jaxlayers.metrics import confusion_matrix, precision, recall
 from jaxlayers.runs import classifier_plots, features
 from jaxlayers.runs.evaluation import Evaluation, FeatureMaps, Mistake
 from jaxlayers.runs.folder import RunFolder
-from jaxlayers.runs.plots import save_image
 from jaxlayers.runs.report import report
 from jaxlayers.runs.terminal import display_width, padded
 from jaxlayers.sequential import Sequential
@@ -118,9 +117,10 @@ def _plot_mistakes(
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
     wrong = np.flatnonzero(predicted != dataset.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISTAKES]
-    mistakes = []
+    mistakes: list[Mistake] = []
     for row in worst:
-        _save_small(dataset.images[row] / 255, _numbered(folder, len(mistakes)))
+        path = _numbered(folder, len(mistakes))
+        classifier_plots.save_small(dataset.images[row] / 255, path)
         assert dataset.labels is not None
         label = int(dataset.labels[row])
         mistakes.append(Mistake(label, int(predicted[row]), float(confidence[row])))
@@ -141,7 +141,7 @@ def _plot_inside(
     # Saliency says most where the model is right.
     right = np.flatnonzero(probabilities.argmax(-1) == labels)
     rows = right if len(right) else np.arange(len(labels))
-    maps = []
+    maps: list[FeatureMaps] = []
     if isinstance(model, Sequential):
         kernels = features.first_kernels(model, params)
         if kernels is not None:
@@ -151,7 +151,7 @@ def _plot_inside(
             path = _numbered(folder / "feature_maps", len(maps))
             shown = classifier_plots.save_feature_maps(array, path)
             maps.append(FeatureMaps(name, array.shape, shown))
-    saliency = []
+    saliency: list[int] = []
     for label in np.unique(labels[rows])[:_MOST_SALIENCIES]:
         image = dataset.images[rows[labels[rows] == label][0]] / np.float32(255)
         values = features.saliency(model, params, state, image, label)
@@ -164,10 +164,6 @@ def _plot_inside(
 def _numbered(folder: Path, number: int) -> Path:
     folder.mkdir(exist_ok=True)
     return folder / f"{number:02d}.png"
-
-
-def _save_small(image: np.ndarray, path: Path) -> None:
-    save_image(image, path, max(1, 150 // image.shape[1]))
 
 
 def _table(evaluation: Evaluation) -> str:

@@ -97,7 +97,7 @@ class Evaluation:
 
     @property
     def _present(self) -> np.ndarray:
-        return self.confusion.any(0) | self.confusion.any(1)
+        return (self.confusion.sum(0) + self.confusion.sum(1)) > 0
 
     def write(self, path: Path) -> None:
         """Writes `evaluation.json`."""
@@ -139,7 +139,9 @@ def read_evaluation(path: Path) -> Evaluation | None:
         return Evaluation(
             step=_integer(content["step"]),
             class_names=tuple(map(str, content["class_names"])),
-            confusion=np.array([list(map(_integer, row)) for row in content["confusion"]]),
+            confusion=np.array(
+                [list(map(_integer, row)) for row in content["confusion"]], np.int64
+            ),
             mistakes=tuple(map(_mistake, content["mistakes"])),
             saliency=tuple(map(_integer, content["saliency"])),
             feature_maps=tuple(map(_feature_maps, content["feature_maps"])),

@@ -167,7 +167,7 @@ def is_legible(text: str) -> bool:
 def _legible(name: str) -> str:
     # matplotlib leaves out of a legend what begins with an underscore.
     name = name.lstrip("_") or "metric"
-    return name if is_legible(name) else name.encode("ascii", "backslashreplace").decode()
+    return name if is_legible(name) else name.encode("unicode_escape").decode()
 
 
 def _smoothed(values: np.ndarray, part: float = 0.05) -> np.ndarray:

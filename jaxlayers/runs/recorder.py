@@ -1,4 +1,4 @@
-"""What a run leaves for people to see: lines, pictures, curves, and a page of all of them."""
+"""The recorder of a run: metrics and samples go to its folder, TensorBoard and the terminal."""
 
 import importlib.util
 import sys
@@ -57,7 +57,7 @@ class Recorder:
             self._events.image(step, plots.tile(images))
 
     def close(self) -> None:
-        """Draws the curves and writes the page."""
+        """Writes the curves and the report."""
         if self._events is not None:
             self._events.close()
         if self._folder is not None:

@@ -17,11 +17,14 @@ from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import VALIDATION
 from jaxlayers.runs.plots import is_dwarfed
 from jaxlayers.runs.report_classifier import confusion_section, picture_sections
-from jaxlayers.runs.report_parts import data_uri, figure, section
+from jaxlayers.runs.report_parts import breakable, data_uri, figure, section
 from jaxlayers.runs.report_result import result_section, steps_per_epoch
 
 _MOST_POINTS = 2000
 _MOST_SAMPLES = 200
+# Which metrics a chart shows, by the end of their names.
+_CHARTS = {"Losses": "loss", "Learning rate": "learning_rate"}
+_OTHER = "Other metrics"
 # Levels of the configuration that have rows of their own.
 _DEEPEST = 10
 
@@ -126,9 +129,7 @@ def _checked(metrics: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _config_row(name: str, value: str) -> str:
-    # A narrow screen breaks a long name after a dot or an underscore, if there is one.
-    name = re.sub(r"([._])", r"\1<wbr>", html.escape(name))
-    return f'<tr><th scope="row">{name}</th><td>{html.escape(value)}</td></tr>'
+    return f'<tr><th scope="row">{breakable(name)}</th><td>{html.escape(value)}</td></tr>'
 
 
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -168,14 +169,14 @@ def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[st
     """Returns what the script draws charts from."""
     steps = metrics.get("step", np.empty(0))
     shown = _spread(len(steps), _MOST_POINTS)
-    charts: dict[str, list[dict[str, Any]]] = {"Losses": [], "Other metrics": []}
+    charts: dict[str, list[dict[str, Any]]] = {label: [] for label in (*_CHARTS, _OTHER)}
     for name, column in metrics.items():
         if name in ("step", "seconds") or not shown:
             continue
         # Metrics of validation data are those of the last evaluation, and not to be smoothed.
         held = name.startswith(VALIDATION)
         values = (_held(column) if held else column)[shown]
-        charts["Losses" if name.endswith("loss") else "Other metrics"].append(
+        charts[next((label for label in _CHARTS if name.endswith(_CHARTS[label])), _OTHER)].append(
             {"name": name, "values": [_number(value) for value in values], "held": held}
         )
     return {

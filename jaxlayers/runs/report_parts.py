@@ -1,7 +1,9 @@
 """Parts that the sections of a report have in common."""
 
 import base64
+import html
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -59,11 +61,19 @@ def number(value: float, digits: int = 4) -> str:
     Example:
         >>> number(0.98125), number(12345.6), number(1e-7), number(float("nan"))
         ('0.9812', '12,346', '1e-07', '–')
+        >>> number(0.9), number(2.0), number(0.00098)
+        ('0.9000', '2', '0.00098')
     """
     if not math.isfinite(value):
         return "–"
-    if value and not 1e-4 <= abs(value) < 1e9:
-        return f"{value:.{digits - 1}g}"
+    if value == round(value) and abs(value) < 1e9:
+        return f"{value:,.0f}"
+    if not 1e-2 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
     decimals = digits if abs(value) < 1 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:,.{decimals}f}"
+
+
+def breakable(name: str) -> str:
+    """Returns the HTML of a name that a narrow screen breaks after a dot or an underscore."""
+    return re.sub(r"([._])", r"\1<wbr>", html.escape(name))

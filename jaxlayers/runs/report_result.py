@@ -9,7 +9,7 @@ import numpy as np
 from jaxlayers.metrics import precision, recall
 from jaxlayers.runs.evaluation import Evaluation
 from jaxlayers.runs.names import larger_is_better
-from jaxlayers.runs.report_parts import number, scrollable, section, table
+from jaxlayers.runs.report_parts import breakable, number, scrollable, section, table
 
 
 def result_section(
@@ -127,10 +127,12 @@ def _metrics(metrics: Mapping[str, np.ndarray]) -> str:
             continue
         finite = np.flatnonzero(np.isfinite(column))
         values = column[finite]
+        if name.endswith("learning_rate"):  # no measure of anything
+            rows.append((breakable(name), number(values[-1]), "–", "–"))
+            continue
         best = values.argmax() if larger_is_better(name) else values.argmin()
         step = int(metrics["step"][finite[best]])
-        row = html.escape(name), number(values[-1]), number(values[best]), f"{step:,}"
-        rows.append(row)
+        rows.append((breakable(name), number(values[-1]), number(values[best]), f"{step:,}"))
     if not rows:
         return ""
     return scrollable("Metrics", table(("Metric", "Last", "Best", "At step"), rows))

@@ -1,4 +1,4 @@
-"""Files that TensorBoard reads: metrics as scalars, samples as images."""
+"""Event files for TensorBoard: metrics as scalars, samples as images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,8 @@ class TensorBoard:
 
     Args:
         path: the folder.
-        after: steps taken so far; TensorBoard drops what earlier files say of later ones.
+        after: the step from which the run is resumed; TensorBoard drops what earlier files hold
+            of later steps.
 
     Raises:
         ImportError: without tensorboardX.
@@ -33,9 +34,9 @@ class TensorBoard:
             self._writer.add_scalar(name, value, step)
 
     def image(self, step: int, picture: np.ndarray) -> None:
-        """Adds a picture, [height, width, channels], values from 0 to 1."""
+        """Adds a grid of samples, [height, width, channels], values from 0 to 1."""
         self._writer.add_image("samples", picture, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Flushes and closes the file."""
         self._writer.close()

@@ -86,6 +86,8 @@ class _Unfailing:
         except UnicodeEncodeError:
             encoding = self._file.encoding
             self.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        except BlockingIOError:  # a reader that is slow, not gone
+            pass
         except (OSError, ValueError):  # a closed pipe or terminal, a full disk; a closed file
             self._discard()
         return len(text)

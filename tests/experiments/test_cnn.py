@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import sys
 
 import jax
@@ -74,9 +75,10 @@ def test_the_command_leaves_what_a_person_wants_to_see(run):
     }
     pictures = {path.stem for path in (out / "pictures").iterdir()}
     always = {"confusion", "feature_maps", "first_kernels", "saliency"}
-    assert always <= pictures <= always | {"most_confident_mistakes"}
+    assert always <= pictures <= always | {"mistakes"}
     page = (out / "report.html").read_text()
-    assert "feature maps" in page and "val accuracy" in page
+    assert "Feature maps" in page and "val_accuracy" in page
+    assert "<dt>Accuracy</dt>" in page and "There are no" not in page
 
 
 def test_it_learns_what_is_upright(run):
@@ -127,6 +129,36 @@ def test_classify_takes_a_converted_keras_file(shapes, tmp_path, capsys):
     _, *rows = capsys.readouterr().out.splitlines()
     # The file does not say what the classes are called.
     assert sorted(row.split()[0] for row in rows) == ["0", "1", "2"]
+
+
+@pytest.fixture
+def renamed(run, tmp_path):
+    """Returns a function that copies the run with other names of its classes."""
+
+    def renamed(names):
+        folder = shutil.copytree(run[1], tmp_path / "renamed")
+        model = json.loads((folder / "model.json").read_text())
+        (folder / "model.json").write_text(json.dumps(model | {"class_names": names}))
+        return folder
+
+    return renamed
+
+
+def test_classify_prints_names_that_a_terminal_cannot_act_on(renamed, shapes, capsys):
+    folder = renamed(["猫\n", "\x1b[2Jcat"])
+    classify.main(classify.Config(folder, (shapes / "lying" / "03.png",)))
+    output = capsys.readouterr().out
+    assert all(character.isprintable() or character == "\n" for character in output)
+    _, *rows = output.splitlines()
+    assert {row[:-8] for row in rows} == {"  猫\\n      ", "  \\x1b[2Jcat"}
+
+
+@pytest.mark.parametrize("names", ["ab", ["a"], ["a", "b", "c"], {"a": 1}])
+def test_classify_refuses_names_that_are_not_those_of_the_classes(renamed, shapes, call, names):
+    path = shapes / "lying" / "03.png"
+    status, output, errors = call(classify, renamed(names), path)
+    assert (status, output) == (1, "")
+    assert "model.json: class_names must be a list of 2 names" in errors
 
 
 @pytest.fixture

@@ -71,6 +71,24 @@ def test_feature_maps_stand_in_a_grid_with_transparent_gaps(tmp_path, channels, 
     np.testing.assert_array_equal(pixels[::scale, ::scale, 3] == 255, opaque[:-1, :-1])
 
 
+def test_the_gaps_between_kernels_are_transparent(tmp_path):
+    classifier_plots.save_kernels(RNG.normal(size=(4, 5, 5, 1)), tmp_path / "a.png")
+    scale = 600 // 13
+    opacity = read(tmp_path / "a.png", "RGBA")[::scale, ::scale, 3]
+    expected = np.zeros((13, 13))
+    expected[1:6, 1:6] = expected[1:6, 7:12] = expected[7:12, 1:6] = expected[7:12, 7:12] = 255
+    np.testing.assert_array_equal(opacity, expected)
+
+
+@pytest.mark.parametrize("side, shown", [(3, 150), (100, 100), (256, 256), (257, 129), (1024, 256)])
+def test_small_images_are_enlarged_and_large_ones_reduced(tmp_path, side, shown):
+    image = RNG.random((side, side, 3))
+    classifier_plots.save_small(image, tmp_path / "a.png")
+    assert read(tmp_path / "a.png").shape == (shown, shown, 3)
+    classifier_plots.save_saliency(image, image.mean(-1), tmp_path / "b.png")
+    assert read(tmp_path / "b.png").shape[1] == shown
+
+
 def test_a_constant_feature_map_is_plotted(tmp_path):
     classifier_plots.save_feature_maps(np.ones((4, 4, 2)), tmp_path / "a.png")
     assert colors(tmp_path / "a.png") == 2

@@ -38,7 +38,7 @@ def test_the_gap_can_be_left_out():
 
 
 @pytest.mark.parametrize("channels, mode", [(1, "L"), (3, "RGB")])
-def test_a_grid_is_written_with_the_colours_of_the_images(tmp_path, channels, mode):
+def test_a_grid_is_written_with_the_colors_of_the_images(tmp_path, channels, mode):
     images = np.linspace(0, 1, 2 * 3 * 3 * channels).reshape(2, 3, 3, channels)
     plots.save_grid(images, tmp_path / "grid.png", scale=1)
     with Image.open(tmp_path / "grid.png") as picture:
@@ -70,7 +70,7 @@ def test_without_a_scale_the_picture_is_some_600_wide(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 1), (2, 4, 5), (2, 4, 5, 2), (0, 4, 5, 1)])
-def test_arrays_that_are_no_images_are_refused(tmp_path, shape):
+def test_arrays_of_another_shape_are_refused(tmp_path, shape):
     with pytest.raises(ValueError, match=r"1 or 3 channels\], got shape \(" + str(shape[0])):
         plots.save_grid(np.zeros(shape), tmp_path / "grid.png")
     assert not (tmp_path / "grid.png").exists()
@@ -93,10 +93,10 @@ def test_curves_are_written_as_a_png(tmp_path, count):
     plots.save_curves(curves(count), tmp_path / "curves.png")
     pixels = read(tmp_path / "curves.png")[..., :3]
     assert pixels.shape[1] == 960
-    # Each panel has a line of either colour of matplotlib's; the legends have too few pixels.
+    # Each panel has a line of either color of matplotlib; the legends have too few pixels.
     for panel in np.array_split(pixels, 2):
-        for colour in ((31, 119, 180), (255, 127, 14)):
-            assert np.all(panel == colour, axis=-1).sum() > 20
+        for color in ((31, 119, 180), (255, 127, 14)):
+            assert np.all(panel == color, axis=-1).sum() > 20
 
 
 def test_each_kind_of_metric_has_a_panel_of_its_own(tmp_path):
@@ -113,3 +113,36 @@ def test_without_metrics_no_curves_are_written(tmp_path):
     plots.save_curves({}, tmp_path / "curves.png")
     plots.save_curves({"step": np.ones(1), "seconds": np.ones(1)}, tmp_path / "curves.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_curves_of_any_name_are_plotted_as_they_are_called(tmp_path):
+    # A formula that is none, characters that the font lacks, and what legends leave out.
+    for name in ("$\\frac$_loss", "猫_loss", "_loss", "_", "a\n\x1b"):
+        plots.save_curves({"step": np.arange(3), name: np.ones(3)}, tmp_path / "curves.png")
+        assert read(tmp_path / "curves.png").shape[:2] == (384, 960)
+
+
+def test_a_metric_that_is_never_finite_has_no_panel(tmp_path):
+    metrics = {"step": np.arange(3), "fid": np.full(3, np.nan), "loss": np.ones(3)}
+    plots.save_curves(metrics, tmp_path / "curves.png")
+    assert read(tmp_path / "curves.png").shape[0] == 384
+
+
+def test_one_value_dwarfs_the_rest_when_it_is_twenty_times_the_median():
+    assert plots.is_dwarfed(np.array([2000, 3, 2, 2, np.nan]))
+    assert not plots.is_dwarfed(np.array([2.3, 1.0, 0.5, 0.4]))
+    assert not plots.is_dwarfed(np.array([2000, 3, 2, 2, 0]))  # which has no logarithm
+    assert not plots.is_dwarfed(np.array([np.nan, np.inf])) and not plots.is_dwarfed(np.empty(0))
+
+
+def test_a_panel_with_such_a_value_is_logarithmic(tmp_path):
+    def steepest(values):
+        """Returns in how many rows of pixels the line of the last half of the values lies."""
+        metrics = {"step": np.arange(len(values)), "loss": np.array(values)}
+        plots.save_curves(metrics, tmp_path / "curves.png")
+        pixels = read(tmp_path / "curves.png")[:, 600:, :3]
+        line = np.all(np.abs(pixels - np.array([31, 119, 180])) < 30, axis=-1)
+        return np.ptp(np.flatnonzero(line.any(1)))
+
+    rest = [4.0, 3.0, 2.0, 1.0, 0.5, 0.25]
+    assert steepest([1000.0, *rest]) > 40 > steepest([-1000.0, *rest])

@@ -55,7 +55,7 @@ def write(tmp_path):
 
 
 def grids(folder, steps):
-    """Writes a picture for each step, each of its own grey."""
+    """Writes a picture for each step, each of its own gray."""
     for step in steps:
         plots.save_grid(np.full((4, 3, 3, 1), step % 256 / 255), folder / f"{step}.png", scale=2)
     return {step: folder / f"{step}.png" for step in steps}
@@ -72,7 +72,7 @@ def curves(count):
     }
 
 
-def test_a_page_says_what_was_asked_for(write):
+def test_the_report_shows_the_configuration(write):
     config = {"steps": 3, "out": Path("runs/a"), "generator": {"image_shape": (28, 28, 1)}}
     config |= {"note": "größer", "rate": 1e-3, "limit": None, "on": True, "rest": {}}
     page = Page(write(title="first", config=config, summaries={"generator": "\n┏━┓\n┃x┃"}))
@@ -92,7 +92,7 @@ def test_a_page_says_what_was_asked_for(write):
     assert ("details", {"open": None}) in page.elements
 
 
-def test_texts_stay_texts(write):
+def test_texts_are_escaped(write):
     metrics = {"step": np.ones(1), HOSTILE + "loss": np.ones(1)}
     page = Page(
         write(
@@ -113,7 +113,7 @@ def test_texts_stay_texts(write):
     assert "<" not in page.texts["script"][0]  # neither </script nor <!-- in any spelling
 
 
-def test_a_text_that_looks_like_a_place_for_another_stays(write):
+def test_a_text_that_looks_like_a_placeholder_is_unchanged(write):
     page = Page(write(title="{{summaries}} {{none}}", config={"a": r"{{title}} \1"}))
     assert page.texts["h1"] == ["{{summaries}} {{none}}"]
     assert page.texts["td"] == [r"{{title}} \1"]
@@ -123,7 +123,7 @@ def test_bytes_that_are_no_text_become_question_marks(write):
     assert Page(write(config={"data": "a\udcffb"})).texts["td"] == ["a?b"]
 
 
-def test_a_page_needs_nothing_else(write, tmp_path):
+def test_a_report_needs_no_other_file_and_no_network(write, tmp_path):
     text = write(metrics=curves(3), samples=grids(tmp_path, [1, 2]))
     assert not re.search(r"https?:|@import|url\(|fetch\(|\bimport\b", text)
     loading = {"src", "href", "srcset", "action", "data", "poster", "background"}
@@ -161,10 +161,17 @@ def test_losses_have_a_chart_and_other_metrics_another(write):
     )
 
 
+def test_learning_rates_have_a_chart_of_their_own_and_no_best_value(write):
+    metrics = {"step": [1, 2], "learning_rate": [1e-3, 1e-4], "accuracy": [0.5, 0.75]}
+    page = Page(write(metrics=metrics))
+    assert [chart["label"] for chart in page.data["charts"]] == ["Learning rate", "Other metrics"]
+    assert page.texts["td"] == ["0.0001", "–", "–", "0.7500", "0.7500", "2"]
+
+
 @pytest.mark.parametrize(
     "metrics", [{}, {"step": np.ones(0), "loss": np.ones(0)}, {"step": [1], "seconds": [2]}]
 )
-def test_without_metrics_or_samples_there_are_no_charts_or_pictures(write, metrics):
+def test_without_metrics_and_samples_there_are_no_charts(write, metrics):
     data = Page(write(metrics=metrics)).data
     assert data["charts"] == data["samples"] == [] and data["pictured"] == 0
 
@@ -214,7 +221,7 @@ def test_of_many_samples_some_are_left_out_evenly(write, tmp_path):
     assert set(np.diff(shown)) == {10, 15}
 
 
-def test_a_page_that_could_not_be_written_leaves_the_one_before_in_place(
+def test_a_report_that_cannot_be_written_leaves_the_earlier_one_unchanged(
     write, tmp_path, monkeypatch
 ):
     before = write(title="before")
@@ -239,7 +246,7 @@ def test_a_missing_picture_is_named(write, tmp_path):
 
 
 # What follows asks a browser. `use` is put at the end of a copy of the page, with these helpers;
-# what it leaves in `results` comes back, with every error that the page or its policy raised.
+# `results` comes back, with every error that the page or its policy raised.
 
 WATCH = """<script>
 const problems = [], results = {};
@@ -317,7 +324,7 @@ def test_a_browser_shows_curves_and_samples(ask, tmp_path):
     metrics["generator_loss"][50] = np.nan
 
     def values(index):
-        """Returns the losses at a log step as they are shown."""
+        """Returns the losses at a logged step as they are shown."""
         pair = (metrics[f"{name}_loss"][index] for name in ("generator", "discriminator"))
         texts = ("–" if np.isnan(v) else f"{v:.4g}" for v in pair)
         return "step {:,} generator_loss {} discriminator_loss {}".format(
@@ -483,3 +490,115 @@ def test_a_validation_metric_is_that_of_the_last_evaluation_and_not_smoothed(wri
         [2.0, 2.0, None, 1.0],
         [None, 3.0, 3.0, 2.5],
     ]
+
+
+def facts(page):
+    """Returns what the result says, by name."""
+    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    assert len(pairs) == page.count("<dt>")
+    return dict(pairs)
+
+
+LOGGED = {"step": [10, 20, 30, 40], "seconds": [8.0, 9.0, 10.0, 11.0], "loss": [4.0, 1.0, 0.5, 0.9]}
+CONFIG = {"steps": 100, "batch_size": 32, "examples": 330}
+
+
+def test_the_result_says_how_long_a_run_took(write):
+    # The first ten steps took eight seconds: they include compilation. 320 images make an epoch.
+    assert facts(write(metrics=LOGGED, config=CONFIG)) == {
+        "Steps": "40 of 100",
+        "Epochs": "4",
+        "Time": "11 s",
+        "Images per second": "320",
+    }
+    assert facts(write(metrics=LOGGED | {"seconds": [0, 1, 2, 7449]}, config={"steps": 40})) == {
+        "Steps": "40",
+        "Time": "2 h 4 min",
+    }
+    assert facts(write()) == {}
+
+
+@pytest.mark.parametrize("value", [None, "32", True, -1, 0, 1e3, [], {}, 10**30])
+def test_a_config_that_says_something_else_is_no_error(write, value):
+    config = dict.fromkeys(CONFIG, value) | {"environment": value}
+    assert facts(write(metrics=LOGGED, config=config))["Steps"].startswith("40")
+
+
+def test_the_result_has_the_last_and_the_best_of_each_metric(write):
+    nan = float("nan")
+    metrics = LOGGED | {"val_accuracy": [nan, 0.75, nan, 0.5], "generator_loss": [3.0, 1, 2, 3]}
+    page = Page(write(metrics=metrics))
+    assert page.texts["th"] == [
+        *("Metric", "Last", "Best", "At step", "loss", "val_accuracy", "generator_loss")
+    ]
+    assert page.texts["td"] == [
+        *("0.9000", "0.5000", "30"),
+        *("0.5000", "0.7500", "20"),
+        *("3", "1", "20"),
+    ]
+
+
+def test_the_result_names_versions_and_device(write):
+    environment = {"jaxlayers": "0.1.0", "jax": HOSTILE, "python": "3.12.1"}
+    environment |= {"device": "gpu: H100", "device_count": 8}
+    page = write(config={"environment": environment, "seed": 0})
+    expected = f"jaxlayers 0.1.0 · JAX {HOSTILE} · Python 3.12.1 · gpu: H100 × 8"
+    (note,) = re.findall('<p class="note">(jaxlayers.*?)</p>', page)
+    assert unescape(note) == expected
+    assert Page(page).texts["th"] == ["seed"]
+
+
+def test_a_browser_shows_epochs_and_steps(ask):
+    results = ask(
+        """
+        results.ticks = [...plot(losses).querySelectorAll("text")].map((e) => e.textContent);
+        results.reading = reading(losses);
+        results.text = plot(losses).getAttribute("aria-valuetext");
+        """,
+        metrics={"step": [10, 40], "loss": [1, 2]},
+        config=CONFIG,
+    )
+    at = results["ticks"].index("step")
+    assert results["ticks"][at + 1 :] == ["1", "1.5", "2", "2.5", "3", "3.5", "4", "epoch"]
+    assert results["text"] == "step 40, epoch 4" and results["reading"].startswith(results["text"])
+
+
+@pytest.mark.parametrize(
+    "values, log",
+    [
+        ([2000.0, 3.0, 2.0, 2.0, 1.5], True),
+        ([2.3, 1.0, 0.5, 0.4], False),
+        ([2000.0, 3.0, 2.0, -1.0], False),
+        ([2000.0, 3.0, 2.0, 0.0], False),
+    ],
+)
+def test_a_chart_is_logarithmic_where_a_value_dwarfs_the_rest(write, values, log):
+    metrics = {"step": np.arange(len(values)), "loss": values}
+    assert Page(write(metrics=metrics)).data["charts"][0]["log"] == log
+
+
+def test_a_browser_shows_a_logarithmic_chart_that_can_be_made_linear(ask):
+    results = ask(
+        """
+        const button = losses.querySelector("button");
+        const show = () => [button.getAttribute("aria-pressed"),
+          [...plot(losses).querySelectorAll("text")].map((e) => e.textContent).join(" "),
+          [...plot(losses).querySelectorAll("path")].map((e) => e.getAttribute("d"))];
+        results.log = show();
+        button.click();
+        results.linear = show();
+        button.click();
+        results.again = show();
+        results.hidden = [button.hidden, others.querySelector("button").hidden];
+        """,
+        metrics={"step": [1, 2, 3, 4], "loss": [1000, 10, 10, 1], "score": [-1, 2, 3, 4]},
+    )
+    pressed, ticks, (path,) = results["log"]
+    assert pressed == "true" and ticks == "1 10 100 1,000 1 2 3 4 step"
+    heights = [float(point.split()[1]) for point in re.split("[ML]", path)[1:]]
+    # 1000, 10 and 1 on a scale of three decades, 212 pixels high.
+    np.testing.assert_allclose(np.diff(heights), [212 * 2 / 3, 0, 212 / 3], atol=0.2)
+    pressed, ticks, _ = results["linear"]
+    assert pressed == "false" and ticks == "0 200 400 600 800 1,000 1 2 3 4 step"
+    assert results["again"][:2] == results["log"][:2]
+    assert results["hidden"] == [False, True]

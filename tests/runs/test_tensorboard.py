@@ -27,7 +27,7 @@ def events(path):
                 yield event.step, value.tag, value
 
 
-def test_a_run_leaves_its_metrics_and_samples(tmp_path):
+def test_a_run_writes_its_metrics_and_samples(tmp_path):
     folder = RunFolder(tmp_path / "run")
     config = FitConfig(steps=6, batch_size=4, log_every=2, sample_every=3, samples=4)
     fit(toys.gan(), IMAGES, config, folder)

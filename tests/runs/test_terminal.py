@@ -45,7 +45,7 @@ def test_lines_come_every_five_seconds_and_at_the_end(capsys, clock):
     assert steps == [f"step {step}/20" for step in (1, 6, 11, 16, 20)]
 
 
-def test_more_than_an_hour_is_told_in_hours(capsys, clock):
+def test_more_than_an_hour_is_shown_in_hours(capsys, clock):
     with show_progress(steps=10002, batch_size=1) as shown:
         shown.update(1, METRICS)
         clock[0] += 6
@@ -132,7 +132,7 @@ def test_a_classifier_s_line_fits_in_80_columns(monkeypatch, clock):
     assert "val_accuracy 0.750" in last and "…" not in last
 
 
-def test_a_process_that_does_not_lead_is_quiet(monkeypatch, capsys):
+def test_quiet_progress_prints_nothing(monkeypatch, capsys):
     terminal = open_terminal(monkeypatch)
     with show_progress(steps=3000, batch_size=64, quiet=True) as shown:
         shown.update(10, METRICS)
@@ -173,6 +173,21 @@ def test_a_closed_file_ends_the_printing_only():
     file = io.StringIO()
     file.close()
     say("lost", file)
+
+
+def test_a_reader_that_is_slow_for_a_while_gets_later_lines():
+    class Full(io.StringIO):
+        full = True
+
+        def flush(self):
+            if self.full:
+                raise BlockingIOError
+
+    file = Full()
+    say("one", file)
+    file.full = False
+    say("two", file)
+    assert file.getvalue() == "one\ntwo\n"
 
 
 # Logs forty steps, whether anybody reads them or not, and then writes a file.
