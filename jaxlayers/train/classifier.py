@@ -265,7 +265,7 @@ def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
     return array
 
 
-def _strings(labels: Any) -> list[str]:
+def _strings(labels: Any) -> list[str | bytes]:
     """Returns the different strings among labels, in their order."""
     if isinstance(labels, jax.Array):
         return []

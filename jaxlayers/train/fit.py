@@ -142,7 +142,8 @@ def _kept(task: Any, train_state: TrainState) -> tuple[Any, Any]:
     if len(models) == 1:
         ((_, params, state),) = models.values()
         return params, state
-    return tuple({name: model[part] for name, model in models.items()} for part in (1, 2))
+    params = {name: model[1] for name, model in models.items()}
+    return params, {name: model[2] for name, model in models.items()}
 
 
 def _rows(task: Any, data: Any) -> Any:

@@ -75,7 +75,7 @@ class Evaluates(Protocol):
 class Combines(Protocol):
     """A task whose metrics of several batches are not all combined by their weighted mean."""
 
-    def combine(self, metrics: Metrics, rows: Array) -> Metrics:
+    def combine(self, metrics: Metrics, rows: Any) -> Metrics:
         """Returns the metrics over several batches, scalars by name.
 
         Args:
