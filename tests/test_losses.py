@@ -105,6 +105,48 @@ def test_squared_error_is_finite_for_large_logits():
 
 
 @pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+def test_integers_are_the_classes_that_one_hot_targets_name(loss):
+    labels = ONE_HOT.argmax(-1)
+    expected = loss(jnp.asarray(CLASSES), ONE_HOT)
+    np.testing.assert_array_equal(loss(jnp.asarray(CLASSES), labels), expected)
+    # As many examples as classes: [4] is not broadcast to [4, 4].
+    square = jnp.asarray(np.tile(CLASSES, (2, 1)))
+    values = loss(square, jnp.array([0, 1, 2, 3]))
+    np.testing.assert_array_equal(values, loss(square, jnp.eye(4)))
+    assert values.shape == (4,)
+
+
+def test_integers_are_those_of_keras():
+    labels = ONE_HOT.argmax(-1)
+    theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+    ours = cross_entropy(jnp.asarray(CLASSES), labels)
+    np.testing.assert_allclose(ours, theirs(labels, CLASSES), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+@pytest.mark.parametrize("label", [4, -1, 255])
+def test_the_loss_of_an_integer_that_is_no_class_is_nan(loss, label):
+    values = jax.jit(loss)(jnp.asarray(CLASSES), jnp.array([1, label]))
+    assert np.isnan(values).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
+@pytest.mark.parametrize(
+    "targets",
+    [jnp.zeros(4), jnp.zeros((1, 4)), jnp.zeros((2, 1)), jnp.zeros(2), jnp.zeros((2, 1), int), 1],
+    ids=lambda targets: f"{jnp.result_type(targets)}{list(jnp.shape(targets))}",
+)
+def test_targets_of_other_shapes_are_refused(loss, targets):
+    with pytest.raises(ValueError, match=rf"{loss.__name__}: targets must be .*\(2, 4\).*got"):
+        loss(jnp.asarray(CLASSES), targets)
+
+
+def test_labels_of_one_number_are_not_broadcast():
+    with pytest.raises(ValueError, match=r"the shape of the outputs, \(4, 1\).*got \(1,\)"):
+        binary_cross_entropy(jnp.zeros((4, 1)), jnp.zeros(1))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, squared_error])
 def test_losses_over_classes_are_one_number_an_example_in_the_dtype_of_the_logits(loss):
     value = loss(jnp.zeros((3, 4), jnp.bfloat16), jnp.zeros((3, 4), jnp.bfloat16))
     assert value.shape == (3,) and value.dtype == jnp.bfloat16

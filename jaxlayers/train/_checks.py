@@ -1,7 +1,6 @@
 """What tasks check of their arguments: each error says who, which argument, what came and why."""
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -41,11 +40,11 @@ def count(owner: str, name: str, value: Any) -> int:
 
 def key(owner: str, value: Any) -> None:
     """Refuses what is no random key."""
-    dtype = getattr(value, "dtype", None)
-    if isinstance(value, jax.Array) and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         fits = value.ndim == 0
     else:  # the raw keys of jax.random.PRNGKey
-        fits = dtype == np.uint32 and value.ndim == 1
+        raw = isinstance(value, jax.Array | np.ndarray)
+        fits = raw and value.dtype == np.uint32 and value.ndim == 1
     if not fits:
         raise TypeError(
             f"{owner}: key must be one random key of JAX, such as jax.random.key(0), "
@@ -143,7 +142,7 @@ def optional_pair(
     shape: Shape,
     params: Any,
     state: Any,
-    names: Sequence[str] = ("params", "state"),
+    names: tuple[str, str] = ("params", "state"),
 ) -> tuple[Params, State]:
     """Returns the params and the state of a model, given ones instead of fresh ones.
 

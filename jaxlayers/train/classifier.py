@@ -232,15 +232,14 @@ _LABELS = "a folder with a sub-folder of images for each class has them"
 
 def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
     """Returns labels as integers [count], or as probabilities [count, classes]."""
-    array = labels if hasattr(labels, "dtype") else np.asarray(_plain(labels))
-    if getattr(array.dtype, "kind", "") in "USO":
-        names = ", ".join(map(repr, dict.fromkeys(np.ravel(array).tolist()[:5])))
+    names = _strings(labels)
+    if names:
         raise TypeError(
-            f"Classifier: labels must be integers from 0 to {classes - 1}, or one-hot, got "
-            f"{'strings' if array.dtype.kind != 'O' else 'objects'} such as {names}; number them: "
+            f"Classifier: labels must be integers from 0 to {classes - 1}, or one-hot, got strings "
+            f"such as {', '.join(map(repr, names[:5]))}; number them: "
             "names, labels = np.unique(labels, return_inverse=True)"
         )
-    array = as_array("Classifier: labels", array)
+    array = as_array("Classifier: labels", labels)
     shape = tuple(array.shape)
     integers = jnp.issubdtype(array.dtype, jnp.integer)
     if integers and shape == (count, 1):
@@ -266,10 +265,16 @@ def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
     return array
 
 
-def _plain(labels: Any) -> Any:
-    """Returns a list of labels, in which there may be tracers, as something NumPy makes one of."""
-    traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(labels))
-    return jnp.asarray(labels) if traced else labels
+def _strings(labels: Any) -> list[str | bytes]:
+    """Returns the different strings among labels, in their order."""
+    if isinstance(labels, jax.Array):
+        return []
+    if isinstance(labels, list | tuple):
+        leaves = jax.tree.leaves(labels)
+    else:
+        array = np.asarray(labels)
+        leaves = array.ravel().tolist() if array.dtype.kind in "USO" else []
+    return list(dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, str | bytes)))
 
 
 def _class_weights(given: Any, classes: int) -> tuple[float, ...] | None:

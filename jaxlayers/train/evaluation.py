@@ -9,7 +9,7 @@ import numpy as np
 from jaxlayers.runs.names import VALIDATION
 from jaxlayers.train._one_model import weighted_mean
 from jaxlayers.train.sharding import Devices
-from jaxlayers.train.task import Combines, Evaluates, Metrics, TrainState
+from jaxlayers.train.task import Combines, Metrics, TrainState
 
 
 class Evaluation:
@@ -24,7 +24,7 @@ class Evaluation:
         devices: which evaluate.
     """
 
-    def __init__(self, task: Evaluates, data: Any, batch_size: int, devices: Devices) -> None:
+    def __init__(self, task: Any, data: Any, batch_size: int, devices: Devices) -> None:
         count = len(jax.tree.leaves(data)[0])
         if not count:
             raise ValueError("fit: validation_data has no examples")

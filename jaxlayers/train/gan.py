@@ -144,7 +144,8 @@ class GAN:
                 model,
                 model_key,
                 shape,
-                *(dictionary.get(name) for dictionary in given),
+                given[0].get(name),
+                given[1].get(name),
                 names=(f"params[{name!r}]", f"state[{name!r}]"),
             )
             for name, model, model_key, shape in models

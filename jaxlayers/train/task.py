@@ -75,7 +75,7 @@ class Evaluates(Protocol):
 class Combines(Protocol):
     """A task whose metrics of several batches are not all combined by their weighted mean."""
 
-    def combine(self, metrics: Metrics, rows: Array) -> Metrics:
+    def combine(self, metrics: Metrics, rows: Any) -> Metrics:
         """Returns the metrics over several batches, scalars by name.
 
         Args:
@@ -127,7 +127,7 @@ def check_task(task: Any, where: str = "fit") -> None:
             _check_method(task, name, arguments, where)
     missing = [name for name in _OPTIONAL if not hasattr(task, name)]
     for name in dir(type(task)):
-        if name.startswith("_") or not inspect.isroutine(getattr(type(task), name)):
+        if name.startswith("_") or not inspect.isroutine(inspect.getattr_static(task, name)):
             continue
         near = difflib.get_close_matches(name, missing, n=1, cutoff=0.8)
         if near and name not in _REQUIRED | _OPTIONAL:

@@ -216,6 +216,73 @@ def test_class_weights_count_as_in_keras(labels):
     np.testing.assert_allclose(kernel(after), theirs.layers[-1].kernel.value, **CLOSE)
 
 
+def test_class_weights_of_a_dictionary_are_those_of_keras():
+    task = classifier(class_weights={0: 0.5, 2: 3})
+    assert task.class_weights == (0.5, 1, 3, 1)
+    assert task == dataclasses.replace(task, class_weights=(0.5, 1, 3, 1)) and hash(task)
+    assert "class_weights=(0.5, 1.0, 3.0, 1.0)" in repr(task)
+
+
+def test_training_starts_from_given_params_and_state():
+    task = classifier(layers.BatchNormalization())
+    trained, _ = step(task)
+    again = task.init(KEY, params=trained.params, state=trained.state)
+    assert_trees_equal((again.params, again.state), (trained.params, trained.state))
+    assert again.step == 0
+    half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), trained.params)
+    assert {leaf.dtype for leaf in jax.tree.leaves(task.init(KEY, params=half).params)} == {
+        jnp.dtype("float32")
+    }
+    model, params, state = task.models(trained)["model"]
+    assert model == task.model
+    assert_trees_equal((params, state), (trained.params, trained.state))
+
+
+def test_a_step_is_exported_for_batches_of_any_size():
+    task = classifier(
+        layers.BatchNormalization(), layers.Dropout(0.5), augmentations=[Flip(), Shift(1)]
+    )
+    train_state = task.init(KEY)
+    train_state = train_state._replace(key=jax.random.key_data(train_state.key))
+
+    def take(train_state, images, labels):
+        key = jax.random.wrap_key_data(train_state.key)
+        after, metrics = task.step(train_state._replace(key=key), (images, labels))
+        return after.params, metrics
+
+    (batch,) = jax.export.symbolic_shape("batch")
+    shapes = (
+        jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), train_state),
+        jax.ShapeDtypeStruct((batch, *SHAPE), jnp.uint8),
+        jax.ShapeDtypeStruct((batch,), jnp.int32),
+    )
+    exported = jax.export.export(jax.jit(take))(*shapes)
+    images = (255 * IMAGES).astype(np.uint8)
+    for count in (1, 4, 6):
+        arguments = train_state, images[:count], LABELS[:count].astype(np.int32)
+        ours = jax.jit(exported.call)(*arguments)
+        assert_trees_close(ours, jax.jit(take)(*arguments))
+
+
+def test_predictions_and_evaluations_are_exported_for_batches_of_any_size():
+    task = classifier()
+    train_state = task.init(KEY)
+    params = train_state.params
+
+    def both(params, images, labels):
+        state = train_state._replace(params=params)
+        return task.predict(state, images), task.evaluate(state, (images, labels))
+
+    (batch,) = jax.export.symbolic_shape("batch")
+    exported = jax.export.export(jax.jit(both))(
+        params,
+        jax.ShapeDtypeStruct((batch, *SHAPE), jnp.float32),
+        jax.ShapeDtypeStruct((batch, 1), jnp.int32),
+    )
+    labels = LABELS[:, None].astype(np.int32)
+    assert_trees_close(exported.call(params, IMAGES, labels), both(params, IMAGES, labels))
+
+
 @pytest.mark.parametrize("loss", PLAIN)
 def test_a_model_trains_alike_with_and_without_a_softmax_at_its_end(loss):
     lasts = dense(), dense(activation=None), Sequential([dense(activation=None), layers.Softmax()])

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from jaxlayers import Layer, Sequential, layers
+from jaxlayers.data import Dataset
 from jaxlayers.models import dcgan
 from jaxlayers.train import GAN, TrainState
 from tests.train import toys
@@ -352,6 +353,88 @@ def test_samples_are_images_that_one_key_determines(gan):
     np.testing.assert_array_equal(one, gan.sample(train_state, jax.random.key(1), 5))
     other = gan.sample(train_state, jax.random.key(2), 5)
     assert not np.isin(one, other).any()
+
+
+def signed(end="tanh"):
+    """The toy generator with another end."""
+    return Sequential(
+        [*toys.generator().layers[:-2], layers.Dense(16, end), layers.Reshape(toys.IMAGE_SHAPE)],
+        input_shape=(toys.LATENT,),
+    )
+
+
+@dataclass(frozen=True)
+class Halved(Layer):
+    """Makes -1 to 1 of 0 to 1, as a layer that says nothing of it."""
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        return 2 * x - 1, state
+
+
+def test_a_generator_that_ends_in_tanh_trains_on_images_of_its_range():
+    # Compared with a generator of 0 to 1 whose discriminator scales what it sees.
+    @dataclass(frozen=True)
+    class Unit(Layer):
+        def apply(self, params, state, x, *, training=False, key=None):
+            return (jnp.tanh(x) + 1) / 2, state
+
+    unit = Sequential([*signed("linear").layers, Unit()], input_shape=(toys.LATENT,))
+    scaled = Sequential([Halved(), *toys.discriminator().layers])
+    theirs, ours = toys.gan(unit, scaled), toys.gan(signed())
+    images = (255 * toys.images()).astype(jnp.uint8)
+    before = ours.init(KEY)
+    same = theirs.init(KEY, params=before.params, state=before.state)
+    expected, expected_metrics = jax.jit(theirs.step)(same, images)
+    after, metrics = jax.jit(ours.step)(before, images)
+    assert_trees_close(metrics, expected_metrics)
+    assert_trees_close(after.params, expected.params)
+
+
+@pytest.mark.parametrize("end", ["tanh", "hard_tanh", "softsign", jnp.tanh])
+def test_samples_of_a_generator_of_minus_1_to_1_are_from_0_to_1(end):
+    gan = toys.gan(signed(end))
+    train_state = gan.init(KEY)
+    samples = gan.sample(train_state, KEY, 8)
+    model, params, state = gan.models(train_state)["generator"]
+    z = jax.random.uniform(KEY, (8, toys.LATENT), minval=-1.0, maxval=1.0)
+    images, _ = model.apply(params, state, z)
+    assert images.min() < 0 <= samples.min() <= samples.max() <= 1
+    np.testing.assert_allclose(samples, (images + 1) / 2, rtol=1e-6)
+
+
+def test_the_models_of_a_gan_are_kept_with_the_averaged_params():
+    gan = toys.gan(ema=0.9)
+    train_state, _ = jax.jit(gan.step)(gan.init(KEY), toys.images())
+    models = gan.models(train_state)
+    assert list(models) == ["generator", "discriminator"]
+    assert models["generator"][0] == gan.generator
+    assert_trees_equal(models["generator"][1], train_state.opt_state["ema"])
+    assert_trees_equal(models["discriminator"][1], train_state.params["discriminator"])
+    assert_trees_equal(models["generator"][2], train_state.state["generator"])
+
+
+def test_training_starts_from_given_params_and_states(gan, step):
+    trained, _ = step(gan.init(KEY), toys.images())
+    again = gan.init(KEY, params=trained.params, state=trained.state)
+    assert_trees_equal(again.params, trained.params)
+    assert_trees_equal(again.state, trained.state)
+    assert again.step == 0
+    one = gan.init(KEY, params={"discriminator": trained.params["discriminator"]})
+    assert_trees_equal(one.params["discriminator"], trained.params["discriminator"])
+    assert_trees_equal(one.params["generator"], gan.init(KEY).params["generator"])
+    # What was given is not the state's to donate.
+    averaging = toys.gan(ema=0.9)
+    before = averaging.init(KEY, params=trained.params)
+    jax.jit(averaging.step, donate_argnums=0)(before, toys.images())
+    assert not trained.params["generator"]["dense"]["kernel"].is_deleted()
+
+
+def test_images_are_those_of_a_data_set_a_list_or_an_array(gan):
+    pixels = np.random.default_rng(0).integers(256, size=(4, *toys.IMAGE_SHAPE), dtype=np.uint8)
+    assert gan.rows(Dataset(pixels, None, None, "noise")) is pixels
+    assert gan.rows(pixels) is pixels
+    floats = pixels / np.float32(255)
+    np.testing.assert_array_equal(gan.rows(floats.tolist()), np.asarray(floats, np.float64))
 
 
 def test_samples_are_made_with_the_moving_statistics(gan):
