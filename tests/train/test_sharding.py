@@ -20,7 +20,7 @@ METRICS = ("generator_loss", "discriminator_loss", "real_accuracy")
 def start(folder, *arguments, devices=1):
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.train.batch_sharded", str(folder), *map(str, arguments)],
+        [sys.executable, "-m", "tests.train.shared", str(folder), *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
