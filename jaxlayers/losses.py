@@ -112,7 +112,9 @@ def one_hot(labels: Array, classes: int) -> Array:
     """
     labels = jnp.asarray(labels)
     known = (labels >= 0) & (labels < classes)
-    return jnp.where(known[..., None], jax.nn.one_hot(labels, classes), jnp.nan)
+    # The root of -1 rather than a NaN that is selected: jax_debug_nans would stop at that also
+    # where it is not taken. 0 and 1 are their own roots.
+    return jnp.sqrt(jax.nn.one_hot(labels, classes) - ~known[..., None])
 
 
 def mean_squared_error(outputs: Array, targets: Array) -> Array:
