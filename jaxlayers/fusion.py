@@ -20,7 +20,7 @@ def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
     """Returns the convolutions that also apply the nearest upsampling before them.
 
     Args:
-        layers: The layers of a Sequential, in order.
+        layers: the layers of a Sequential, in order.
 
     Returns:
         By the position of a `Conv2D` or `Conv2DTranspose` with strides 1 that follows a nearest

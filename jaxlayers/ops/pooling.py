@@ -1,9 +1,8 @@
 """Maximum, sum and mean over windows of an image.
 
-Small windows are reduced axis by axis and position by position: a slice with strides for each, and
-one operation after another on these. On two CPU cores that is up to ten times faster than
-`lax.reduce_window` where windows overlap, and the gradient of a maximum, which XLA makes of that
-by scattering, up to twenty times.
+Small windows are reduced axis by axis and position by position, with a strided slice for each
+position. On two CPU cores that is up to ten times faster than `lax.reduce_window` where windows
+overlap; the gradient of a maximum, which XLA computes by a scatter, is up to twenty times faster.
 """
 
 import functools
@@ -19,27 +18,30 @@ from jaxlayers.ops import windows
 def max_pool(
     x: Array, pool_size: Sequence[int], strides: Sequence[int], padding: str, data_format: str
 ) -> Array:
-    """Returns the maximum of each window; padding is never it.
+    """Returns the maximum of each window; padding is ignored.
 
     Args:
         x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
-        pool_size: positions of the window, one number for each spatial axis.
-        strides: steps between windows, likewise.
+        pool_size: extents of the window, one number per spatial axis.
+        strides: positions between windows, one number per spatial axis.
         padding: `"valid"` or `"same"`.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
         [batch, *windows, channels], or [batch, channels, *windows].
     """
-    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    if x.dtype == bool:
+        lowest: bool | int | float = False
+    else:
+        lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     identity = np.asarray(lowest, x.dtype)
     return _reduce(_larger, lax.max, identity, x, pool_size, strides, padding, data_format)
 
 
 def _larger(y: Array, x: Array) -> Array:
-    """Returns the larger of the two, as `lax.max`, but all of the gradient goes to one of them.
+    """Returns the larger of the two, as `lax.max`, with all of the gradient going to one of them.
 
-    Where they are equal it goes to the first, and so to the first of a window, as Keras has it.
+    Where they are equal it goes to the first, and so to the first of a window, as in Keras.
     """
     return jnp.where((x > y) | jnp.isnan(x), x, y)
 
@@ -47,9 +49,9 @@ def _larger(y: Array, x: Array) -> Array:
 def sum_pool(
     x: Array, pool_size: Sequence[int], strides: Sequence[int], padding: str, data_format: str
 ) -> Array:
-    """Returns the sum of each window; padding counts nothing. Arguments as in `max_pool`.
+    """Returns the sum of each window, with zeros for padding. Arguments as for `max_pool`.
 
-    Integers are summed as floating-point numbers: those of an image would overflow in eight bits.
+    Integers are summed as floating-point numbers: eight bits would overflow.
     """
     x = x.astype(jnp.result_type(x, float))
     zero = np.asarray(0, x.dtype)
@@ -59,9 +61,9 @@ def sum_pool(
 def average_pool(
     x: Array, pool_size: Sequence[int], strides: Sequence[int], padding: str, data_format: str
 ) -> Array:
-    """Returns the mean of each window, of the positions that are not padding.
+    """Returns the mean of each window over the positions that are not padding.
 
-    Arguments as in `max_pool`.
+    Arguments as for `max_pool`.
     """
     total = sum_pool(x, pool_size, strides, padding, data_format)
     spatial = x.shape[1:-1] if data_format == "channels_last" else x.shape[2:]
@@ -80,7 +82,7 @@ def _positions_in_image(extent: int, size: int, stride: int, padding: str) -> np
     return np.minimum(first + size, extent) - np.maximum(first, 0)
 
 
-# With more positions along the axes together there is too much to compile.
+# With more positions, added over the axes, there is too much to compile.
 _SMALL = 16
 
 
@@ -94,7 +96,7 @@ def _reduce(
     padding: str,
     data_format: str,
 ) -> Array:
-    """Combines the positions of each window; `primitive` is what `lax.reduce_window` knows."""
+    """Combines the positions of each window; `primitive` does so in `lax.reduce_window`."""
     first = 1 if data_format == "channels_last" else 2
     if sum(pool_size) > _SMALL:
 

@@ -1,4 +1,4 @@
-"""Larger images from smaller ones."""
+"""Upsampling of images."""
 
 from collections.abc import Sequence
 

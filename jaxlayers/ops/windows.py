@@ -16,10 +16,10 @@ def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Pa
     """Returns how many positions are added before and after.
 
     Args:
-        extent: Positions of the axis.
-        size: Taps of the window.
-        stride: Positions between windows.
-        dilation: Positions between the taps of a window.
+        extent: positions of the axis.
+        size: taps of the window.
+        stride: positions between windows.
+        dilation: positions between the taps of a window.
         mode: `"valid"` adds none; `"same"` as many as give `ceil(extent / stride)` windows, an
             odd one after.
     """
@@ -53,11 +53,11 @@ def transposed_padding(
     it with stride 1.
 
     Args:
-        size: Taps of the window.
-        stride: Positions between those of the input after dilation.
-        dilation: Positions between the taps of the window.
+        size: taps of the window.
+        stride: positions between those of the input after dilation.
+        dilation: positions between the taps of the window.
         mode: `"valid"` or `"same"`.
-        output_padding: Positions added at the end of the smallest output; `None` for as many as
+        output_padding: positions added at the end of the smallest output; `None` for as many as
             make the output `extent * stride` long (`"same"`), or complete the last stride
             (`"valid"`).
     """

@@ -46,6 +46,15 @@ def test_integers_do_not_overflow(ours, reduce, dtype) -> None:
     np.testing.assert_allclose(y, reference.pool(reduce, x, (2, 2), (2, 2), "valid"), rtol=1e-6)
 
 
+@pytest.mark.parametrize("pool_size", [(2, 2), (9, 10)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_the_maximum_of_booleans_is_whether_any_is_true(pool_size, padding) -> None:
+    x = np.random.default_rng(0).random((2, 11, 10, 3)) > 0.9
+    y = ops.max_pool(jnp.asarray(x), pool_size, (2, 2), padding, "channels_last")
+    assert y.dtype == bool
+    np.testing.assert_array_equal(y, reference.pool(np.any, x, pool_size, (2, 2), padding))
+
+
 @pytest.mark.parametrize(("ours", "_"), POOLINGS, ids=["max", "sum", "average"])
 def test_floats_keep_their_dtype(ours, _) -> None:
     for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):

@@ -26,10 +26,10 @@ def convolution(
     Args:
         x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
         kernel: [*window, channels / groups, filters].
-        strides: Positions between windows, one number per spatial axis.
+        strides: positions between windows, one number per spatial axis.
         padding: `"valid"` or `"same"`.
-        dilation: Positions between the taps of a window, one number per spatial axis.
-        groups: Number of groups into which channels and filters are divided.
+        dilation: positions between the taps of a window, one number per spatial axis.
+        groups: number of groups into which channels and filters are divided.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
@@ -56,12 +56,12 @@ def upsampled_convolution(
     The upsampled image is not computed where a convolution of `x` takes fewer multiplications.
 
     Args:
-        x: As for `convolution`, before upsampling.
+        x: as for `convolution`, before upsampling.
         kernel: [*window, channels / groups, filters].
-        size: How many times each position is repeated, one number per spatial axis.
+        size: how many times each position is repeated, one number per spatial axis.
         padding: `"valid"` or `"same"`.
-        dilation: Positions between the taps of a window, one number per spatial axis.
-        groups: Number of groups into which channels and filters are divided.
+        dilation: positions between the taps of a window, one number per spatial axis.
+        groups: number of groups into which channels and filters are divided.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
@@ -88,11 +88,11 @@ def convolution_transpose(
     Args:
         x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
         kernel: [*window, filters, channels].
-        strides: Positions between the windows of the output, one number per spatial axis.
+        strides: positions between the windows of the output, one number per spatial axis.
         padding: `"valid"` or `"same"`.
-        output_padding: Positions added at the end, one number per spatial axis; `None` for
+        output_padding: positions added at the end, one number per spatial axis; `None` for
             Keras's default.
-        dilation: Positions between the taps of a window, one number per spatial axis.
+        dilation: positions between the taps of a window, one number per spatial axis.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
@@ -130,12 +130,12 @@ def upsampled_convolution_transpose(
     The upsampled image is not computed where a convolution of `x` takes fewer multiplications.
 
     Args:
-        x: As for `convolution_transpose`, before upsampling.
+        x: as for `convolution_transpose`, before upsampling.
         kernel: [*window, filters, channels].
-        size: How many times each position is repeated, one number per spatial axis.
+        size: how many times each position is repeated, one number per spatial axis.
         padding: `"valid"` or `"same"`.
-        output_padding: As for `convolution_transpose`.
-        dilation: Positions between the taps of a window, one number per spatial axis.
+        output_padding: as for `convolution_transpose`.
+        dilation: positions between the taps of a window, one number per spatial axis.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:

@@ -17,10 +17,10 @@ def interleave(phases: Sequence[Array], strides: Extents, spatial: Extents) -> A
     """Returns the image with the given phases.
 
     Args:
-        phases: One image per combination of phases, the last axis fastest: [batch, *positions,
+        phases: one image per combination of phases, the last axis fastest: [batch, *positions,
             channels]. A phase that is one position shorter than others is padded.
-        strides: The number of phases of each spatial axis.
-        spatial: The extents of the result.
+        strides: the number of phases of each spatial axis.
+        spatial: the extents of the result.
     """
     if len(phases) == 1:
         return phases[0]
@@ -34,8 +34,8 @@ def unstack_phases(stacked: Array, strides: Extents, spatial: Extents) -> Array:
 
     Args:
         stacked: [batch, *positions, phases * channels].
-        strides: The number of phases of each spatial axis; the last is the fastest.
-        spatial: The extents of the result, [batch, *spatial, channels].
+        strides: the number of phases of each spatial axis; the last is the fastest.
+        spatial: the extents of the result, [batch, *spatial, channels].
     """
     rank = len(strides)
     batch, *positions, depth = stacked.shape

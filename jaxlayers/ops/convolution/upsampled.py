@@ -38,8 +38,8 @@ def convolve_upsampled(x: Array, kernel: Array, factors: Extents, geometry: Geom
     Args:
         x: [batch, *spatial, channels], before upsampling.
         kernel: [*window, channels / groups, filters].
-        factors: How many times each position is repeated, one number per spatial axis.
-        geometry: Geometry of the convolution of the upsampled image; its strides are 1.
+        factors: how many times each position is repeated, one number per spatial axis.
+        geometry: geometry of the convolution of the upsampled image; its strides are 1.
 
     Returns:
         [batch, *windows, filters].

@@ -62,9 +62,9 @@ def extract_last(padded: Array, size: int, count: int, row: Geometry) -> Array:
 
     Args:
         padded: [batch, *spatial, channels].
-        size: Taps of the window along that axis.
-        count: Number of windows along it.
-        row: The geometry of that axis.
+        size: taps of the window along that axis.
+        count: number of windows along it.
+        row: the geometry of that axis.
 
     Returns:
         [batch, *spatial[:-1], count, size * channels], behind a barrier, so that the patches are

@@ -139,10 +139,10 @@ def kernel_gradient(
     """Returns the algorithm for the gradient with respect to a kernel of shape `kernel`.
 
     Args:
-        x: Shape of the image.
-        kernel: Shape of the kernel.
-        geometry: Geometry of the convolution.
-        of_groups: Whether this is several groups of a grouped convolution. XLA sums those
+        x: shape of the image.
+        kernel: shape of the kernel.
+        geometry: geometry of the convolution.
+        of_groups: whether this is several groups of a grouped convolution. XLA sums those
             group by group, and row by row would round more than twice as much.
     """
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
@@ -179,10 +179,10 @@ def chunks(batch: int, image_bytes: int, kernel_bytes: int, workspace_bytes: int
     """Returns into how many chunks of equal size an algorithm divides the batch.
 
     Args:
-        batch: Number of images.
-        image_bytes: Operands and results per image.
-        kernel_bytes: The kernel, which every chunk reads or adds to.
-        workspace_bytes: What the algorithm needs per image besides operands and results.
+        batch: number of images.
+        image_bytes: operands and results per image.
+        kernel_bytes: the kernel, which every chunk reads or adds to.
+        workspace_bytes: what the algorithm needs per image besides operands and results.
     """
     if batch == 0:
         return 1
