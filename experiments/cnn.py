@@ -12,11 +12,11 @@ import numpy as np
 import optax
 
 from experiments.command_line import run
-from experiments.examine import examine
 from experiments.machines import Machines, use_compilation_cache
 from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import cnn
+from jaxlayers.runs.classifier_report import write_classifier_report
 from jaxlayers.runs.terminal import say
 from jaxlayers.train import augmentation
 
@@ -143,7 +143,7 @@ def main(config: Config) -> int:
     )
     if jax.process_index() == 0:
         params, state = jax.device_get((result.train_state.params, result.train_state.state))
-        say(examine(folder, model, params, state, validation, names))
+        say(write_classifier_report(folder, model, params, state, validation, names))
     return finish(config, out, fit_config, result)
 
 

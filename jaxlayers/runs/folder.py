@@ -115,8 +115,7 @@ class RunFolder:
         for later, path in self.samples().items():
             if later > step:
                 path.unlink()
-        for path in self.pictures().values():
-            path.unlink()
+        shutil.rmtree(self.path / "pictures", ignore_errors=True)
         path = self.path / "metrics.jsonl"
         if path.exists():
             lines = [line for line in self.rows() if line["step"] <= step]

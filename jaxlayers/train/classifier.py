@@ -112,7 +112,7 @@ class Classifier(OneModelTask):
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image, (height, width, channels)."""
-        return tuple(self.model.input_shape)  # type: ignore[attr-defined]
+        return tuple(self.model.input_shape or ())
 
     @property
     def classes(self) -> int:

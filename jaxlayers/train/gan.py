@@ -105,7 +105,7 @@ class GAN:
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one latent vector."""
-        return tuple(self.generator.input_shape)  # type: ignore[attr-defined]
+        return tuple(self.generator.input_shape or ())
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +11,6 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """What Optax's optimizers have, `optax.GradientTransformation` and others."""
-
-    init: Any
-    update: Any
-
-
-def optimizer_field() -> fields.Instance[Optimizer]:
-    """Returns the field of an optimizer, which is required."""
-    return fields.Instance(Optimizer, "an Optax optimizer, such as optax.adam(1e-3)")
 
 
 def inverse_time_decay(learning_rate: float, decay: float) -> optax.Schedule:
@@ -85,13 +72,14 @@ def constrained(
         model: the layer whose `constrain` projects the params.
 
     Raises:
-        ValueError: no optimizer, no layer, or `update` without params.
+        TypeError: no optimizer.
+        ValueError: no layer, or `update` without params.
 
     Example:
         >>> from jaxlayers import layers
         >>> optimizer = constrained(optax.sgd(0.1), layers.Dense(2, kernel_constraint="non_neg"))
     """
-    optimizer = optimizer_field().check("constrained", "optimizer", optimizer)
+    check_optimizer("constrained", "optimizer", optimizer)
     fields.Instance(Layer, "a jaxlayers.Layer").check("constrained", "model", model)
 
     def update(gradient: Any, opt_state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:

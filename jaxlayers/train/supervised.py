@@ -156,7 +156,7 @@ class Supervised(OneModelTask):
 
     @property
     def _input_shape(self) -> Shape:
-        return tuple(self.model.input_shape)  # type: ignore[attr-defined]
+        return tuple(self.model.input_shape or ())
 
     @property
     def _output_shape(self) -> Shape:

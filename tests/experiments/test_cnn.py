@@ -208,7 +208,7 @@ def fitted(monkeypatch):
         return train.FitResult(task.init(jax.random.key(0)))
 
     monkeypatch.setattr(train, "fit", fit)
-    monkeypatch.setattr(cnn, "examine", lambda *_: "")
+    monkeypatch.setattr(cnn, "write_classifier_report", lambda *_: "")
     return calls
 
 
@@ -267,7 +267,7 @@ def test_rare_classes_count_more_when_balanced():
     [
         (["--epochs", "0"], "epochs must be a positive integer, got 0"),
         (["--learning-rate", "0", "--batch-size", "8"], "learning_rate must be above 0"),
-        (["--batch-size", "64"], "32 rows do not fill one batch of batch_size=64"),
+        (["--batch-size", "64"], "32 rows do not fill one batch of --batch-size 64"),
         (["--label-smoothing", "1", "--batch-size", "8"], "--label-smoothing must be "),
         (["--resume"], "--out DIR"),
     ],

@@ -243,7 +243,7 @@ def call(monkeypatch, capsys):
         (["--data", "mnits"], "Did you mean 'mnist'?"),
         (["--data", "nowhere.npy"], "neither a name nor a path"),
         (["--steps", "0"], "error: --steps must be a positive integer, got 0"),
-        (["--batch-size", "13"], "12 rows do not fill one batch of batch_size=13"),
+        (["--batch-size", "13"], "12 rows do not fill one batch of --batch-size 13"),
         (["--batch-size", "4", "--seed", "-1"], "--seed must be an integer from 0"),
         (["--batch-size", "4", "--log-every", "0"], "--log-every must be a positive integer"),
         (["--batch-size", "4", "--ema", "1"], "--ema must be "),
