@@ -4,6 +4,7 @@ import stat
 import struct
 import threading
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +31,20 @@ class Listing:
     name: str
     places: tuple[str, ...]
     members: tuple[int, ...] | None
+
+
+def checksum(listing: Listing) -> int:
+    """Returns a number that tells listings apart: by the names of the files and their content.
+
+    The content counts by the checksums in a zip file, and by the sizes of the files in a folder.
+    """
+    if listing.members is None:
+        parts = [f"{place} {(listing.path / place).stat().st_size}" for place in listing.places]
+    else:
+        with zipfile.ZipFile(listing.path) as archive:
+            infos = archive.infolist()
+            parts = [f"{infos[number].filename} {infos[number].CRC}" for number in listing.members]
+    return zlib.crc32("\n".join(parts).encode("utf-8", "surrogateescape"))
 
 
 class Reader:

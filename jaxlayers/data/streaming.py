@@ -15,7 +15,7 @@ import numpy as np
 from jaxlayers.data import images
 from jaxlayers.data.batches import check_integer, indices_at
 from jaxlayers.data.decoding import SUFFIXES
-from jaxlayers.data.listing import Listing, Reader, list_folder, list_zip
+from jaxlayers.data.listing import Listing, Reader, checksum, list_folder, list_zip
 
 _AHEAD = 2  # batches that are decoded while the one before them is trained on
 
@@ -82,6 +82,12 @@ class Streamed:
     def name(self) -> str:
         """Short name of the source, for logs and pictures, as `Dataset` has one."""
         return self._listing.name
+
+    @property
+    def identity(self) -> str:
+        """What the batches depend on besides their size and seed, for comparison."""
+        options = f"{self.size} {self.color_mode} {self.background} {self.skip_unreadable}"
+        return f"{len(self)} image files {checksum(self._listing):08x}, {options}"
 
     @cached_property
     def image_shape(self) -> tuple[int, int, int]:

@@ -1,10 +1,10 @@
 """Checkpoints: all that a run needs to go on, bit for bit, written while it goes on."""
 
-import gc
 import json
 import logging
 import math
 import shutil
+import traceback
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -206,17 +206,10 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            damaged = self._damaged(step, what, error)
-            # Of several reads that fail, asyncio reports all but the first when they are
-            # collected, which the traceback would put off until after our message.
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-            asyncio = logging.getLogger("asyncio")
-            asyncio.addFilter(_never)
-            try:
-                gc.collect()
-            finally:
-                asyncio.removeFilter(_never)
-            raise damaged from None
+            # Of several reads that fail, asyncio reports all but the first, whenever it collects
+            # them; here all of them are one error.
+            logging.getLogger("asyncio").addFilter(_not_in_orbax)
+            raise self._damaged(step, what, error) from None
 
     def _damaged(self, step: int, what: str, error: object) -> CheckpointError:
         older = [str(other) for other in self.steps() if other < step]
@@ -242,8 +235,11 @@ class Checkpoints:
         return CheckpointError(f"{self._path}: a checkpoint could not be written ({error}); {last}")
 
 
-def _never(record: logging.LogRecord) -> bool:
-    return False
+def _not_in_orbax(record: logging.LogRecord) -> bool:
+    """Whether the error that a record reports was not raised in orbax."""
+    error = record.exc_info[1] if record.exc_info else None
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
+    return not any("orbax" in frame.filename for frame in frames)
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:

@@ -2,12 +2,12 @@
 
 import zlib
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
-from jaxlayers.data import Dataset, batches
+from jaxlayers.data import Dataset, Streamed, batches
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.steps import OnDevice, Steps, Streaming
@@ -23,12 +23,22 @@ def rows_of(task: Any, data: Any) -> Any:
 
 def count_of(data: Any) -> int:
     """Returns the number of examples of arrays of one length, or of what streams."""
-    return len(data) if streams(data) else len(jax.tree.leaves(data)[0])
+    return len(data) if isinstance(data, Streams) else len(jax.tree.leaves(data)[0])
 
 
-def streams(data: Any) -> bool:
-    """Whether data makes its own batches, as `data.Streamed` does."""
-    return hasattr(data, "batches")
+@runtime_checkable
+class Streams(Protocol):
+    """Data that makes its own batches, as `data.Streamed` does."""
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        ...
+
+    def batches(
+        self, batch_size: int, *, seed: int, start: int, process_index: int, process_count: int
+    ) -> Generator[Any]:
+        """Iterates over shuffled batches without end; see `data.Streamed.batches`."""
+        ...
 
 
 def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
@@ -38,7 +48,7 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
     """
     batch_size, seed = config.batch_size, config.seed
     index, count = jax.process_index(), jax.process_count()
-    if streams(data):
+    if isinstance(data, Streams):
 
         def stream(start: int) -> Generator[Any]:
             return data.batches(
@@ -63,8 +73,9 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
 def identity(config: FitConfig, data: Any) -> dict[str, Any]:
     """Returns what determines the numbers of a run besides the task, as JSON."""
     fixed: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
-    if streams(data):
-        return fixed | {"data": f"{len(data)} images streamed"}
+    if isinstance(data, Streams):
+        streamed = data.identity if isinstance(data, Streamed) else f"{len(data)} examples"
+        return fixed | {"data": f"streamed: {streamed}"}
     return fixed | {
         "data": [
             f"{array.dtype}{list(array.shape)} {zlib.crc32(np.ascontiguousarray(array).data):08x}"
@@ -75,9 +86,10 @@ def identity(config: FitConfig, data: Any) -> dict[str, Any]:
 
 def first_batch(data: Any, batch_size: int) -> Any:
     """Returns the shapes and dtypes of one batch; `None` where they are not known."""
-    if streams(data):
-        shape = getattr(data, "image_shape", None)
-        return None if shape is None else jax.ShapeDtypeStruct((batch_size, *shape), np.uint8)
+    if isinstance(data, Streamed):
+        return jax.ShapeDtypeStruct((batch_size, *data.image_shape), np.uint8)
+    if isinstance(data, Streams):
+        return None
     return jax.tree.map(
         lambda array: jax.ShapeDtypeStruct((batch_size, *array.shape[1:]), array.dtype), data
     )
