@@ -98,12 +98,7 @@ class MaxPooling2D(_Pooling2D):
 
     pool_size: fields.IntegerPair = fields.IntegerPair(default=(2, 2))
     output_values = "mixed"
-
-    @staticmethod
-    def _pool(x: Array, *window: Any) -> Array:
-        if x.dtype == bool:  # which has no lowest value to pad with
-            return ops.max_pool(x.astype(jnp.uint8), *window).astype(bool)
-        return ops.max_pool(x, *window)
+    _pool = staticmethod(ops.max_pool)
 
 
 @dataclass(frozen=True, repr=False)
