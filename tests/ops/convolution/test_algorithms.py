@@ -197,3 +197,12 @@ def test_every_algorithm_is_selected_for_some_shape() -> None:
     }
     assert selected == {algorithm: algorithm for algorithm in SELECTED_FOR}
     assert set(selected) == {algorithm for table in SELECT for algorithm in table}
+
+
+@pytest.mark.optimized
+def test_the_kernel_gradient_of_a_grouped_volume_does_not_crash_the_compiler() -> None:
+    made = make(Geometry((1,) * 3, ((1, 1),) * 3, (1,) * 3, 2), (4, 4, 4), (3, 3, 3), 8, 8, 1)
+    x, y = (jnp.asarray(array, jnp.float32) for array in (made.x, made.y))
+    ours = jax.jit(lambda x, y: dispatch.kernel_gradient(x, y, (3, 3, 3), made.geometry))(x, y)
+    # Sums of 64 float32 products.
+    np.testing.assert_allclose(ours, numpy_kernel_gradient(made), rtol=1e-4, atol=1e-4)
