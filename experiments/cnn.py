@@ -31,6 +31,12 @@ class Config:
     out where the source has no test images of its own."""
     size: tuple[int, int] | None = None
     """Height and width to which images are resized; needed where files differ in size."""
+    background: Literal["white", "black"] = "white"
+    """The color that transparent pixels of image files are blended with."""
+    color_mode: Literal["rgb", "grayscale"] | None = None
+    """The color mode of the images; as the files have it where not given."""
+    skip_unreadable: bool = False
+    """Leave out image files that cannot be read, with a warning, instead of ending."""
     model: Literal["lenet", "vgg"] = "lenet"
     """lenet: convolution and pooling twice, two fully connected layers; vgg: pairs of normalized
     convolutions, stronger and slower."""
@@ -86,6 +92,11 @@ class Config:
             self, learning_rate=_LEARNING_RATES[self.optimizer] if rate is None else rate
         )
 
+    def decoding(self) -> dict[str, Any]:
+        """Returns the arguments of `data.load` that say how image files are decoded."""
+        names = ("size", "background", "color_mode", "skip_unreadable")
+        return {name: getattr(self, name) for name in names}
+
     def free(self, started: "Config") -> tuple[str, ...]:
         """Returns what may differ from a run that is resumed, besides what always may."""
         # A cosine schedule ends with the last epoch.
@@ -104,7 +115,7 @@ def main(config: Config) -> int:
     config.machines.join()
     if config.compilation_cache:
         use_compilation_cache()
-    training, validation = data.load_and_hold_out(config.data, size=config.size)
+    training, validation = data.load_and_hold_out(config.data, **config.decoding())
     assert training.labels is not None
     names = training.class_names or tuple(map(str, range(training.labels.max() + 1)))
     arguments: dict[str, Any] = {
@@ -152,7 +163,9 @@ def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     if rate is None or not rate > 0:
         raise ValueError(f"learning_rate must be above 0, got {rate}")
     make: Callable[..., optax.GradientTransformation] = getattr(optax, config.optimizer)
-    return make(optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate)
+    schedule = optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate
+    # Its state then holds the learning rate, which is logged.
+    return optax.inject_hyperparams(make)(learning_rate=schedule)
 
 
 def _augmentations(config: Config, height: int) -> tuple[augmentation.Augmentation, ...]:

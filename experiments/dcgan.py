@@ -43,9 +43,15 @@ class Config:
     """Steps whose gradients make one update."""
     size: tuple[int, int] | None = None
     """Height and width to which images are resized; needed where files differ in size."""
+    background: Literal["white", "black"] = "white"
+    """The color that transparent pixels of image files are blended with."""
+    color_mode: Literal["rgb", "grayscale"] | None = None
+    """The color mode of the images; as the files have it where not given."""
+    skip_unreadable: bool = False
+    """Leave out image files that cannot be read, with a warning, instead of ending."""
     workers: int | None = None
-    """Image files are read while training, by so many processes (0: by this one) instead of
-    before it: for more than memory holds."""
+    """Read image files during training, in this number of threads (0: when a batch is needed),
+    instead of before it: for data that is larger than memory."""
     devices: int | None = None
     """Devices that share each batch; all where not given."""
     log_every: int = 10
@@ -76,6 +82,11 @@ class Config:
             steps=preset.steps if self.steps is None else self.steps,
             batch_size=preset.batch_size if self.batch_size is None else self.batch_size,
         )
+
+    def decoding(self) -> dict[str, Any]:
+        """Returns the arguments of `data.load` that say how image files are decoded."""
+        names = ("size", "background", "color_mode", "skip_unreadable")
+        return {name: getattr(self, name) for name in names}
 
     def free(self, started: "Config") -> tuple[str, ...]:
         """Returns what may differ from a run that is resumed, besides what always may."""
@@ -131,9 +142,9 @@ def main(config: Config) -> int:
     preset = PRESETS[config.preset]
     dataset: data.Dataset | data.Streamed
     if config.workers is None:
-        dataset = data.load(config.data, split="all", size=config.size)
+        dataset = data.load(config.data, split="all", labels=False, **config.decoding())
     else:
-        dataset = data.Streamed(config.data, config.size, config.workers)
+        dataset = data.Streamed(config.data, workers=config.workers, **config.decoding())
     image_shape = dataset.image_shape
     if image_shape[-1] not in (1, 3):
         raise ValueError(f"data: images must have 1 or 3 channels, got {dataset}")

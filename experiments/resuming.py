@@ -19,6 +19,7 @@ _FREE = (
     "devices",
     "log_every",
     "sample_every",
+    "skip_unreadable",
     "checkpoint_every",
     "best",
     "machines",

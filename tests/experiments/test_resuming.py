@@ -101,6 +101,8 @@ CHANGES = {
     "ema": 0.9,
     "accumulate": 2,
     "size": (8, 8),
+    "background": "black",
+    "color_mode": "rgb",
     "workers": 2,
 }
 FREE = {
@@ -109,6 +111,7 @@ FREE = {
     "devices",
     "log_every",
     "sample_every",
+    "skip_unreadable",
     "checkpoint_every",
     "best",
     "out",
