@@ -28,38 +28,91 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
         np.savez(file, **arrays)
 
 
-def read_arrays(path: Path) -> dict[str, Any]:
+def read_arrays(path: Path, shapes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Returns the nested dictionaries that `write_arrays` wrote, with NumPy arrays.
 
     Memory is bounded by the size of the file: compressed members, which `write_arrays` never
     writes, are refused, and so is an array that claims to be larger than its part of the file.
 
+    Args:
+        path: the file.
+        shapes: nested dictionaries of what has a `shape`. Arrays that are not in them are not
+            read, and one that is missing or of another shape is refused before any is read;
+            `None` for all arrays that the file holds.
+
     Raises:
-        ValueError: the file is damaged, or holds something else than arrays of numbers.
+        ValueError: the file is damaged, or holds something else than these arrays of numbers.
     """
+    wanted = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
     tree: dict[str, Any] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                _insert(tree, info.filename.removesuffix(".npy"), _read(archive, info))
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if wanted is not None:
+                members = {name: info for name, info in members.items() if name in wanted}
+                _compare(wanted, {name: _header(archive, m)[0] for name, m in members.items()})
+            for name, info in members.items():
+                _insert(tree, name, _read(archive, info))
     except _UNREADABLE as error:
         raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
     return tree
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+def array_names(path: Path) -> list[str]:
+    """Returns the names of the arrays in a file, such as `params/dense/kernel`.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except _UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
+
+
+def flat_names(tree: Mapping[str, Any]) -> list[str]:
+    """Returns the names that the arrays of nested dictionaries have in a file."""
+    return [name for name, _ in _leaves(tree)]
+
+
+def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    different = [
+        f"{name} is {found.get(name, 'missing')}, the model has {shape}"
+        for name, shape in wanted.items()
+        if found.get(name) != shape
+    ]
+    if different:
+        more = f" and {len(different) - 8} more" if len(different) > 8 else ""
+        raise ValueError(f"{'; '.join(different[:8])}{more}")
+
+
+def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtype[Any]]:
+    """Returns the shape, the order and the dtype that a member claims, having checked them."""
     if info.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{info.filename!r} is compressed; parameters are stored as they are")
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        if version != (1, 0):
-            raise ValueError(f"{info.filename!r} has version {version} of NumPy's format")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
-        if dtype.kind not in "fiub":
-            raise ValueError(f"{info.filename!r} holds {dtype}, not numbers")
+        return _read_header(member, info)
+
+
+def _read_header(member: Any, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(member)
+    if version != (1, 0):
+        raise ValueError(f"{info.filename!r} has version {version} of NumPy's format")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+    if dtype.kind not in "fiub":
+        raise ValueError(f"{info.filename!r} holds {dtype}, not numbers")
+    size = math.prod(shape) * dtype.itemsize
+    if size > info.file_size:
+        raise ValueError(f"{info.filename!r} claims {size} bytes and has {info.file_size}")
+    return shape, fortran_order, dtype
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    _header(archive, info)
+    with archive.open(info) as member:
+        shape, fortran_order, dtype = _read_header(member, info)
         size = math.prod(shape) * dtype.itemsize
-        if size > info.file_size:
-            raise ValueError(f"{info.filename!r} claims {size} bytes and has {info.file_size}")
         content = member.read(size)
     if len(content) < size:
         raise ValueError(f"{info.filename!r} ends too early")
@@ -80,15 +133,20 @@ def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
         tree[name] = array
 
 
-def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np.ndarray]]:
+def _flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    for path, leaf in _leaves(tree):
+        array = np.asarray(leaf)
+        # NumPy would write the dtypes of other packages (kind V), but not read them.
+        yield path, array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Yields each array with its path; an empty dictionary's path ends in the separator."""
     if not tree:
         yield above, np.empty(0)
     for name, node in tree.items():
         path = above + quote(name, safe="")
         if isinstance(node, Mapping):
-            yield from _flatten(node, path + _SEPARATOR)
+            yield from _leaves(node, path + _SEPARATOR)
         else:
-            array = np.asarray(node)
-            # NumPy would write the dtypes of other packages (kind V), but not read them.
-            yield path, array.astype(np.float32) if array.dtype.kind == "V" else array
+            yield path, node

@@ -160,7 +160,7 @@ class RunFolder:
             FileNotFoundError: the run has saved none.
             ValueError: the file is damaged.
         """
-        path = self._existing("parameters.npz")
+        path = self.existing("parameters.npz")
         tree = read_arrays(path)
         if tree.keys() != {"params", "state"}:
             raise ValueError(f"{path}: must hold params and state, got {sorted(tree)}")
@@ -184,7 +184,12 @@ class RunFolder:
         """
         return self._read("model.json")
 
-    def _existing(self, name: str) -> Path:
+    def existing(self, name: str) -> Path:
+        """Returns the path of a file of the run.
+
+        Raises:
+            FileNotFoundError: the run has none of that name.
+        """
         if not (self.path / name).exists():
             raise FileNotFoundError(
                 f"{self.path}: has no {name}; give the folder of a run that has ended"
@@ -218,7 +223,7 @@ class RunFolder:
         return row
 
     def _read(self, name: str) -> dict[str, Any]:
-        path = self._existing(name)
+        path = self.existing(name)
         if path.stat().st_size > _LARGEST_JSON:
             raise ValueError(f"{path}: has {path.stat().st_size} bytes, more than {_LARGEST_JSON}")
         try:

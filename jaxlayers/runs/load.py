@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -10,8 +11,12 @@ from jaxlayers._text import short_repr
 from jaxlayers.interop import keras
 from jaxlayers.interop.keras.weights import abstract_init
 from jaxlayers.layer import Layer, Params, State
+from jaxlayers.runs.arrays import array_names, flat_names, read_arrays
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
+
+# Bytes of parameters that are read for a model whose weights have shapes that are not known.
+_LARGEST = 2**32
 
 Models = Mapping[str, tuple[Layer, Params, State]]
 """Models by name, each with its params and state; the main one first."""
@@ -51,10 +56,7 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
     if name not in configs:
         raise ValueError(f"{where}: has no model {name!r}, only {', '.join(map(repr, configs))}")
     model = _model(where, name, configs[name])
-    params, state = folder.load_parameters()
-    if len(configs) > 1:
-        params, state = params.get(name), state.get(name)
-    _check(folder.path / "parameters.npz", model, params, state)
+    params, state = _arrays(folder.existing("parameters.npz"), model, name, list(configs))
     return model, params, state
 
 
@@ -95,12 +97,8 @@ def describe(models: Models) -> dict[str, Any]:
 def save_models(folder: RunFolder, models: Models) -> None:
     """Writes the params and the state of models into the folder of a run."""
     trees = {name: (params, state) for name, (_, params, state) in models.items()}
-    if len(trees) == 1:
-        ((params, state),) = trees.values()
-    else:
-        params = {name: params for name, (params, _) in trees.items()}
-        state = {name: state for name, (_, state) in trees.items()}
-    folder.save_parameters(params, state)
+    by_name = _by_name(trees, several=len(trees) > 1)
+    folder.save_parameters(by_name["params"], by_name["state"])
 
 
 def _config(model: Layer) -> dict[str, Any]:
@@ -125,25 +123,40 @@ def _model(where: Path, name: str, config: Any) -> Layer:
         raise ValueError(f"{where}: {name!r}: {error}") from error
 
 
-def _check(where: Path, model: Layer, params: Any, state: Any) -> None:
-    """Refuses arrays that are not finite, or not those of the model."""
-    if not isinstance(params, dict) or not isinstance(state, dict):
-        raise ValueError(f"{where}: does not hold the params and the state of the model")
-    found = {"params": params, "state": state}
-    for array, value in named(found).items():
+def _arrays(where: Path, model: Layer, name: str, names: list[str]) -> tuple[Params, State]:
+    """Returns the params and the state of a model, having refused arrays that are not its own."""
+    shapes = None
+    if model.input_shape is not None:
+        params, state = abstract_init(model, tuple(model.input_shape))
+        shapes = _by_name({name: (params, state)}, several=len(names) > 1)
+        extra = set(array_names(where)) - set(flat_names(shapes))
+        others = tuple(
+            f"{part}/{quote(o, safe='')}/" for part in shapes for o in names if o != name
+        )
+        strange = sorted(array for array in extra if not (others and array.startswith(others)))
+        if strange:
+            raise ValueError(f"{where}: holds {short_repr(strange)}, which the model does not have")
+    elif where.stat().st_size > _LARGEST:
+        raise ValueError(
+            f"{where}: has {where.stat().st_size} bytes, more than the {_LARGEST} that are read "
+            "for a model without an input shape"
+        )
+    tree = read_arrays(where, shapes)
+    params, state = tree.get("params", {}), tree.get("state", {})
+    if len(names) > 1:
+        params, state = params.get(name, {}), state.get(name, {})
+    for array, value in named({"params": params, "state": state}).items():
         if not np.isfinite(value).all():
             raise ValueError(f"{where}: {array} holds NaN or infinity")
-    if model.input_shape is None:
-        return  # of which shapes its weights are is known when the first input comes
-    made = abstract_init(model, tuple(model.input_shape))
-    wanted = {name: a.shape for name, a in named(dict(zip(found, made, strict=True))).items()}
-    shapes = {name: value.shape for name, value in named(found).items()}
-    different = [
-        f"{short_repr(name)} is {shapes.get(name, 'missing')}, the model has "
-        f"{wanted.get(name, 'no such array')}"
-        for name in sorted({*wanted, *shapes})
-        if wanted.get(name) != shapes.get(name)
-    ]
-    if different:
-        more = f" and {len(different) - 8} more" if len(different) > 8 else ""
-        raise ValueError(f"{where}: {'; '.join(different[:8])}{more}")
+    return params, state
+
+
+def _by_name(trees: Mapping[str, tuple[Any, Any]], several: bool) -> dict[str, Any]:
+    """Returns the params and the state of models as `parameters.npz` has them."""
+    if not several:
+        ((params, state),) = trees.values()
+        return {"params": params, "state": state}
+    return {
+        "params": {name: params for name, (params, _) in trees.items()},
+        "state": {name: state for name, (_, state) in trees.items()},
+    }

@@ -157,6 +157,7 @@ def fit(
             assert checkpoints is not None
             like = train_state
             train_state = checkpoints.restore(like, None if resume is True else resume)
+            _check_steps(config, int(train_state.step))
             checkpoints.forget_after(int(train_state.step))
         if folder is not None and leads:
             # Not before: a resume that is refused changes nothing.
@@ -256,6 +257,14 @@ def _initial(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> Trai
         )
     params, state = initial
     return task.init(key, params=params, state=state)
+
+
+def _check_steps(config: FitConfig, taken: int) -> None:
+    if config.steps < taken:
+        raise ValueError(
+            f"fit: steps must be at least the {taken} that the run to resume has taken, got "
+            f"{config.steps}; resume=STEP goes on from an earlier checkpoint"
+        )
 
 
 def _check_best(

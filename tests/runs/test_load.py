@@ -1,6 +1,8 @@
 """Models in folders, read back and refused."""
 
+import io
 import json
+import tracemalloc
 import zipfile
 
 import jax
@@ -10,6 +12,7 @@ import pytest
 from jaxlayers import Sequential, layers, runs
 from jaxlayers.models import cnn, dcgan
 from jaxlayers.precision import InBfloat16
+from jaxlayers.runs.load import describe, save_models
 
 MODEL = Sequential(
     [layers.Conv2D(3, 2), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2)],
@@ -85,10 +88,13 @@ def nested(depth):
         (lambda d: d.update(models={"model": 3}), "must be an object, got 3"),
         (lambda d: d.update(models={"model": {}}), "'model': "),
         (lambda d: d["models"].update(model={"class_name": "os.system"}), "'model': "),
-        (set_units(10**12), r"params\.dense\.kernel is \(27, 2\)|units"),
-        (set_units(3), r"params\.dense\.bias' is \(2,\), the model has \(3,\)"),
+        (set_units(10**12), r"params/dense/kernel is \(27, 2\)|units"),
+        (set_units(3), r"params/dense/bias is \(2,\), the model has \(3,\)"),
         (set_units("\x1b[2J"), r"\\x1b"),
-        (lambda d: d["models"].update(other=d["models"]["model"]), "does not hold the params"),
+        (
+            lambda d: d["models"].update(other=d["models"]["model"]),
+            "params/model/conv2d/kernel is missing|which the model does not have",
+        ),
     ],
 )
 def test_a_hostile_description_is_one_error_that_names_the_file(tmp_path, change, said):
@@ -120,14 +126,18 @@ def test_missing_and_extra_arrays_are_named(tmp_path):
     del params["dense"]["bias"]
     params["dense"]["other"] = np.zeros(3)
     runs.save(tmp_path / "run", MODEL, params, state)
-    with pytest.raises(ValueError, match=r"params\.dense\.bias.* missing.*params\.dense\.other"):
+    with pytest.raises(ValueError, match=r"\['params/dense/other'\], which the model does not"):
         runs.load(tmp_path / "run")
 
 
 def test_a_bomb_is_refused(tmp_path):
     saved(tmp_path / "run")
-    with zipfile.ZipFile(tmp_path / "run" / "parameters.npz", "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("params/w.npy", bytes(2**24))
+    path = tmp_path / "run" / "parameters.npz"
+    with zipfile.ZipFile(path) as file:
+        members = {info.filename: file.read(info) for info in file.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content + bytes(2**20))
     with pytest.raises(ValueError, match=r"parameters\.npz.*is compressed"):
         runs.load(tmp_path / "run")
 
@@ -137,3 +147,43 @@ def test_a_folder_that_is_none_is_said(tmp_path):
         runs.load(tmp_path / "nowhere")
     with pytest.raises(TypeError, match="RunFolder: path must be"):
         runs.load(3)
+
+
+def test_arrays_that_the_model_does_not_have_are_never_read(tmp_path):
+    saved(tmp_path / "run")
+    path = tmp_path / "run" / "parameters.npz"
+    header = io.BytesIO()
+    claim = {"shape": (2**31,), "fortran_order": False, "descr": "|u1"}
+    np.lib.format.write_array_header_1_0(header, claim)
+    content = path.read_bytes()
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("params/zeros.npy", header.getvalue() + bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"\['params/zeros'\], which the model does not have"):
+        runs.load(tmp_path / "run")
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    path.write_bytes(content)
+    change_model(tmp_path / "run", set_units(3))
+    with pytest.raises(ValueError, match="params/dense/bias is"):
+        runs.load(tmp_path / "run")
+
+
+def test_one_of_several_models_is_read_by_its_name(tmp_path):
+    generator = dcgan.generator((8, 8, 1), 3, 8)
+    models = {
+        "generator": (generator, *generator.init(jax.random.key(0))),
+        "other": (MODEL, *MODEL.init(jax.random.key(1))),
+    }
+    folder = runs.RunFolder(tmp_path / "run")
+    with folder.open():
+        folder.write_config({})
+        folder.write_model(describe(models))
+        save_models(folder, models)
+    for name, (model, params, state) in models.items():
+        read, *trees = runs.load(tmp_path / "run", name)
+        assert read == model
+        jax.tree.map(np.testing.assert_array_equal, trees, [params, state])
+    assert runs.load(tmp_path / "run")[0] == generator
+    with pytest.raises(ValueError, match="has no model 'nosuch', only 'generator', 'other'"):
+        runs.load(tmp_path / "run", "nosuch")

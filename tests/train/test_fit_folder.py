@@ -78,9 +78,11 @@ def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
     finally:
         process.kill()
         process.communicate()
-    config = dataclasses.replace(CONFIG, steps=1)
-    result = fit(toys.gan(), IMAGES, config, tmp_path / "run", resume=True)
-    assert result.train_state.step >= 500
+    with pytest.raises(ValueError, match=r"steps must be at least the \d+ that the run"):
+        fit(toys.gan(), IMAGES, CONFIG, tmp_path / "run", resume=True)
+    config = dataclasses.replace(CONFIG, steps=500)
+    result = fit(toys.gan(), IMAGES, config, tmp_path / "run", resume=500)
+    assert result.train_state.step == 500
 
 
 @pytest.mark.parametrize(
