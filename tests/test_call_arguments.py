@@ -56,6 +56,9 @@ def _one(*arguments: Any) -> None:
 
 
 # The call, who refuses it, which argument, and what of it is in the message.
+# Arguments of `export` that the model refuses.
+_OF_THE_MODEL = [("params", {}), ("state", {"a": 1}), ("input_shape", "x")]
+
 WRONG_CALLS = {
     # init
     **{
@@ -433,7 +436,7 @@ WRONG_CALLS = {
             lambda value=value: train.constrained(value, DENSE),
             "constrained",
             "optimizer",
-            repr(value),
+            getattr(value, "__name__", repr(value)),
         )
         for value in ("adam", None, 1e-3, optax.adam)
     },
@@ -490,7 +493,7 @@ WRONG_CALLS = {
                     argument: value,
                 }
             ),
-            "Dense" if argument in ("params", "state", "input_shape") else "export",
+            "Dense" if (argument, value) in _OF_THE_MODEL else "export",
             argument,
             received,
         )

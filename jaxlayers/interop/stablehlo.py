@@ -247,11 +247,14 @@ def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruc
     """Returns the shape and the dtype of a batch of examples of any size."""
     try:
         canonical = jax.dtypes.canonicalize_dtype(dtype)
+        known = jnp.issubdtype(canonical, jnp.number) or jnp.issubdtype(canonical, jnp.bool_)
     except TypeError:
+        known = False
+    if dtype is None or not known:  # NumPy takes None for float64
         raise TypeError(
             "export: dtype must be the dtype of the inputs, such as jnp.float32 or 'uint8', "
             f"got {dtype!r}"
-        ) from None
+        )
     (batch,) = jax_export.symbolic_shape("batch")
     return jax.ShapeDtypeStruct((batch, *example), canonical)
 

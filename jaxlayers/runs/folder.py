@@ -116,6 +116,7 @@ class RunFolder:
             if later > step:
                 path.unlink()
         shutil.rmtree(self.path / "pictures", ignore_errors=True)
+        (self.path / "evaluation.json").unlink(missing_ok=True)
         path = self.path / "metrics.jsonl"
         if path.exists():
             lines = [line for line in self.rows() if line["step"] <= step]

@@ -30,17 +30,17 @@ class Devices:
         count = len(devices) if count is None else count
         if count > len(devices):
             raise ValueError(
-                f"devices: {count} asked for, but there are {len(devices)}: "
+                f"fit: devices must be at most {len(devices)}, as many as there are, got {count}: "
                 f"{', '.join(map(str, devices[:8]))}"
             )
         if jax.process_count() > 1 and count < len(devices):
             raise ValueError(
-                f"devices: {count} of {len(devices)}; with {jax.process_count()} processes all "
-                "devices must take part"
+                f"fit: devices must be {len(devices)}, got {count}: with {jax.process_count()} "
+                "processes all devices must take part"
             )
         if batch_size % count:
             raise ValueError(
-                f"devices: a batch of {batch_size} images cannot be shared evenly by {count} "
+                f"fit: devices: a batch of {batch_size} images cannot be shared evenly by {count} "
                 f"devices; give a batch_size that is a multiple of {count}, or fewer devices"
             )
         self.count = count

@@ -161,7 +161,7 @@ def fitted(monkeypatch):
 
     def fit(task, dataset, config, folder, *, resume):
         calls.append((task, dataset, config, folder))
-        return train.FitResult(None)
+        return train.FitResult(task.init(jax.random.key(0)))
 
     monkeypatch.setattr(train, "fit", fit)
     return calls
@@ -249,7 +249,7 @@ def call(monkeypatch, capsys):
         (["--batch-size", "4", "--ema", "1"], "--ema must be "),
         (["--batch-size", "4", "--accumulate", "0"], "accumulate must be a positive integer"),
         (["--batch-size", "4", "--devices", "0"], "--devices must be a positive integer or None"),
-        (["--batch-size", "4", "--devices", "99"], "error: --devices: 99 "),
+        (["--batch-size", "4", "--devices", "99"], "error: --devices must be at most"),
         (["--batch-size", "4", "--best", "nosuch"], "error: --best must be a metric of the task"),
         (["--machines.processes", "2"], "coordinator, processes and process belong together"),
     ],

@@ -23,14 +23,11 @@ ARGUMENTS = {"image_shape": (4, 4, 3), "latent_size": 5, "width": 8}
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run, and the generator that lies in it."""
-    folder = RunFolder(tmp_path_factory.mktemp("run"))
+    path = tmp_path_factory.mktemp("run")
     generator = dcgan.generator(**ARGUMENTS)
     params, state = generator.init(jax.random.key(0))
-    folder.create({}, {"model": "dcgan.generator", "arguments": ARGUMENTS, "params": "generator"})
-    folder.save_parameters(
-        {"generator": params, "discriminator": {}}, {"generator": state, "discriminator": {}}
-    )
-    return folder.path, (generator, params, state)
+    runs.save(path, generator, params, state)
+    return path, (generator, params, state)
 
 
 def draw(run, path, **arguments):
@@ -140,8 +137,6 @@ def test_a_generator_that_was_trained_here_samples_the_same_in_keras(tmp_path, i
         optax.adam(1e-3),
     )
     folder = RunFolder(tmp_path / "run")
-    description = {"model": "dcgan.generator", "arguments": models | {"latent_size": 5}}
-    folder.create({}, {**description, "params": "generator"})
     train.fit(task, data.load(images), train.FitConfig(steps=2, batch_size=4), folder)
     ours = draw((folder.path,), tmp_path / "samples.npy", n=6, seed=3)
 
@@ -167,7 +162,7 @@ def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ({"model": "os.system", "arguments": {}, "params": "generator"}, "names 'os.system'"),
+        ({"models": {"generator": {"class_name": "os.system"}}}, "os.system"),
         ({"layers": []}, "model.json"),
     ],
 )

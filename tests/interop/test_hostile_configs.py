@@ -50,7 +50,10 @@ CASES = {
         model(dense(kernel_initializer=nested(10_000))),
         "dense (Dense): kernel_initializer: initializer 'Sequential' is not one of Keras's",
     ),
-    "no layers": (model(), "model (Sequential): Sequential: needs at least one layer, got none"),
+    "no layers": (
+        model(),
+        "model (Sequential): Sequential: layers must hold at least one layer, got ()",
+    ),
     "layers are missing": (
         {"class_name": "Sequential", "config": {}},
         "the config of a Sequential must have a list of layers",
