@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Initializer = Callable[..., Array]
 Shape = Sequence[int]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [batch, ...], targets) -> [batch] or [batch, ...], of which the mean is taken."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxlayers import Sequential, layers, runs
+from jaxlayers.layers import InBfloat16
 from jaxlayers.models import cnn, dcgan
-from jaxlayers.precision import InBfloat16
 
 MODEL = Sequential(
     [layers.Conv2D(3, 2), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2)],
