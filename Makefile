@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: dcgan cnn test test-slow bench check format clean
+.PHONY: dcgan cnn test test-slow wheel bench check format clean
 
 # Trains the DCGAN on 5,000 digits that come with a package; ARGS="--steps 500" and so on.
 dcgan: $(VENV)/train
@@ -24,6 +24,14 @@ test: $(VENV)/test
 test-slow: $(VENV)/test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
+# The source distribution and the wheel, in dist/; then an environment with nothing but the wheel
+# trains a classifier and reads it back.
+wheel: $(VENV)/build
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python .ci/wheel.py dist/*.whl
+
 # Speed and memory beside other libraries, and the accuracy of classifiers: an hour with nothing
 # else running; the tables go to benchmarks/results. ARGS="--only step" and so on.
 bench: $(VENV)/bench
@@ -40,7 +48,7 @@ format: $(VENV)/check
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A file for each extra, newer than pyproject.toml once that extra is installed.
 $(VENV)/%: pyproject.toml | $(BIN)/python
