@@ -393,7 +393,8 @@ class STFT:
                 f"STFT: the window has shape {window.shape}, the frame needs ({frame_length},)"
             )
         norm = {None: 1, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}
-        return window / norm[self.scaling]
+        scaled: np.ndarray = window / norm[self.scaling]
+        return scaled
 
 
 def _window(name: str, length: int, periodic: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 import functools
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,9 @@ class ExportedModel:
             raise
 
     @functools.cached_property
-    def _compiled(self) -> Any:
-        return jax.jit(self.exported.call)
+    def _compiled(self) -> Callable[[Array], Array]:
+        call: Callable[[Array], Array] = jax.jit(self.exported.call)
+        return call
 
 
 def load_exported(path: str | os.PathLike[str]) -> ExportedModel:

@@ -102,7 +102,7 @@ def final_activation(model: Any) -> FinalActivation | None:
     return model.final_activation() if isinstance(model, Layer) else None
 
 
-def logits(owner: str, name: str, model: Any, activation: str, output: Shape) -> Any:
+def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) -> Layer:
     """Returns a model without the sigmoid or softmax that a loss computes itself.
 
     Args:

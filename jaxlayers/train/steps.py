@@ -104,7 +104,7 @@ class OnDevice:
         self._take = jax.jit(take)
 
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
-        taken = None
+        taken: StepResult | None = None
         while count:
             epoch, position = divmod(step, self._per_epoch)
             # The order changes between two calls only.
@@ -145,10 +145,12 @@ class Streaming:
             self.close()
             self._source = step, _ahead(self._batches(step), self._place)
         source = self._source[1]
+        taken: StepResult | None = None
         for _ in range(count):
             taken = self._take(train_state, next(source))
             train_state = taken.train_state
         self._source = step + count, source
+        assert taken is not None
         return taken
 
     def close(self) -> None:
