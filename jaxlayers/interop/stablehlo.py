@@ -17,6 +17,7 @@ from jaxlayers._files import as_path, write_atomically
 from jaxlayers._text import short_repr
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.arguments import as_tuple, example_shape
+from jaxlayers.summary import Composition
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -99,7 +100,7 @@ def export(
         return model.apply(params, state, x)[0]
 
     # The name of the function in JAX's error messages.
-    infer.__name__ = str(getattr(model, "name", type(model).__name__))
+    infer.__name__ = model.name if isinstance(model, Composition) else type(model).__name__
     _check_weights(infer, batch)
     exported = jax_export.export(jax.jit(infer), platforms=platforms)(batch)
     try:

@@ -12,6 +12,7 @@ from jaxlayers.interop.keras.weights import abstract_init
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
+from jaxlayers.summary import Composition
 
 Models = Mapping[str, tuple[Layer, Params, State]]
 """Models by name, each with its params and state; the main one first."""
@@ -87,7 +88,7 @@ def describe(models: Models) -> dict[str, Any]:
         "summaries": {
             name: str(model.summary())
             for name, (model, *_) in models.items()
-            if hasattr(model, "summary") and model.input_shape is not None
+            if isinstance(model, Composition) and model.input_shape is not None
         },
     }
 

@@ -2,7 +2,7 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -125,12 +125,12 @@ class Streaming:
 
     Args:
         task: what to train.
-        batches: of the number of a step, an iterator over the batches from there on.
+        batches: of the number of a step, a generator of the batches from there on.
         devices: where to.
     """
 
     def __init__(
-        self, task: Task, batches: Callable[[int], Iterator[Any]], devices: Devices
+        self, task: Task, batches: Callable[[int], Generator[Any]], devices: Devices
     ) -> None:
         self._batches, self._place = batches, devices.place_batch
         self._source: tuple[int, Generator[Any]] | None = None
@@ -159,7 +159,7 @@ class Streaming:
             self._source = None
 
 
-def _ahead(batches: Iterator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
+def _ahead(batches: Generator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
     """Yields batches on the devices, with the next ones on their way there already."""
     try:
         waiting = collections.deque(map(place, itertools.islice(batches, count)))
@@ -168,5 +168,4 @@ def _ahead(batches: Iterator[Any], place: Callable[[Any], Any], count: int = 2) 
             yield waiting.popleft()
         yield from waiting
     finally:
-        if hasattr(batches, "close"):
-            batches.close()
+        batches.close()
