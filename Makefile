@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: dcgan cnn test test-slow bench check format clean
+.PHONY: dcgan cnn test test-fast test-slow wheel bench check format clean
 
 # Trains the DCGAN on 5,000 digits that come with a package; ARGS="--steps 500" and so on.
 dcgan: $(VENV)/train
@@ -20,9 +20,30 @@ test: $(VENV)/test
 	$(BIN)/python -m pytest -n auto $(ARGS)
 	XLA_FLAGS= $(BIN)/python -m pytest -n auto -m optimized tests/ops
 
+# The tests to run after every edit, below 90 seconds on two cores: the contract of layers, their
+# errors, Sequential, every convolution algorithm by direct call, a step of each task written out,
+# fit, and what it writes. Tests in these files that are marked thorough are left to make test.
+FAST := \
+  layers/test_contract.py layers/test_errors.py layers/test_own_layers.py test_sequential.py \
+  ops/convolution/test_algorithms.py train/test_fit.py train/test_task_arguments.py \
+  train/test_gan.py::test_steps_are_those_written_out_by_hand \
+  train/test_classifier.py::test_steps_are_those_written_out_by_hand \
+  train/test_fit_folder.py::test_a_path_that_does_not_exist_becomes_the_folder_of_the_run \
+  runs/test_arrays.py runs/test_folder.py runs/test_load.py test_import.py
+test-fast: $(VENV)/test
+	$(BIN)/python -m pytest -n auto -m "not slow and not thorough" $(FAST:%=tests/%) $(ARGS)
+
 # The slow ones: runs that are killed two dozen times, and resumed.
 test-slow: $(VENV)/test
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# The source distribution and the wheel, in dist/; then an environment with nothing but the wheel
+# trains a classifier and reads it back.
+wheel: $(VENV)/build
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python .ci/wheel.py dist/*.whl
 
 # Speed and memory beside other libraries, and the accuracy of classifiers: an hour with nothing
 # else running; the tables go to benchmarks/results. ARGS="--only step" and so on.
@@ -40,7 +61,7 @@ format: $(VENV)/check
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A file for each extra, newer than pyproject.toml once that extra is installed.
 $(VENV)/%: pyproject.toml | $(BIN)/python

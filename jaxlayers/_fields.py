@@ -333,7 +333,8 @@ class Instance(Field[Kept, Kept]):
 
     def convert(self, value: Any) -> Kept:
         _require(isinstance(value, self.kind))
-        return value
+        instance: Kept = value
+        return instance
 
 
 class Function(Field[Callable[..., Any], Callable[..., Any]]):
@@ -351,12 +352,13 @@ class Function(Field[Callable[..., Any], Callable[..., Any]]):
 
     def convert(self, value: Any) -> Callable[..., Any]:
         _require(callable(value))
+        function: Callable[..., Any] = value
         try:
-            signature = inspect.signature(value)
+            signature = inspect.signature(function)
         except ValueError:  # some functions of extension modules have none
-            return value
+            return function
         signature.bind(*self.arguments)
-        return value
+        return function
 
 
 class Key(Field[Array, Array]):
@@ -368,7 +370,8 @@ class Key(Field[Array, Array]):
         typed = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
         _require(typed or value.dtype == jnp.uint32)
         _require(len(value.shape) == (0 if typed else 1))
-        return value
+        key: Array = value
+        return key
 
 
 class Identifier(Field[Any, Any]):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array, nn
 
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Activation = Callable[[Array], Array]
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Constraint = Callable[[Array], Array]
 

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Initializer = Callable[..., Array]
 Shape = Sequence[int]
@@ -393,7 +393,8 @@ class STFT:
                 f"STFT: the window has shape {window.shape}, the frame needs ({frame_length},)"
             )
         norm = {None: 1, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}
-        return window / norm[self.scaling]
+        scaled: np.ndarray = window / norm[self.scaling]
+        return scaled
 
 
 def _window(name: str, length: int, periodic: bool) -> np.ndarray:

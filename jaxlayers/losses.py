@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Loss = Callable[[Array, Array], Array]
 """(outputs [batch, ...], targets) -> [batch] or [batch, ...], of which the mean is taken."""
@@ -60,7 +60,8 @@ def sigmoid_cross_entropy(logits: Array, targets: Array) -> Array:
         ValueError: targets of another shape.
     """
     _check_shapes("binary_crossentropy", logits, targets)
-    return optax.sigmoid_binary_cross_entropy(logits, _as(logits, targets)).mean(-1)
+    losses: Array = optax.sigmoid_binary_cross_entropy(logits, _as(logits, targets))
+    return losses.mean(-1)
 
 
 def cross_entropy(logits: Array, targets: Array) -> Array:
@@ -84,7 +85,9 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
         >>> float(cross_entropy(jnp.zeros((1, 4)), jnp.array([[0.0, 0.0, 1.0, 0.0]]))[0])
         1.3862943649291992
     """
-    return optax.softmax_cross_entropy(logits, _probabilities("cross_entropy", logits, targets))
+    targets = _probabilities("cross_entropy", logits, targets)
+    losses: Array = optax.softmax_cross_entropy(logits, targets)
+    return losses
 
 
 def squared_error(logits: Array, targets: Array) -> Array:
@@ -102,7 +105,8 @@ def squared_error(logits: Array, targets: Array) -> Array:
         0.375
     """
     targets = _probabilities("squared_error", logits, targets)
-    return optax.l2_loss(jax.nn.softmax(logits), targets).sum(-1)
+    losses: Array = optax.l2_loss(jax.nn.softmax(logits), targets)
+    return losses.sum(-1)
 
 
 def one_hot(labels: Array, classes: int) -> Array:
@@ -120,7 +124,8 @@ def one_hot(labels: Array, classes: int) -> Array:
 def mean_squared_error(outputs: Array, targets: Array) -> Array:
     """Returns the mean of `(target - output)**2` over the last axis."""
     _check_shapes("mean_squared_error", outputs, targets)
-    return optax.squared_error(outputs, _as(outputs, targets)).mean(-1)
+    losses: Array = optax.squared_error(outputs, _as(outputs, targets))
+    return losses.mean(-1)
 
 
 def mean_absolute_error(outputs: Array, targets: Array) -> Array:
@@ -142,19 +147,22 @@ def mean_squared_logarithmic_error(outputs: Array, targets: Array) -> Array:
     logarithms = [
         jnp.log(jnp.maximum(array, _EPSILON) + 1) for array in (outputs, _as(outputs, targets))
     ]
-    return optax.squared_error(*logarithms).mean(-1)
+    losses: Array = optax.squared_error(*logarithms)
+    return losses.mean(-1)
 
 
 def huber(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
     """Returns Huber's loss, quadratic up to an error of `delta` and linear above; a mean."""
     _check_shapes("huber", outputs, targets)
-    return optax.huber_loss(outputs, _as(outputs, targets), delta=delta).mean(-1)
+    losses: Array = optax.huber_loss(outputs, _as(outputs, targets), delta=delta)
+    return losses.mean(-1)
 
 
 def log_cosh(outputs: Array, targets: Array) -> Array:
     """Returns the mean of `log(cosh(output - target))` over the last axis."""
     _check_shapes("log_cosh", outputs, targets)
-    return optax.log_cosh(outputs, _as(outputs, targets)).mean(-1)
+    losses: Array = optax.log_cosh(outputs, _as(outputs, targets))
+    return losses.mean(-1)
 
 
 def cosine_similarity(outputs: Array, targets: Array) -> Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Regularizer = Callable[[Array], Array]
 

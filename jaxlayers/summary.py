@@ -1,15 +1,45 @@
 """Keras's table of a model, as text."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import jax
+from jax import Array
+
+from jaxlayers.layer import Layer, Params, Shape, State
+
+
+@runtime_checkable
+class Composition(Protocol):
+    """A model that is made of named layers."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
+
+    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
+        """Makes the params and the state, by the names of the layers."""
+        ...
+
+    def items(self) -> Iterable[tuple[str, Layer]]:
+        """Returns the layers with their names, in order."""
+        ...
+
+    def shapes(self, input_shape: Sequence[int]) -> Iterable[Shape]:
+        """Returns the output shape of each layer."""
+        ...
+
+    def summary(self) -> str:
+        """Returns Keras's table of the model."""
+        ...
+
 
 _HEADER = ("Layer (type)", "Output Shape", "Param #")
 
 
-def summarize(model: Any, input_shape: Sequence[int]) -> str:
+def summarize(model: Composition, input_shape: Sequence[int]) -> str:
     """Returns the table of a Sequential.
 
     Args:
@@ -34,7 +64,7 @@ def summarize(model: Any, input_shape: Sequence[int]) -> str:
 
 
 def _rows(
-    model: Any, input_shape: Sequence[int], params: Any, state: Any, indent: str = ""
+    model: Composition, input_shape: Sequence[int], params: Params, state: State, indent: str = ""
 ) -> Iterator[tuple[str, str, str]]:
     shape = tuple(input_shape)
     for (name, layer), output in zip(model.items(), model.shapes(shape), strict=True):
@@ -42,7 +72,7 @@ def _rows(
         count = sum(math.prod(a.shape) for part in inside for a in _arrays(part))
         label = f"{indent}{name} ({type(layer).__name__})"
         yield label, f"({', '.join(map(str, (None, *output)))})", f"{count:,}"
-        if hasattr(layer, "items"):
+        if isinstance(layer, Composition):
             yield from _rows(layer, shape, *inside, indent=f"{indent}   ")
         shape = output
 

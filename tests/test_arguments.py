@@ -18,7 +18,7 @@ from jaxlayers import (
     train,
 )
 from jaxlayers import _fields as fields
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers import InBfloat16
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
 from tests.wrong_values import (
     AXES,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import Sequential, layers
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers import InBfloat16
 
 STACK = [
     layers.Conv2D(4, 3, padding="same"),

@@ -54,7 +54,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     """Returns images that `as_images` returned as uint8, rounded to multiples of 1/255."""
     if images.dtype == np.uint8:
         return images
-    return np.rint(images * 255).astype(np.uint8)
+    rounded: np.ndarray = np.rint(images * 255)
+    return rounded.astype(np.uint8)
 
 
 def as_labels(labels: Any, where: str, classes: int | None = None) -> np.ndarray:

@@ -123,7 +123,8 @@ def batch_at(
     )
     if isinstance(data, tuple):
         return tuple(array[rows] for array in arrays)
-    return arrays[0][rows]
+    batch: np.ndarray = arrays[0][rows]
+    return batch
 
 
 def indices_at(

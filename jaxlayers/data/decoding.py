@@ -224,7 +224,7 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
             f"{largest}, got {pixels.min()} to {pixels.max()}"
         )
     scaled = np.rint(pixels.astype(np.float32) * (255 / largest))
-    gray = pillow().fromarray(scaled.astype(np.uint8))
+    gray: Image.Image = pillow().fromarray(scaled.astype(np.uint8))
     # A PNG of 16 bits may say that one value is transparent.
     if (clear := image.info.get("transparency")) is not None:
         gray.putalpha(pillow().fromarray(np.where(pixels == clear, 0, 255).astype(np.uint8)))
@@ -238,6 +238,6 @@ def _opaque(image: "Image.Image", background: Color) -> "Image.Image":
     pil = pillow()
     mode = image.mode.removesuffix("A")
     color = pil.new("RGB", (1, 1), background).convert(mode).getpixel((0, 0))
-    opaque = pil.new(mode, image.size, color)
+    opaque: Image.Image = pil.new(mode, image.size, color)
     opaque.paste(image if mode == "RGB" else image.getchannel("L"), mask=image.getchannel("A"))
     return opaque

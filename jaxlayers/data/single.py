@@ -3,12 +3,16 @@
 import operator
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxlayers.data import decoding
 from jaxlayers.data.arrays import as_images, to_uint8
 from jaxlayers.data.listing import read_file
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # A border that differs by more is another kind of picture: dark on light instead of light on dark.
 _ANOTHER = 0.5
@@ -95,7 +99,7 @@ def read_image(
     return decoding.resize(image, (height, width)) / np.float32(255), inverted
 
 
-def _decode(path: str | Path, background: decoding.Color) -> "decoding.Image.Image":
+def _decode(path: str | Path, background: decoding.Color) -> "Image.Image":
     if not isinstance(path, str | Path) or not path:
         raise TypeError(f"read_image: path must be a str or a Path that is not empty, got {path!r}")
     if not Path(path).exists():

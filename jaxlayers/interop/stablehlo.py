@@ -3,7 +3,7 @@
 import functools
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from jaxlayers._files import as_path, write_atomically
 from jaxlayers._text import short_repr
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.arguments import as_tuple, example_shape
+from jaxlayers.summary import Composition
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -99,7 +100,7 @@ def export(
         return model.apply(params, state, x)[0]
 
     # The name of the function in JAX's error messages.
-    infer.__name__ = str(getattr(model, "name", type(model).__name__))
+    infer.__name__ = model.name if isinstance(model, Composition) else type(model).__name__
     _check_weights(infer, batch)
     exported = jax_export.export(jax.jit(infer), platforms=platforms)(batch)
     try:
@@ -160,8 +161,9 @@ class ExportedModel:
             raise
 
     @functools.cached_property
-    def _compiled(self) -> Any:
-        return jax.jit(self.exported.call)
+    def _compiled(self) -> Callable[[Array], Array]:
+        call: Callable[[Array], Array] = jax.jit(self.exported.call)
+        return call
 
 
 def load_exported(path: str | os.PathLike[str]) -> ExportedModel:

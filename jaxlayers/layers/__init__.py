@@ -5,6 +5,7 @@ from jaxlayers.layers.activation import Activation, LeakyReLU, ReLU, Softmax
 from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
 from jaxlayers.layers.dense import Dense
 from jaxlayers.layers.dropout import Dropout
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.layers.normalization import BatchNormalization
 from jaxlayers.layers.padding import ZeroPadding2D
 from jaxlayers.layers.pooling import (
@@ -33,6 +34,7 @@ __all__ = [
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
+    "InBfloat16",
     "Layer",
     "LeakyReLU",
     "MaxPooling2D",

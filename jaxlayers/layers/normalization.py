@@ -217,7 +217,8 @@ class BatchNormalization(Layer):
         """Returns the moving statistics one step on."""
 
         def step(name: str, value: Array, momentum: float) -> Array:
-            return moving[name] * momentum + value * (1 - momentum)
+            old: Array = moving[name]
+            return old * momentum + value * (1 - momentum)
 
         moving_mean = step("moving_mean", mean, self.momentum)
         if not self.renorm:

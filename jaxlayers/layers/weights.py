@@ -108,7 +108,7 @@ def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
 
 def penalty(layer: Any, params: Params, state: State) -> Array:
     """Returns the sum of the layer's regularization penalties, a scalar; see `Layer.penalty`."""
-    total = state.get("activity_penalty", jnp.zeros(()))
+    total: Array = state.get("activity_penalty", jnp.zeros(()))
     for name, weight in params.items():
         if getattr(layer, f"{name}_regularizer") is not None:
             total = total + _regularize(layer, f"{name}_regularizer", weight)

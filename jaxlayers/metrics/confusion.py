@@ -43,4 +43,5 @@ def recall(matrix: np.ndarray) -> np.ndarray:
 
 
 def _fraction(matrix: np.ndarray, total: np.ndarray) -> np.ndarray:
-    return np.diag(matrix) / np.maximum(total, 1)
+    fraction: np.ndarray = np.diag(matrix) / np.maximum(total, 1)
+    return fraction

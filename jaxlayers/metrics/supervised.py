@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import losses
-from jaxlayers.lookup import resolve
+from jaxlayers._lookup import resolve
 
 Metric = Callable[[Array, Array], Array]
 """(predictions [batch, ...], targets) -> [batch, ...], of which the mean is taken; or a scalar."""

@@ -105,9 +105,10 @@ def _reduce(
             others[first : first + len(values)] = values
             return others
 
-        return lax.reduce_window(
+        reduced: Array = lax.reduce_window(
             x, identity, primitive, on_axes(pool_size), on_axes(strides), padding.upper()
         )
+        return reduced
     # The last axis first, so that of equal positions the first of a window comes first.
     for axis in reversed(range(len(pool_size))):
         size, stride = pool_size[axis], strides[axis]

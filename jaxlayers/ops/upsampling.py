@@ -20,4 +20,5 @@ def resize_images(x: Array, size: Sequence[int], axes: Sequence[int], method: st
     shape = list(x.shape)
     for factor, axis in zip(size, axes, strict=True):
         shape[axis] *= factor
-    return jax.image.resize(x, shape, method, antialias=False)
+    resized: Array = jax.image.resize(x, shape, method, antialias=False)
+    return resized

@@ -253,7 +253,8 @@ def _orbax() -> ModuleType:
         raise ImportError(
             'checkpoints need orbax-checkpoint: pip install "jaxlayers[train]"'
         ) from error
-    return orbax.checkpoint
+    module: ModuleType = orbax.checkpoint
+    return module
 
 
 def _is_key(leaf: Any) -> bool:

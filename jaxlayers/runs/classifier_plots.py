@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -88,7 +87,8 @@ def save_feature_maps(maps: np.ndarray, path: Path) -> int:
     scaled = np.divide(maps - low, spread, out=np.zeros_like(maps), where=spread > 0)
     # One transparent pixel between maps.
     colored = np.pad(_colored("viridis", scaled), ((0, 0), (0, 1), (0, 1), (0, 0)))
-    count, height, width, _ = colored.shape
+    count = len(colored)
+    height, width = colored.shape[1:3]
     columns = min(count, _MOST_MAPS // 2)
     rows = -(-count // columns)
     grid = np.zeros((rows * columns, height, width, 4))
@@ -147,10 +147,11 @@ def _legible(name: str, label: int) -> str:
     return name if name.strip() and is_legible(name) else f"class {label}"
 
 
-def _colored(colormap: str, values: np.ndarray) -> Any:
+def _colored(colormap: str, values: np.ndarray) -> np.ndarray:
     """Returns red, green, blue and opacity, [..., 4], of values from 0 to 1."""
     try:
         from matplotlib import colormaps
     except ImportError as error:
         raise ImportError('pictures need matplotlib: pip install "jaxlayers[train]"') from error
-    return colormaps[colormap](values)
+    colors: np.ndarray = colormaps[colormap](values)
+    return colors

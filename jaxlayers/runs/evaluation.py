@@ -97,7 +97,8 @@ class Evaluation:
 
     @property
     def _present(self) -> np.ndarray:
-        return (self.confusion.sum(0) + self.confusion.sum(1)) > 0
+        examples: np.ndarray = self.confusion.sum(0) + self.confusion.sum(1)
+        return examples > 0
 
     def write(self, path: Path) -> None:
         """Writes `evaluation.json`."""

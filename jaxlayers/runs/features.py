@@ -66,4 +66,6 @@ def saliency(model: Layer, params: Params, state: State, image: Array, label: in
     def score(image: Array) -> Any:
         return scored.apply(params, state, image[None])[0][0, label]
 
-    return np.abs(np.asarray(jax.grad(score)(image))).max(-1)
+    gradient = np.asarray(jax.grad(score)(image))
+    largest: np.ndarray = np.abs(gradient).max(-1)
+    return largest

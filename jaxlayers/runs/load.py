@@ -14,6 +14,7 @@ from jaxlayers.layer import Layer, Params, State
 from jaxlayers.runs.arrays import array_names, flat_names, read_arrays
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
+from jaxlayers.summary import Composition
 
 # Bytes of parameters that are read for a model whose weights have shapes that are not known.
 _LARGEST = 2**32
@@ -89,7 +90,7 @@ def describe(models: Models) -> dict[str, Any]:
         "summaries": {
             name: str(model.summary())
             for name, (model, *_) in models.items()
-            if hasattr(model, "summary") and model.input_shape is not None
+            if isinstance(model, Composition) and model.input_shape is not None
         },
     }
 

@@ -1,6 +1,6 @@
 """Training: tasks, which are pure, and the loop that runs them."""
 
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.runs.checkpoint import CheckpointError
 from jaxlayers.train import augmentation
 from jaxlayers.train.callbacks import Callback, EarlyStopping

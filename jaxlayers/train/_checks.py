@@ -1,7 +1,8 @@
 """What tasks check of their arguments: each error says who, which argument, what came and why."""
 
 import operator
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -74,6 +75,11 @@ def layer(owner: str, name: str, value: Any) -> None:
         )
 
 
+@runtime_checkable
+class _HasInputShape(Protocol):
+    input_shape: Sequence[int] | None
+
+
 def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
     """Returns the input shape of a layer that must have been constructed with one.
 
@@ -84,7 +90,7 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
         example: what the shape is of, and an example.
     """
     layer(owner, name, value)
-    shape = getattr(value, "input_shape", None)
+    shape = value.input_shape if isinstance(value, _HasInputShape) else None
     if shape is None:
         raise ValueError(
             f"{owner}: the {name} must be constructed with input_shape, the shape of {example}, "
@@ -102,7 +108,7 @@ def final_activation(model: Any) -> FinalActivation | None:
     return model.final_activation() if isinstance(model, Layer) else None
 
 
-def logits(owner: str, name: str, model: Any, activation: str, output: Shape) -> Any:
+def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) -> Layer:
     """Returns a model without the sigmoid or softmax that a loss computes itself.
 
     Args:

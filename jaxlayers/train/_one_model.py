@@ -144,7 +144,7 @@ class OneModelTask(ABC):
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
         inputs, targets = self._checked(data, "data")
-        parts = [
+        parts: list[Metrics] = [
             self._evaluate(train_state.params, train_state.state, inputs[rows], targets[rows])
             for rows in _slices(inputs.shape[0], size)
         ]
@@ -192,9 +192,10 @@ class OneModelTask(ABC):
         return self._predictions(outputs)
 
 
-def weighted_mean(values: Array, rows: Any) -> Array:
+def weighted_mean(values: Array, rows: np.ndarray) -> Array:
     """Returns the mean of values of several batches, [batches], weighted by their rows."""
-    return (values * rows).sum() / rows.sum()
+    mean: Array = (values * rows).sum() / rows.sum()
+    return mean
 
 
 def _slices(count: Any, size: int) -> list[slice]:

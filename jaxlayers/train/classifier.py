@@ -221,7 +221,7 @@ class Classifier(OneModelTask):
         accuracies = {"accuracy": outputs.argmax(-1) == targets.argmax(-1)}
         if outputs.shape[-1] > 5:
             accuracies["top_5_accuracy"] = likelier < 5
-        return jax.tree.map(lambda hits: hits.astype(jnp.float32).mean(), accuracies)
+        return {name: hits.astype(jnp.float32).mean() for name, hits in accuracies.items()}
 
     def _predictions(self, outputs: Array) -> Array:
         return jax.nn.softmax(outputs)

@@ -38,7 +38,8 @@ class Evaluation:
         def evaluate(train_state: TrainState, batch: Any) -> Metrics:
             if len(jax.tree.leaves(batch)[0]) % devices.count == 0:
                 batch = devices.shard_batch(batch)
-            return jax.tree.map(jnp.mean, task.evaluate(train_state, batch))
+            metrics: Metrics = task.evaluate(train_state, batch)
+            return {name: jnp.mean(values) for name, values in metrics.items()}
 
         def combine(parts: list[Metrics]) -> Metrics:
             metrics = jax.tree.map(lambda *values: jnp.stack(values), *parts)

@@ -219,7 +219,9 @@ def _checked(
     return config, tuple(callbacks)
 
 
-def _folder(folder: Any, resume: bool | int, leads: bool) -> RunFolder | None:
+def _folder(
+    folder: str | Path | RunFolder | None, resume: bool | int, leads: bool
+) -> RunFolder | None:
     """Returns the folder of the run, having checked that it may have it."""
     if not isinstance(resume, int) or resume < 0:
         raise TypeError(f"fit: resume must be a bool or the step of a checkpoint, got {resume!r}")
@@ -241,7 +243,8 @@ def _folder(folder: Any, resume: bool | int, leads: bool) -> RunFolder | None:
 
 def _initial(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
     if initial is None:
-        return task.init(key)
+        fresh: TrainState = task.init(key)
+        return fresh
     if isinstance(initial, TrainState):
         if int(initial.step) >= config.steps:
             raise ValueError(
@@ -256,7 +259,8 @@ def _initial(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> Trai
             f"got {type(initial).__name__}"
         )
     params, state = initial
-    return task.init(key, params=params, state=state)
+    begun: TrainState = task.init(key, params=params, state=state)
+    return begun
 
 
 def _check_steps(config: FitConfig, taken: int) -> None:

@@ -13,6 +13,7 @@ from jaxlayers.layer import Layer, Params, State
 from jaxlayers.losses import binary_cross_entropy
 from jaxlayers.train import _checks
 from jaxlayers.train.images import as_float, as_images, from_unit, to_unit
+from jaxlayers.train.inputs import Streams
 from jaxlayers.train.optimizers import check_optimizer, learning_rates, update
 from jaxlayers.train.task import Metrics, TrainState
 
@@ -286,7 +287,7 @@ class GAN:
         if isinstance(data, Dataset):
             data = data.images
         # What streams makes uint8 of whatever it reads.
-        return data if hasattr(data, "batches") else as_images("GAN", data, self.image_shape)
+        return data if isinstance(data, Streams) else as_images("GAN", data, self.image_shape)
 
     @property
     def _discriminator_logits(self) -> Layer:

@@ -1,13 +1,16 @@
 """Images and other arrays as tasks take them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from jaxlayers.train._checks import final_activation
+
+Images = TypeVar("Images", Array, np.ndarray)
 
 # Generators that end in these make values from -1 to 1.
 _SIGNED = ("tanh", "hard_tanh", "softsign")
@@ -80,7 +83,7 @@ def as_images(task: str, images: Any, shape: Sequence[int]) -> Any:
     return images.astype(jnp.float32)
 
 
-def as_float(images: Any) -> Any:
+def as_float(images: Array) -> Array:
     """Returns images with values from 0 to 1, made of bytes where they are that."""
     return images / jnp.float32(255) if images.dtype == jnp.uint8 else images
 
@@ -129,7 +132,7 @@ def check_probabilities(where: str, values: np.ndarray) -> None:
         )
 
 
-def to_unit(model: Any, images: Any) -> Any:
+def to_unit(model: Any, images: Images) -> Images:
     """Returns what a generator makes with values from 0 to 1.
 
     A generator that ends in tanh makes values from -1 to 1; any other is taken to make values
@@ -138,7 +141,7 @@ def to_unit(model: Any, images: Any) -> Any:
     return (images + 1) / 2 if _is_signed(model) else images
 
 
-def from_unit(model: Any, images: Any) -> Any:
+def from_unit(model: Any, images: Images) -> Images:
     """Returns images of 0 to 1 with the range of a generator's, as in `to_unit`."""
     return images * 2 - 1 if _is_signed(model) else images
 

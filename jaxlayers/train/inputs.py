@@ -1,7 +1,7 @@
 """From what `fit` is given as data to the batches that a task trains on."""
 
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -63,7 +63,7 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
     size = batch_size // count
     part = slice(index * size, (index + 1) * size)
 
-    def slices(start: int) -> Iterator[Any]:
+    def slices(start: int) -> Generator[Any]:
         for batch in batches(data, batch_size, seed=seed, start=start):
             yield jax.tree.map(lambda rows: rows[part], batch)
 

@@ -102,7 +102,8 @@ class Loop:
         due = last or step % self._config.sample_every == 0
         if not due or self._draw is None:
             return None
-        return self._draw(train_state, self._sample_key, self._config.samples)
+        samples: Array = self._draw(train_state, self._sample_key, self._config.samples)
+        return samples
 
     def _due_evaluation(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
         """Returns the metrics of validation data, where they are due."""

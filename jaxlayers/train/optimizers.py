@@ -176,7 +176,8 @@ def _update_function(optimizer: Any) -> Callable[..., Any]:
     """Returns the `update` of an optimizer, which ignores the arguments that it does not know."""
     # MultiSteps passes on what it is given, but is no transformation that takes it.
     whole = isinstance(optimizer, optax.MultiSteps)
-    function = optimizer.update if whole else optax.with_extra_args_support(optimizer).update
+    extended = optimizer if whole else optax.with_extra_args_support(optimizer)
+    function: Callable[..., Any] = extended.update
     parameters = inspect.signature(function).parameters
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         return function

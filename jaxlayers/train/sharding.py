@@ -82,4 +82,5 @@ class Devices:
         """
         statistics = jax.local_devices()[0].memory_stats() or {}
         limit = statistics.get("bytes_limit", math.inf)
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) <= limit / 4
+        size: int = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        return bool(size <= limit / 4)

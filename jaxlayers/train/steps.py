@@ -2,7 +2,7 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -104,7 +104,7 @@ class OnDevice:
         self._take = jax.jit(take)
 
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
-        taken = None
+        taken: StepResult | None = None
         while count:
             epoch, position = divmod(step, self._per_epoch)
             # The order changes between two calls only.
@@ -125,12 +125,12 @@ class Streaming:
 
     Args:
         task: what to train.
-        batches: of the number of a step, an iterator over the batches from there on.
+        batches: of the number of a step, a generator of the batches from there on.
         devices: where to.
     """
 
     def __init__(
-        self, task: Task, batches: Callable[[int], Iterator[Any]], devices: Devices
+        self, task: Task, batches: Callable[[int], Generator[Any]], devices: Devices
     ) -> None:
         self._batches, self._place = batches, devices.place_batch
         self._source: tuple[int, Generator[Any]] | None = None
@@ -145,10 +145,12 @@ class Streaming:
             self.close()
             self._source = step, _ahead(self._batches(step), self._place)
         source = self._source[1]
+        taken: StepResult | None = None
         for _ in range(count):
             taken = self._take(train_state, next(source))
             train_state = taken.train_state
         self._source = step + count, source
+        assert taken is not None
         return taken
 
     def close(self) -> None:
@@ -157,7 +159,7 @@ class Streaming:
             self._source = None
 
 
-def _ahead(batches: Iterator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
+def _ahead(batches: Generator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
     """Yields batches on the devices, with the next ones on their way there already."""
     try:
         waiting = collections.deque(map(place, itertools.islice(batches, count)))
@@ -166,5 +168,4 @@ def _ahead(batches: Iterator[Any], place: Callable[[Any], Any], count: int = 2) 
             yield waiting.popleft()
         yield from waiting
     finally:
-        if hasattr(batches, "close"):
-            batches.close()
+        batches.close()

@@ -321,4 +321,4 @@ def _check_finite(argument: str, array: Any) -> None:
 
 def _is_image(array: Any) -> bool:
     """Whether an array is images of bytes, [batch, height, width, channels]."""
-    return array.dtype == jnp.uint8 and array.ndim == 4
+    return bool(array.dtype == jnp.uint8 and array.ndim == 4)

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from jaxlayers import Sequential, layers, runs
 from jaxlayers.interop.keras import from_config, save
 from jaxlayers.interop.keras.__main__ import main
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers import InBfloat16
 from tests.experiments.commands import environment
 from tests.interop.random_models import flat
 

@@ -12,9 +12,8 @@ import pytest
 
 import jaxlayers
 from jaxlayers import layers
-from jaxlayers.layers import Conv2D, Conv2DTranspose, UpSampling2D
+from jaxlayers.layers import Conv2D, Conv2DTranspose, InBfloat16, UpSampling2D
 from jaxlayers.models import dcgan
-from jaxlayers.precision import InBfloat16
 from tests.layers.test_contract import every_layer
 
 NCHW = "channels_first"

@@ -279,7 +279,8 @@ each_layer = pytest.mark.parametrize("layer", ONE_OF_EACH, ids=lambda layer: typ
 
 
 def test_the_table_has_every_layer() -> None:
-    assert {type(layer).__name__ for layer in ONE_OF_EACH} == {*layers.__all__} - {"Layer"}
+    tested = {type(layer).__name__ for layer in ONE_OF_EACH}
+    assert tested == {*layers.__all__} - {"InBfloat16", "Layer"}
 
 
 @each_layer

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from jaxlayers import Sequential, layers, runs
+from jaxlayers.layers import InBfloat16
 from jaxlayers.models import cnn, dcgan
-from jaxlayers.precision import InBfloat16
 from jaxlayers.runs.load import describe, save_models
 
 MODEL = Sequential(

@@ -9,7 +9,7 @@ from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import class_of, keras_classes, read_layer
 from jaxlayers.interop.keras.values import plain
 from jaxlayers.layer import Layer
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 # The key for what Keras's config cannot express, which Keras ignores.

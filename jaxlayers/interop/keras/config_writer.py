@@ -15,7 +15,7 @@ from jaxlayers.interop.keras.layer_config import (
     write_layer,
     write_layer_exactly,
 )
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers._text import short_repr
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 MIXED = "mixed_bfloat16"

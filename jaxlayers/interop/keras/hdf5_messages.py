@@ -60,7 +60,7 @@ def dtype_of(message: bytes) -> np.dtype:
         return np.dtype(f"<{'i' if bits & 8 else 'u'}{size}")
     if kind == 1 and not bits & 0x41:  # little-endian
         place = struct.unpack("<HHBBBBI", exactly(properties, 12))
-        dtype = _FLOATS.get((size, *place[2:]))
+        dtype: np.dtype | None = _FLOATS.get((size, *place[2:]))
         if dtype is not None and place[:2] == (0, 8 * size):
             return dtype
     if kind == 3 and 0 < size < 2**16:

@@ -7,14 +7,17 @@ and `jax.nn`, and classes instead of instances. Anything else is code, which no 
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras.values import as_json, is_number, plain
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # By the suffix of the argument: the module here, and the module in Keras's config.
 KINDS: dict[str, tuple[Any, str]] = {
@@ -188,11 +191,11 @@ def _tables(kind: str, class_name: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _instance(kind: str, name: str, arguments: Mapping[str, Any]) -> Any:
-    made_by: Callable[..., Any] | None = KINDS[kind][0].BY_NAME.get(name)
+    made_by: type[DataclassInstance] | None = KINDS[kind][0].BY_NAME.get(name)
     if made_by is None:
         raise ValueError(f"{kind[1:]} {short_repr(name)} is not one of Keras's")
     given = {key: plain(argument) for key, argument in arguments.items() if key not in _IGNORED}
-    fields = {field.name: field for field in dataclasses.fields(made_by) if field.init}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(made_by) if field.init}
     for key, argument in dict(given).items():
         if key not in fields:
             if argument is not None:

@@ -23,7 +23,7 @@ from jaxlayers.interop.keras.errors import Problems, about
 from jaxlayers.interop.keras.layer_config import class_of
 from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential, snake_case
 
 

@@ -14,7 +14,7 @@ from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Stored
 from jaxlayers.layer import Shape
-from jaxlayers.precision import InBfloat16
+from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 Path = tuple[str, ...]

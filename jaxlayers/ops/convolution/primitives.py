@@ -59,7 +59,8 @@ def _bind(
     # Read in the context of the caller: the lowering comes later.
     precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
     static = {"geometry": geometry, "extents": extents, "precision": precision}
-    return primitive.bind(first, second, **static)
+    result: Array = primitive.bind(first, second, **static)
+    return result
 
 
 def _define(

@@ -94,6 +94,7 @@ def run_kernel_gradient(
         return combine(
             [kernel_gradient(p.x, p.y, p.window, p.geometry, of_groups) for p in subproblems]
         )
+    compute: Callable[..., Array]
     compute, workspace = algorithm.value
     shape = (*window, x.shape[-1] // geometry.groups, y.shape[-1])
     chunks = _chunks(Shapes.of(x.shape, shape, geometry), workspace, x.dtype)
@@ -163,7 +164,7 @@ def _in_chunks(compute: Callable[[Array], Array], images: Array, chunks: int) ->
     """Computes one chunk of the batch after another."""
     if chunks == 1:
         return compute(images)
-    results = lax.map(compute, _split(images, chunks))
+    results: Array = lax.map(compute, _split(images, chunks))
     return results.reshape(-1, *results.shape[2:])
 
 

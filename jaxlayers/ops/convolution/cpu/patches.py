@@ -76,7 +76,8 @@ def extract_last(padded: Array, size: int, count: int, row: Geometry) -> Array:
         lax.slice_in_dim(padded, start, start + (count - 1) * stride + 1, stride, axis)
         for start in range(0, size * dilation, dilation)
     ]
-    return lax.optimization_barrier(lax.concatenate(columns, axis + 1))
+    patches: Array = lax.optimization_barrier(lax.concatenate(columns, axis + 1))
+    return patches
 
 
 def channel_slice(x: Array, index: int, width: int) -> Array:

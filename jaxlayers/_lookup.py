@@ -19,7 +19,7 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
         ValueError: a name that `table` does not have.
         TypeError: neither a name nor a callable.
     """
-    found = identifier
+    found: Any = identifier
     if isinstance(identifier, str):
         if identifier not in table:
             near = difflib.get_close_matches(identifier, table, n=3)
@@ -35,4 +35,5 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
             f"{kind} must be one of Keras's names or a callable, "
             f"got {identifier!r} ({type(identifier).__name__})"
         )
-    return found
+    function: Callable[..., Any] = found
+    return function

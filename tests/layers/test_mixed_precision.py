@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import layers
-from jaxlayers.train import InBfloat16
+from jaxlayers.layers import InBfloat16
 from tests.train import toys
 
 KEY = jax.random.key(0)
