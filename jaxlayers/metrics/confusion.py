@@ -7,9 +7,9 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
     """Returns the number of examples per true and predicted class, int64 [classes, classes].
 
     Args:
-        labels: true classes, integers [N]; they are the rows.
-        predictions: predicted classes, integers [N]; they are the columns.
-        classes: number of classes.
+        labels: True classes, integers [N]; they are the rows.
+        predictions: Predicted classes, integers [N]; they are the columns.
+        classes: Number of classes.
 
     Example:
         >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
@@ -26,7 +26,7 @@ def precision(matrix: np.ndarray) -> np.ndarray:
     The precision is the fraction of the predictions of a class that are correct.
 
     Args:
-        matrix: a confusion matrix, [classes, classes].
+        matrix: A confusion matrix, [classes, classes].
     """
     return _fraction(matrix, matrix.sum(0))
 
@@ -37,7 +37,7 @@ def recall(matrix: np.ndarray) -> np.ndarray:
     The recall is the fraction of the examples of a class that are predicted correctly.
 
     Args:
-        matrix: a confusion matrix, [classes, classes].
+        matrix: A confusion matrix, [classes, classes].
     """
     return _fraction(matrix, matrix.sum(1))
 

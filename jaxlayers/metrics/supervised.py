@@ -89,11 +89,11 @@ def get(identifier: str | Metric) -> Metric:
     """Returns the metric that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, or a function of predictions and targets.
+        identifier: One of Keras's names, or a function of predictions and targets.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor a function.
+        ValueError: If the name is unknown.
+        TypeError: If it is neither a name nor a function.
 
     Example:
         >>> get("binary_accuracy")(jnp.array([[0.9, 0.2]]), jnp.array([[1, 1]])).tolist()

@@ -13,7 +13,7 @@ def image_shape(model: str, given: Sequence[int]) -> tuple[int, int, int]:
     """Returns (height, width, channels).
 
     Raises:
-        ValueError: something else was given.
+        ValueError: If the argument is anything else.
     """
     height, width, channels = _IMAGE_SHAPE.check(model, "image_shape", given)
     return height, width, channels
@@ -23,7 +23,7 @@ def positive(model: str, name: str, value: int, multiple_of: int = 1) -> int:
     """Returns the argument `name`, a positive multiple of a number.
 
     Raises:
-        ValueError: something else was given.
+        ValueError: If the argument is anything else.
     """
     return fields.PositiveInteger(multiple_of=multiple_of).check(model, name, value)
 
@@ -32,6 +32,6 @@ def rate(model: str, dropout: float) -> float:
     """Returns the argument `dropout`, a number from 0 to 1.
 
     Raises:
-        ValueError: something else was given.
+        ValueError: If the argument is anything else.
     """
     return fields.Number(at_least=0, at_most=1).check(model, "dropout", dropout)

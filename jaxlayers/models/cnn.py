@@ -24,16 +24,16 @@ def lenet(
 
     Args:
         image_shape: (height, width, channels), at least 4 x 4.
-        classes: how many, at least 2.
-        width: filters of the first convolution; the second has twice as many.
-        hidden: units of the first fully connected layer.
-        dropout: rate of the dropout after it.
+        classes: How many, at least 2.
+        width: Filters of the first convolution; the second has twice as many.
+        hidden: Units of the first fully connected layer.
+        dropout: Rate of the dropout after it.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
 
     Raises:
-        ValueError: an image that is too small for the pooling, or an argument of another kind.
+        ValueError: If the images are too small for the pooling, or an argument is out of range.
 
     Reference:
         LeCun et al., 1998, Gradient-based learning applied to document recognition; with
@@ -81,17 +81,17 @@ def vgg(
 
     Args:
         image_shape: (height, width, channels); each stage but the last halves height and width.
-        classes: how many, at least 2.
-        width: filters of the two convolutions of the first stage; each stage has twice as many
+        classes: How many, at least 2.
+        width: Filters of the two convolutions of the first stage; each stage has twice as many
             as the one before.
-        stages: how many.
-        dropout: rate of the dropout before the classes.
+        stages: How many.
+        dropout: Rate of the dropout before the classes.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
 
     Raises:
-        ValueError: an image that is too small for the pooling, or an argument of another kind.
+        ValueError: If the images are too small for the pooling, or an argument is out of range.
 
     Reference:
         Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556, for the pairs; Ioffe and

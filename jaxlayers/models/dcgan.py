@@ -29,17 +29,17 @@ def generator(
 
     Args:
         image_shape: (height, width, channels); height and width are multiples of 4.
-        latent_size: length of a latent vector.
-        width: channels of the first feature maps; each of the three convolutions after them
+        latent_size: Length of a latent vector.
+        width: Channels of the first feature maps; each of the three convolutions after them
             has half as many as what comes before. A multiple of 8.
-        dropout: rate of the dropout on the first feature maps.
-        logits: whether the output is what goes into the sigmoid rather than what comes out.
+        dropout: Rate of the dropout on the first feature maps.
+        logits: Whether the output is what goes into the sigmoid rather than what comes out.
 
     Returns:
         A Sequential from [batch, latent_size] to [batch, *image_shape], with values from 0 to 1.
 
     Raises:
-        ValueError: an image shape, a latent size, a width or a rate of another kind.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> generator().output_shape()
@@ -95,16 +95,16 @@ def discriminator(
 
     Args:
         image_shape: (height, width, channels).
-        width: filters of the first convolution; each of the three after it has twice as many.
-        dropout: rate of the dropout after each convolution.
-        logits: whether the output is what goes into the sigmoid rather than what comes out.
+        width: Filters of the first convolution; each of the three after it has twice as many.
+        dropout: Rate of the dropout after each convolution.
+        logits: Whether the output is what goes into the sigmoid rather than what comes out.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, 1]: the probability that the image is
         real, or its logit.
 
     Raises:
-        ValueError: an image shape, a width or a rate of another kind.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> discriminator().output_shape()

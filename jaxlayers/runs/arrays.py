@@ -35,7 +35,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     writes, are refused, and so is an array that claims to be larger than its part of the file.
 
     Raises:
-        ValueError: the file is damaged, or holds something else than arrays of numbers.
+        ValueError: If the file is damaged, or holds anything other than arrays of numbers.
     """
     tree: dict[str, Any] = {}
     try:

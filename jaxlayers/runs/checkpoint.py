@@ -34,14 +34,14 @@ class Checkpoints:
     was saved, or an error.
 
     Args:
-        path: the folder; it need not exist.
-        identity: what a run must have in common with a checkpoint to go on from it, as JSON.
-        keep: how many of the last stay.
-        best: name of a metric; the checkpoint at which it was best stays as well: smallest, or
+        path: The folder; it need not exist.
+        identity: What a run must have in common with a checkpoint to go on from it, as JSON.
+        keep: How many of the last stay.
+        best: Name of a metric; the checkpoint at which it was best stays as well: smallest, or
             largest where `larger_is_better`.
 
     Raises:
-        ImportError: without orbax-checkpoint.
+        ImportError: If orbax-checkpoint is not installed.
     """
 
     def __init__(
@@ -84,12 +84,12 @@ class Checkpoints:
         """Begins to write a checkpoint; returns when the arrays have been copied.
 
         Args:
-            step: the number of steps that led to it.
-            tree: a pytree of arrays.
-            metrics: of that step, by name.
+            step: The number of steps that led to it.
+            tree: A pytree of arrays.
+            metrics: Of that step, by name.
 
         Raises:
-            CheckpointError: this one or the one before could not be written.
+            CheckpointError: If this checkpoint or the previous one cannot be written.
         """
         arrays = _arrays(tree)
         # A write that fails half-way leaves less room for everything else.
@@ -118,7 +118,7 @@ class Checkpoints:
         """Waits until everything is written.
 
         Raises:
-            CheckpointError: it could not be.
+            CheckpointError: If it cannot be written.
         """
         try:
             self._manager.wait_until_finished()
@@ -138,12 +138,12 @@ class Checkpoints:
         """Returns the pytree of a checkpoint.
 
         Args:
-            like: a pytree of the same structure, whose arrays lie where the restored ones shall.
-            step: of which checkpoint; of the last where `None`.
+            like: A pytree of the same structure, whose arrays lie where the restored ones shall.
+            step: Of which checkpoint; of the last where `None`.
 
         Raises:
-            CheckpointError: there is none; it is damaged; it was made by another run. The message
-                says which file or value, and which older checkpoints there are.
+            CheckpointError: If there is none, it is damaged, or it was made by another run. The
+                message names the file or value, and the older checkpoints.
         """
         steps = self.steps()
         if not steps:

@@ -25,11 +25,11 @@ def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
 
     Args:
         matrix: [classes, classes], as `confusion_matrix` returns it.
-        names: of the classes.
-        path: of the file, a PNG.
+        names: Of the classes.
+        path: Of the file, a PNG.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     count = len(names)
     side = 2.2 + 0.42 * min(count, _LEGIBLE)
@@ -57,10 +57,10 @@ def save_kernels(kernels: np.ndarray, path: Path) -> None:
     Args:
         kernels: [filters, height, width, channels]; their mean is plotted where there are other
             than one or three channels.
-        path: of the file, a PNG.
+        path: Of the file, a PNG.
 
     Raises:
-        ImportError: without pillow.
+        ImportError: If Pillow is not installed.
     """
     if kernels.shape[-1] not in (1, 3):
         kernels = kernels.mean(-1, keepdims=True)
@@ -74,13 +74,13 @@ def save_feature_maps(maps: np.ndarray, path: Path) -> int:
 
     Args:
         maps: [height, width, channels].
-        path: of the file, a PNG.
+        path: Of the file, a PNG.
 
     Returns:
         How many of the maps are plotted.
 
     Raises:
-        ImportError: without pillow or matplotlib.
+        ImportError: If Pillow or matplotlib is not installed.
     """
     maps = np.moveaxis(_reduced(maps[..., :_MOST_MAPS], 64), -1, 0)
     low = maps.min((1, 2), keepdims=True)
@@ -104,10 +104,10 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path) -> None:
     Args:
         image: [height, width, 1 or 3 channels], values from 0 to 1.
         saliency: [height, width], not negative.
-        path: of the file, a PNG.
+        path: Of the file, a PNG.
 
     Raises:
-        ImportError: without pillow or matplotlib.
+        ImportError: If Pillow or matplotlib is not installed.
     """
     image, saliency = _reduced(image, _LARGEST), _reduced(saliency, _LARGEST)
     height, width, _ = image.shape
@@ -122,10 +122,10 @@ def save_small(image: np.ndarray, path: Path) -> None:
 
     Args:
         image: [height, width, 1 or 3 channels], values from 0 to 1.
-        path: of the file, a PNG.
+        path: Of the file, a PNG.
 
     Raises:
-        ImportError: without pillow.
+        ImportError: If Pillow is not installed.
     """
     image = _reduced(image, _LARGEST)
     save_image(image, path, max(1, _SMALL // image.shape[1]))

@@ -38,21 +38,21 @@ def write_classifier_report(
     feature maps and saliency) and the report that shows them.
 
     Args:
-        folder: of the run.
-        model: from images, [batch, height, width, channels] with values from 0 to 1, to
+        folder: Of the run.
+        model: From images, [batch, height, width, channels] with values from 0 to 1, to
             probabilities, [batch, classes]. Feature maps are those of a `Sequential`.
-        params: of the model.
-        state: of the model.
-        dataset: images that the model was not trained on, with labels.
-        class_names: of the classes; those of the data set, or its labels, where `None`.
+        params: Of the model.
+        state: Of the model.
+        dataset: Images that the model was not trained on, with labels.
+        class_names: Of the classes; those of the data set, or its labels, where `None`.
 
     Returns:
         A table for the terminal: precision and recall of each class, and the accuracy.
 
     Raises:
-        FileNotFoundError: there is no run in the folder.
-        ImportError: without pillow or matplotlib.
-        ValueError: the data has no labels, or as many classes as there are names do not fit.
+        FileNotFoundError: If there is no run in the folder.
+        ImportError: If Pillow or matplotlib is not installed.
+        ValueError: If the data has no labels, or the number of names is not the number of classes.
     """
     folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     folder.config()  # says so where there is no run
@@ -93,9 +93,9 @@ def predict(model: Layer, params: Params, state: State, images: np.ndarray) -> n
     """Returns the probabilities of each class, [N, classes], computed in batches of one size.
 
     Args:
-        model: a classifier.
-        params: of the model.
-        state: of the model.
+        model: A classifier.
+        params: Of the model.
+        state: Of the model.
         images: [N, height, width, channels], floats from 0 to 1, or uint8 from 0 to 255.
     """
     apply = jax.jit(lambda batch: model.apply(params, state, _as_float(batch))[0])

@@ -18,9 +18,9 @@ class Mistake:
     """An image that is classified wrongly.
 
     Args:
-        label: the true class.
-        predicted: the predicted class.
-        probability: of the predicted class.
+        label: The true class.
+        predicted: The predicted class.
+        probability: Of the predicted class.
     """
 
     label: int
@@ -33,9 +33,9 @@ class FeatureMaps:
     """The feature maps of a layer.
 
     Args:
-        layer: the name of the layer.
+        layer: The name of the layer.
         shape: (height, width, channels).
-        shown: how many of the channels the plot shows.
+        shown: How many of the channels the plot shows.
     """
 
     layer: str
@@ -48,15 +48,15 @@ class Evaluation:
     """The results of a classifier on validation data.
 
     Args:
-        step: the step after which it was evaluated.
-        class_names: the name of each class.
-        confusion: the confusion matrix, [classes, classes]; rows are the true classes.
-        mistakes: the plotted mistakes, the most confident first.
-        saliency: the class of each image whose saliency is plotted.
-        feature_maps: those that are plotted.
+        step: The step after which it was evaluated.
+        class_names: The name of each class.
+        confusion: The confusion matrix, [classes, classes]; rows are the true classes.
+        mistakes: The plotted mistakes, the most confident first.
+        saliency: The class of each image whose saliency is plotted.
+        feature_maps: Those that are plotted.
 
     Raises:
-        ValueError: they contradict each other.
+        ValueError: If they contradict each other.
     """
 
     step: int
@@ -130,7 +130,7 @@ def read_evaluation(path: Path) -> Evaluation | None:
     """Returns the evaluation in a file, or None if there is no such file.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: If the file is damaged.
     """
     if not path.is_file():
         return None

@@ -32,9 +32,9 @@ def feature_maps(
     """Yields the name and the output of each convolution and pooling for one image.
 
     Args:
-        model: a model in the data format `"channels_last"`.
-        params: of the model.
-        state: of the model.
+        model: A model in the data format `"channels_last"`.
+        params: Of the model.
+        state: Of the model.
         image: [height, width, channels], values from 0 to 1.
 
     Yields:
@@ -52,11 +52,11 @@ def saliency(model: Layer, params: Params, state: State, image: Array, label: in
     It is the largest absolute gradient of the logit with respect to the channels of the pixel.
 
     Args:
-        model: a classifier; of a `Sequential` that ends in an activation the logits are used.
-        params: of the model.
-        state: of the model.
+        model: A classifier; of a `Sequential` that ends in an activation the logits are used.
+        params: Of the model.
+        state: Of the model.
         image: [height, width, channels], values from 0 to 1.
-        label: of the class.
+        label: Of the class.
 
     References:
         Simonyan et al., 2014, https://arxiv.org/abs/1312.6034

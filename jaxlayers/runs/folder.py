@@ -35,8 +35,8 @@ class RunFolder:
     | `parameters.npz` | the last params and state |
 
     Args:
-        path: the folder; it need not exist.
-        config: what belongs into `config.json` besides what `train.fit` writes there, such as
+        path: The folder; it need not exist.
+        config: What belongs into `config.json` besides what `train.fit` writes there, such as
             the arguments of a command line.
     """
 
@@ -48,7 +48,7 @@ class RunFolder:
         """Checks that a new run may have the folder, and changes nothing.
 
         Raises:
-            FileExistsError: there is something in the folder already, or it is a file.
+            FileExistsError: If the folder is not empty, or is a file.
         """
         used = self.path.exists() and (
             not self.path.is_dir() or any(not is_lock(entry) for entry in self.path.iterdir())
@@ -64,7 +64,7 @@ class RunFolder:
         """Checks that there is a run in the folder.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: If there is none.
         """
         if not (self.path / "config.json").is_file():
             raise FileNotFoundError(
@@ -77,12 +77,12 @@ class RunFolder:
         """Makes the folder of a new run, or opens that of a run to resume, for one writer.
 
         Args:
-            resume: whether a run is resumed.
+            resume: Whether a run is resumed.
 
         Raises:
-            FileExistsError: there is something in the folder of a new run.
-            FileNotFoundError: there is no run to resume.
-            FolderInUseError: another run writes into the folder.
+            FileExistsError: If the folder of a new run is not empty.
+            FileNotFoundError: If there is no run to resume.
+            FolderInUseError: If another run writes to the folder.
         """
         if resume:
             self.check_resumable()
@@ -157,8 +157,8 @@ class RunFolder:
         Those of bfloat16 come as float32.
 
         Raises:
-            FileNotFoundError: the run has saved none.
-            ValueError: the file is damaged.
+            FileNotFoundError: If the run has saved none.
+            ValueError: If the file is damaged.
         """
         path = self._existing("parameters.npz")
         tree = read_arrays(path)
@@ -170,8 +170,8 @@ class RunFolder:
         """Returns what `config.json` holds.
 
         Raises:
-            FileNotFoundError: this is no folder of a run.
-            ValueError: the file is damaged.
+            FileNotFoundError: If it is not the folder of a run.
+            ValueError: If the file is damaged.
         """
         return self._read("config.json")
 
@@ -179,8 +179,8 @@ class RunFolder:
         """Returns what `model.json` holds.
 
         Raises:
-            FileNotFoundError: this is no folder of a run.
-            ValueError: the file is damaged.
+            FileNotFoundError: If it is not the folder of a run.
+            ValueError: If the file is damaged.
         """
         return self._read("model.json")
 
@@ -195,7 +195,7 @@ class RunFolder:
         """Returns the metrics logged so far, one dictionary per logged step.
 
         Raises:
-            ValueError: the file is damaged.
+            ValueError: If the file is damaged.
         """
         try:
             text = (self.path / "metrics.jsonl").read_text()

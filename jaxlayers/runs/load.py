@@ -21,8 +21,8 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
     """Returns a trained model from the folder of a run, or from one that `save` wrote.
 
     Args:
-        path: the folder.
-        name: which model, where there are several: a GAN's run holds `"generator"` and
+        path: The folder.
+        name: Which model, where there are several: a GAN's run holds `"generator"` and
             `"discriminator"`. The main one, such as the generator, where `None`.
 
     Returns:
@@ -30,9 +30,9 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
         last step, or the averaged ones where the task averages.
 
     Raises:
-        FileNotFoundError: this is no such folder, or the run has not ended yet.
-        ValueError: a file is damaged, the arrays are not those of the model or not finite, or the
-            model holds layers or functions of your own, which a config cannot name.
+        FileNotFoundError: If it is not the folder of a run, or the run has not ended.
+        ValueError: If a file is damaged, the arrays are not those of the model or not finite, or
+            the model has custom layers or functions, which a config cannot name.
 
     Example:
         >>> from jaxlayers import layers
@@ -62,14 +62,14 @@ def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
     """Writes a model into a folder, from which `load` reads it back.
 
     Args:
-        path: the folder; it must be empty or not exist.
-        model: any layer of this package, such as a `Sequential`.
-        params: of the model.
-        state: of the model.
+        path: The folder; it must be empty or not exist.
+        model: Any layer of this package, such as a `Sequential`.
+        params: Of the model.
+        state: Of the model.
 
     Raises:
-        FileExistsError: there is something in the folder.
-        NotSerializableError: a model with layers or functions of your own.
+        FileExistsError: If the folder is not empty.
+        NotSerializableError: If the model has custom layers or functions.
     """
     models = {"model": (model, params, state)}
     config = keras.serialize(model)

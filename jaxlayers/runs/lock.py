@@ -21,10 +21,10 @@ def locked(folder: Path) -> Iterator[None]:
     nothing is locked.
 
     Args:
-        folder: an existing folder.
+        folder: An existing folder.
 
     Raises:
-        FolderInUseError: someone else has the lock.
+        FolderInUseError: If another process holds the lock.
     """
     try:
         import fcntl

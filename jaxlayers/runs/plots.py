@@ -15,13 +15,13 @@ def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
 
     Args:
         images: [N, height, width, channels], values from 0 to 1, one or three channels.
-        path: of the file.
-        scale: pixels of the PNG per pixel of an image; so many that it is about 600 wide where
+        path: Of the file.
+        scale: Pixels of the PNG per pixel of an image; so many that it is about 600 wide where
             `None`.
 
     Raises:
-        ImportError: without pillow.
-        ValueError: an array of another shape.
+        ImportError: If Pillow is not installed.
+        ValueError: If the array has another shape.
     """
     save_image(tile(images), path, scale)
 
@@ -32,11 +32,11 @@ def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
     Args:
         image: [height, width, channels], values from 0 to 1; one channel is gray, three are red,
             green and blue, a fourth is the opacity.
-        path: of the file.
-        scale: as for `save_grid`.
+        path: Of the file.
+        scale: As for `save_grid`.
 
     Raises:
-        ImportError: without pillow.
+        ImportError: If Pillow is not installed.
     """
     try:
         from PIL import Image
@@ -53,13 +53,13 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
 
     Args:
         images: [N, height, width, channels], one or three channels.
-        gap: pixels between images and around them.
+        gap: Pixels between images and around them.
 
     Returns:
         [rows * (height + gap) + gap, columns * (width + gap) + gap, channels].
 
     Raises:
-        ValueError: an array of another shape.
+        ValueError: If the array has another shape.
     """
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise ValueError(
@@ -86,10 +86,10 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     Args:
         metrics: `step` and columns of its length; `seconds` is left out. Lines connect the
             finite values.
-        path: of the file.
+        path: Of the file.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     columns = {
         name: values
@@ -138,7 +138,7 @@ def figure(width: float, height: float) -> Any:
     """Returns an empty matplotlib figure, in inches.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -151,7 +151,7 @@ def is_legible(text: str) -> bool:
     """Whether matplotlib can draw a text: its font has the characters, written left to right.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     from matplotlib.font_manager import FontProperties, findfont, get_font
 

@@ -18,9 +18,9 @@ class Recorder:
     """Records metrics and samples: in memory, in a folder and on the terminal.
 
     Args:
-        progress: what the terminal shows.
-        folder: where files go; nowhere where `None`.
-        after: steps taken so far, by a run that is resumed.
+        progress: What the terminal shows.
+        folder: Where files go; nowhere where `None`.
+        after: Steps taken so far, by a run that is resumed.
     """
 
     def __init__(self, progress: Progress, folder: RunFolder | None, after: int = 0) -> None:

@@ -33,8 +33,8 @@ def report(folder: RunFolder) -> None:
     """Writes `report.html` of everything in the folder of a run.
 
     Raises:
-        FileNotFoundError: this is no folder of a run.
-        ValueError: a file of it is damaged.
+        FileNotFoundError: If it is not the folder of a run.
+        ValueError: If one of its files is damaged.
     """
     metrics, summaries = folder.metrics(), folder.model().get("summaries")
     evaluation = read_evaluation(folder.path / "evaluation.json")
@@ -70,20 +70,20 @@ def write_report(
     says so where it leaves some out. Texts from the arguments are escaped.
 
     Args:
-        path: of the file; its folder must exist.
-        title: the heading, such as the name of the run.
-        config: the configuration; nested mappings become rows with dotted names. The result says
+        path: Of the file; its folder must exist.
+        title: The heading, such as the name of the run.
+        config: The configuration; nested mappings become rows with dotted names. The result says
             what is under `steps`, `batch_size`, `examples` and `environment`.
-        summaries: the table of each model, by the name of the model.
+        summaries: The table of each model, by the name of the model.
         metrics: `step` and columns of its length, `seconds` among them. Values that are not
             finite are gaps in a curve; columns without any others are left out.
-        samples: the PNG file of the samples after each of some steps, in any order.
-        pictures: other PNG files by their captions, in the order in which they are shown.
-        evaluation: of a classifier; its plots are in the folder `pictures` beside the file.
+        samples: The PNG file of the samples after each of some steps, in any order.
+        pictures: Other PNG files by their captions, in the order in which they are shown.
+        evaluation: Of a classifier; its plots are in the folder `pictures` beside the file.
 
     Raises:
-        OSError: a picture cannot be read, or the file not written.
-        ValueError: columns of different lengths, or columns without `step`.
+        OSError: If an image cannot be read, or the file cannot be written.
+        ValueError: If the columns differ in length, or there is none named `step`.
     """
     metrics = _checked(metrics)
     pictures = dict(pictures or {})

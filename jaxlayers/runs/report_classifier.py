@@ -24,12 +24,12 @@ def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | Non
     """Returns the plots of a classifier as HTML, each kind in a section.
 
     Args:
-        evaluation: whose plots they are.
-        pictures: the folder of the plots.
-        kernels: the plot of the kernels of the first convolution.
+        evaluation: Whose plots they are.
+        pictures: The folder of the plots.
+        kernels: The plot of the kernels of the first convolution.
 
     Raises:
-        OSError: a plot cannot be read.
+        OSError: If a plot cannot be read.
     """
     mistakes = [
         figure(

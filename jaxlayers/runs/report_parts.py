@@ -39,9 +39,9 @@ def figure(path: Path, caption: str, kind: str = "", description: str = "") -> s
     """Returns an embedded PNG with its caption.
 
     Args:
-        path: of the PNG.
+        path: Of the PNG.
         caption: HTML.
-        kind: a class of the figure.
+        kind: A class of the figure.
         description: HTML for those who do not see it; the caption where empty.
     """
     return (

@@ -18,9 +18,9 @@ def result_section(
     """Returns the HTML of the result.
 
     Args:
-        config: what `config.json` holds.
+        config: What `config.json` holds.
         metrics: `step` and columns of its length, each with a finite value.
-        evaluation: of a classifier.
+        evaluation: Of a classifier.
     """
     facts = _scores(evaluation) | _duration(config, metrics)
     items = "\n".join(

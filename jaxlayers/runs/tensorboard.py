@@ -11,12 +11,12 @@ class TensorBoard:
     """Writes `events.*` into a folder.
 
     Args:
-        path: the folder.
-        after: the step from which the run is resumed; TensorBoard drops what earlier files hold
+        path: The folder.
+        after: The step from which the run is resumed; TensorBoard drops what earlier files hold
             of later steps.
 
     Raises:
-        ImportError: without tensorboardX.
+        ImportError: If tensorboardX is not installed.
     """
 
     def __init__(self, path: Path, after: int = 0) -> None:

@@ -33,8 +33,8 @@ def say(text: str, file: TextIO | None = None) -> None:
     as escape sequences.
 
     Args:
-        text: what to print; a line break is added.
-        file: where to; standard output where `None`.
+        text: What to print; a line break is added.
+        file: Where to; standard output where `None`.
     """
     file = sys.stdout if file is None else file
     if file is not None:  # as in a process without a console
@@ -121,9 +121,9 @@ def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[
     """Shows a live line in a terminal, and plain lines elsewhere or without rich.
 
     Args:
-        steps: how many the run will take.
-        batch_size: images per step.
-        quiet: shows nothing, as all but one of several processes should.
+        steps: How many the run will take.
+        batch_size: Images per step.
+        quiet: Shows nothing, as all but one of several processes should.
     """
     if quiet:
         yield _Nothing()
