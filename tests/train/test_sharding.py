@@ -95,7 +95,7 @@ def test_a_process_that_is_killed_leaves_a_checkpoint_to_resume_from_alone(tmp_p
 
 
 def test_more_devices_than_there_are_are_refused():
-    with pytest.raises(ValueError, match="1000 asked for, but there are 1: "):
+    with pytest.raises(ValueError, match="1000 requested, but there are 1: "):
         Devices(1000, 1000)
 
 
@@ -105,4 +105,4 @@ def test_a_batch_that_devices_cannot_share_is_refused():
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
-    assert "a batch of 8 images cannot be shared evenly by 3 devices" in ended.stderr
+    assert "a batch of 8 images cannot be divided evenly among 3 devices" in ended.stderr
