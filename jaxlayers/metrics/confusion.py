@@ -21,7 +21,7 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """Returns the precision of each class, [classes], 0 where it was never predicted.
+    """Returns the precision of each class, [classes], 0 if it is never predicted.
 
     The precision is the fraction of the predictions of a class that are correct.
 
@@ -32,7 +32,7 @@ def precision(matrix: np.ndarray) -> np.ndarray:
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Returns the recall of each class, [classes], 0 where there are no examples of it.
+    """Returns the recall of each class, [classes], 0 if it has no examples.
 
     The recall is the fraction of the examples of a class that are predicted correctly.
 

@@ -1,4 +1,4 @@
-"""Nested dictionaries of arrays in one `.npz` file, which may come from a stranger."""
+"""Nested dictionaries of arrays in `.npz` files, including untrusted ones."""
 
 import math
 import zipfile
@@ -13,15 +13,15 @@ from jaxlayers._files import write_atomically
 
 _SEPARATOR = "/"
 _DEEPEST = 100
-# What NumPy raises for files that are damaged, or no such files at all.
+# Raised by NumPy for damaged or other files.
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 
 def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
     """Writes nested dictionaries of arrays, uncompressed.
 
-    The file appears under its name only when it is complete. Arrays of bfloat16, which the
-    format does not know, are written as float32.
+    The file is written atomically. Arrays of bfloat16, which the format does not support, are
+    written as float32.
     """
     with write_atomically(path) as file:
         arrays: dict[str, Any] = dict(_flatten(tree))
@@ -31,8 +31,8 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
 def read_arrays(path: Path) -> dict[str, Any]:
     """Returns the nested dictionaries that `write_arrays` wrote, with NumPy arrays.
 
-    Memory is bounded by the size of the file: compressed members, which `write_arrays` never
-    writes, are refused, and so is an array that claims to be larger than its part of the file.
+    Memory use is bounded by the size of the file: compressed members, which `write_arrays` never
+    writes, and arrays that claim to be larger than their part of the file are rejected.
 
     Raises:
         ValueError: If the file is damaged, or holds anything other than arrays of numbers.
@@ -49,7 +49,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{info.filename!r} is compressed; parameters are stored as they are")
+        raise ValueError(f"{info.filename!r} is compressed; parameters are stored uncompressed")
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
         if version != (1, 0):
@@ -62,20 +62,20 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
             raise ValueError(f"{info.filename!r} claims {size} bytes and has {info.file_size}")
         content = member.read(size)
     if len(content) < size:
-        raise ValueError(f"{info.filename!r} ends too early")
+        raise ValueError(f"{info.filename!r} is truncated")
     return np.ndarray(shape, dtype, content, order="F" if fortran_order else "C")
 
 
 def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
     *parents, name = map(unquote, path.split(_SEPARATOR))
     if len(parents) > _DEEPEST:
-        raise ValueError(f"an array lies {len(parents)} dictionaries deep")
+        raise ValueError(f"an array is nested {len(parents)} dictionaries deep")
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
-            raise ValueError(f"{path!r} lies inside an array")
+            raise ValueError(f"{path!r} is inside an array")
     if name in tree:
-        raise ValueError(f"{path!r} is there twice")
+        raise ValueError(f"{path!r} occurs twice")
     if name:
         tree[name] = array
 
@@ -90,5 +90,5 @@ def _flatten(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, np
             yield from _flatten(node, path + _SEPARATOR)
         else:
             array = np.asarray(node)
-            # NumPy would write the dtypes of other packages (kind V), but not read them.
+            # NumPy writes the dtypes of other packages (kind V), but cannot read them.
             yield path, array.astype(np.float32) if array.dtype.kind == "V" else array

@@ -15,12 +15,12 @@ from jaxlayers.metrics import precision, recall
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that is classified wrongly.
+    """A misclassified image.
 
     Args:
         label: The true class.
         predicted: The predicted class.
-        probability: Of the predicted class.
+        probability: The probability of the predicted class.
     """
 
     label: int
@@ -35,7 +35,7 @@ class FeatureMaps:
     Args:
         layer: The name of the layer.
         shape: (height, width, channels).
-        shown: How many of the channels the plot shows.
+        shown: Number of channels in the plot.
     """
 
     layer: str
@@ -49,11 +49,11 @@ class Evaluation:
 
     Args:
         step: The step after which it was evaluated.
-        class_names: The name of each class.
+        class_names: Names of the classes.
         confusion: The confusion matrix, [classes, classes]; rows are the true classes.
         mistakes: The plotted mistakes, the most confident first.
-        saliency: The class of each image whose saliency is plotted.
-        feature_maps: Those that are plotted.
+        saliency: The class of each image with a saliency plot.
+        feature_maps: The plotted feature maps.
 
     Raises:
         ValueError: If they contradict each other.
@@ -87,12 +87,12 @@ class Evaluation:
 
     @property
     def precision(self) -> float:
-        """The mean precision of the classes that are in the data or predicted."""
+        """The mean precision over the classes that occur in the data or the predictions."""
         return float(precision(self.confusion)[self._present].mean())
 
     @property
     def recall(self) -> float:
-        """The mean recall of the classes that are in the data or predicted."""
+        """The mean recall over the classes that occur in the data or the predictions."""
         return float(recall(self.confusion)[self._present].mean())
 
     @property
@@ -148,10 +148,10 @@ def read_evaluation(path: Path) -> Evaluation | None:
         )
     except KeyError as error:
         raise ValueError(
-            f"{path}: is no evaluation: it has no {short_repr(error.args[0])}"
+            f"{path}: is not an evaluation: it has no {short_repr(error.args[0])}"
         ) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: is no evaluation: {error}") from error
+        raise ValueError(f"{path}: is not an evaluation: {error}") from error
 
 
 def _mistake(row: Mapping[str, Any]) -> Mistake:

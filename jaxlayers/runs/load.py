@@ -1,4 +1,4 @@
-"""Trained models in the folder of a run: written, and read back in any process."""
+"""Saving and loading of trained models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,20 +14,20 @@ from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
 
 Models = Mapping[str, tuple[Layer, Params, State]]
-"""Models by name, each with its params and state; the main one first."""
+"""Models by name, each with its params and state; the main model first."""
 
 
 def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, State]:
-    """Returns a trained model from the folder of a run, or from one that `save` wrote.
+    """Loads a trained model from the folder of a run, or from one that `save` wrote.
 
     Args:
         path: The folder.
-        name: Which model, where there are several: a GAN's run holds `"generator"` and
-            `"discriminator"`. The main one, such as the generator, where `None`.
+        name: Name of the model, if there are several: `"generator"` or `"discriminator"` of a GAN.
+            `None` for the main one, such as the generator.
 
     Returns:
-        The model, its params and its state, with NumPy arrays. The params are those after the
-        last step, or the averaged ones where the task averages.
+        The model, its params and its state, with NumPy arrays. The params are those after the last
+        step, or their average if the task computes one.
 
     Raises:
         FileNotFoundError: If it is not the folder of a run, or the run has not ended.
@@ -45,7 +45,7 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
     where = folder.path / "model.json"
     configs = folder.model().get("models")
     if not isinstance(configs, dict) or not configs:
-        raise ValueError(f"{where}: names no models; it is not from this version of jaxlayers")
+        raise ValueError(f"{where}: has no models; it was not written by this version of jaxlayers")
     if name is None:
         name = next(iter(configs))
     if name not in configs:
@@ -59,13 +59,13 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
 
 
 def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
-    """Writes a model into a folder, from which `load` reads it back.
+    """Saves a model to a folder, from which `load` reads it.
 
     Args:
         path: The folder; it must be empty or not exist.
         model: Any layer of this package, such as a `Sequential`.
-        params: Of the model.
-        state: Of the model.
+        params: Params of the model.
+        state: State of the model.
 
     Raises:
         FileExistsError: If the folder is not empty.
@@ -81,7 +81,7 @@ def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
 
 
 def describe(models: Models) -> dict[str, Any]:
-    """Returns what `model.json` says of models: their configs and their tables."""
+    """Returns the content of `model.json`: the configs and summaries of models."""
     return {
         "models": {name: _config(model) for name, (model, *_) in models.items()},
         "summaries": {
@@ -93,7 +93,7 @@ def describe(models: Models) -> dict[str, Any]:
 
 
 def save_models(folder: RunFolder, models: Models) -> None:
-    """Writes the params and the state of models into the folder of a run."""
+    """Writes the params and the state of models to the folder of a run."""
     trees = {name: (params, state) for name, (_, params, state) in models.items()}
     if len(trees) == 1:
         ((params, state),) = trees.values()
@@ -104,7 +104,7 @@ def save_models(folder: RunFolder, models: Models) -> None:
 
 
 def _config(model: Layer) -> dict[str, Any]:
-    """Returns the config of a model, or why it has none."""
+    """Returns the config of a model, or the reason that it has none."""
     try:
         return keras.serialize(model)
     except keras.NotSerializableError as error:
@@ -116,8 +116,8 @@ def _model(where: Path, name: str, config: Any) -> Layer:
         raise ValueError(f"{where}: the config of {name!r} must be an object, got {config!r:.60}")
     if "unsupported" in config:
         raise ValueError(
-            f"{where}: {name!r} was not written as a config: {config['unsupported']}. Make the "
-            "model in Python, and read its arrays with RunFolder(path).load_parameters()"
+            f"{where}: {name!r} was not written as a config: {config['unsupported']}. Construct "
+            "the model in Python, and read its arrays with RunFolder(path).load_parameters()"
         )
     try:
         return keras.from_config(config)
@@ -126,7 +126,7 @@ def _model(where: Path, name: str, config: Any) -> Layer:
 
 
 def _check(where: Path, model: Layer, params: Any, state: Any) -> None:
-    """Refuses arrays that are not finite, or not those of the model."""
+    """Checks that arrays are finite and are those of the model."""
     if not isinstance(params, dict) or not isinstance(state, dict):
         raise ValueError(f"{where}: does not hold the params and the state of the model")
     found = {"params": params, "state": state}
@@ -134,7 +134,7 @@ def _check(where: Path, model: Layer, params: Any, state: Any) -> None:
         if not np.isfinite(value).all():
             raise ValueError(f"{where}: {array} holds NaN or infinity")
     if model.input_shape is None:
-        return  # of which shapes its weights are is known when the first input comes
+        return  # the shapes of its weights are only known with an input
     made = abstract_init(model, tuple(model.input_shape))
     wanted = {name: a.shape for name, a in named(dict(zip(found, made, strict=True))).items()}
     shapes = {name: value.shape for name, value in named(found).items()}

@@ -8,12 +8,12 @@ import numpy as np
 
 
 class TensorBoard:
-    """Writes `events.*` into a folder.
+    """Writes `events.*` files to a folder.
 
     Args:
         path: The folder.
-        after: The step from which the run is resumed; TensorBoard drops what earlier files hold
-            of later steps.
+        after: The step that the run is resumed from; TensorBoard discards later steps of earlier
+            files.
 
     Raises:
         ImportError: If tensorboardX is not installed.
