@@ -21,9 +21,9 @@ def medians(
     counted three times.
 
     Args:
-        functions: by name; each returns when its work is done.
-        rounds: how many rounds at most.
-        seconds: how long all of it may take, roughly.
+        functions: By name; each returns when its work is done.
+        rounds: How many rounds at most.
+        seconds: How long all of it may take, roughly.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
     order, draw = list(functions), random.Random(0)

@@ -40,12 +40,12 @@ def parse(config: type, arguments: Sequence[str], quiet: bool = False) -> Any:
     """Returns the `config` of some arguments.
 
     Args:
-        config: a dataclass; its fields without a default are positional.
-        arguments: such as `["--steps", "100"]`.
-        quiet: whether nothing is printed of arguments that are wrong.
+        config: A dataclass; its fields without a default are positional.
+        arguments: Such as `["--steps", "100"]`.
+        quiet: Whether nothing is printed of arguments that are wrong.
 
     Raises:
-        SystemExit: wrong arguments, or `--help`.
+        SystemExit: If the arguments are wrong, or include `--help`.
     """
     import tyro
 

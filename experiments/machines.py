@@ -26,7 +26,7 @@ class Machines:
         """Waits for the other processes; does nothing where there is one.
 
         Raises:
-            ValueError: some of what must be given together is not.
+            ValueError: If arguments that go together are not all given.
         """
         given = (self.coordinator, self.processes, self.process)
         if not self.distributed and given == (None, None, None):

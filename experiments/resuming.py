@@ -33,16 +33,16 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     """Returns the config to resume a run with.
 
     Args:
-        config: a dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills
+        config: A dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills
             in what was not given, and `free(started)` returns the names of further fields on
             which no number depends.
-        given: what `arguments` mean by themselves.
-        arguments: of the command line.
+        given: What `arguments` mean by themselves.
+        arguments: Of the command line.
 
     Raises:
-        FileNotFoundError: there is no run to resume.
-        ValueError: it is not known which one, it was started otherwise, or an argument is given
-            that would change its numbers.
+        FileNotFoundError: If there is no run to resume.
+        ValueError: If it is not known which run, it was started by another command, or an argument
+            would change its numbers.
     """
     if given.out is None:
         raise ValueError("resume: give the folder of the run to resume, --out DIR")
@@ -78,8 +78,8 @@ def open_folder(config: Any, out: Path) -> runs.RunFolder:
     """Returns the folder of a run, whose `config.json` will say how to resume it.
 
     Args:
-        config: of the command.
-        out: the folder.
+        config: Of the command.
+        out: The folder.
     """
     config = dataclasses.replace(config, out=out, resume=False, resume_step=None)
     said = {"command": module_of(type(config)), "arguments": arguments_of(config)}
@@ -120,10 +120,10 @@ def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.Fi
     """Prints where everything is, or how to go on; returns the exit status of the command.
 
     Args:
-        config: of the command.
-        out: the folder of the run.
-        fit_config: of the run.
-        result: of the run.
+        config: Of the command.
+        out: The folder of the run.
+        fit_config: Of the run.
+        result: Of the run.
     """
     step = int(result.train_state.step)
     if jax.process_index() == 0:

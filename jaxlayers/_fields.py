@@ -40,7 +40,7 @@ class Field(Generic[Given, Kept]):
     """A kind of argument; subclasses define `allowed` and `convert`.
 
     Args:
-        default: the value where the argument is not given; without it the argument is required.
+        default: The value where the argument is not given; without it the argument is required.
     """
 
     allowed: str
@@ -55,7 +55,7 @@ class Field(Generic[Given, Kept]):
         """Returns `value` converted to the type of the attribute.
 
         Raises:
-            ArithmeticError, AttributeError, TypeError, ValueError: the value is not allowed;
+            ArithmeticError, AttributeError, TypeError, ValueError: The value is not allowed;
                 `check` turns it into an error that says what is.
         """
         raise NotImplementedError
@@ -64,13 +64,13 @@ class Field(Generic[Given, Kept]):
         """Returns `value` converted.
 
         Args:
-            owner: whose argument it is, for the error message: a layer, or the name of a class
+            owner: Whose argument it is, for the error message: a layer, or the name of a class
                 or a function.
-            name: the name of the argument.
-            value: the value received.
+            name: The name of the argument.
+            value: The value received.
 
         Raises:
-            ValueError: the value is not allowed.
+            ValueError: If the value is not allowed.
         """
         try:
             return self.convert(_as_python(value))
@@ -116,9 +116,9 @@ class Integer(Field[int, int]):
     """An integer within bounds; True and False are none.
 
     Args:
-        at_least: the smallest integer allowed; `None` for no such bound.
-        at_most: the largest integer allowed; likewise.
-        default: as in `Field`.
+        at_least: The smallest integer allowed; `None` for no such bound.
+        at_most: The largest integer allowed; likewise.
+        default: As in `Field`.
     """
 
     def __init__(
@@ -149,8 +149,8 @@ class PositiveInteger(Integer):
     """An integer above 0.
 
     Args:
-        multiple_of: what it must be a multiple of.
-        default: as in `Field`.
+        multiple_of: What it must be a multiple of.
+        default: As in `Field`.
     """
 
     def __init__(self, *, multiple_of: int = 1, default: Any = _REQUIRED) -> None:
@@ -168,10 +168,10 @@ class Number(Field[float, float]):
     """A real number within bounds, as a float; True, False and NaN are none.
 
     Args:
-        at_least: the smallest number allowed; `None` for any finite one.
-        at_most: the largest number allowed, likewise; `math.inf` allows infinity.
-        below: the upper bound instead, where it is not allowed itself.
-        default: as in `Field`.
+        at_least: The smallest number allowed; `None` for any finite one.
+        at_most: The largest number allowed, likewise; `math.inf` allows infinity.
+        below: The upper bound instead, where it is not allowed itself.
+        default: As in `Field`.
     """
 
     def __init__(
@@ -218,9 +218,9 @@ class Choice(Field[str, str]):
     """One of some strings.
 
     Args:
-        choices: the strings.
-        any_case: whether case is ignored; the attribute is in lower case.
-        default: as in `Field`.
+        choices: The strings.
+        any_case: Whether case is ignored; the attribute is in lower case.
+        default: As in `Field`.
     """
 
     def __init__(self, *choices: str, any_case: bool = False, default: Any = _REQUIRED) -> None:
@@ -264,10 +264,10 @@ class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
     """A sequence whose items are of one kind, as a tuple.
 
     Args:
-        items: the kind of the items.
-        allowed: for the error message, such as "a tuple of positive integers".
-        length: how many items there must be; `None` for any number.
-        default: as in `Field`.
+        items: The kind of the items.
+        allowed: For the error message, such as "a tuple of positive integers".
+        length: How many items there must be; `None` for any number.
+        default: As in `Field`.
     """
 
     def __init__(
@@ -291,8 +291,8 @@ class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
     """Two integers; a single one stands for both.
 
     Args:
-        at_least: the smallest integer allowed.
-        default: as in `Field`.
+        at_least: The smallest integer allowed.
+        default: As in `Field`.
     """
 
     def __init__(self, *, at_least: int = 1, default: Any = _REQUIRED) -> None:
@@ -322,9 +322,9 @@ class Instance(Field[Kept, Kept]):
     """An object of a class.
 
     Args:
-        kind: the class.
-        allowed: for the error message, such as "a jaxlayers.Layer".
-        default: as in `Field`.
+        kind: The class.
+        allowed: For the error message, such as "a jaxlayers.Layer".
+        default: As in `Field`.
     """
 
     def __init__(self, kind: type, allowed: str, *, default: Any = _REQUIRED) -> None:
@@ -341,8 +341,8 @@ class Function(Field[Callable[..., Any], Callable[..., Any]]):
     """A function that can be called with some arguments by position.
 
     Args:
-        arguments: their names, such as `"key", "image"`.
-        default: as in `Field`.
+        arguments: Their names, such as `"key", "image"`.
+        default: As in `Field`.
     """
 
     def __init__(self, *arguments: str, default: Any = _REQUIRED) -> None:
@@ -378,10 +378,10 @@ class Identifier(Field[Any, Any]):
     """One of Keras's names or a function; the attribute is the value as given.
 
     Args:
-        get: returns the function of an identifier, or raises an error that lists the known
+        get: Returns the function of an identifier, or raises an error that lists the known
             names, such as `initializers.get`.
-        arguments: the names of what the function is called with, such as `("x",)`.
-        default: as in `Field`.
+        arguments: The names of what the function is called with, such as `("x",)`.
+        default: As in `Field`.
     """
 
     def __init__(
@@ -404,7 +404,7 @@ class Optional(Field[Given | None, Kept | None]):
     """The values of another field, or `None`, which is the default.
 
     Args:
-        field: the other field.
+        field: The other field.
     """
 
     def __init__(self, field: Field[Given, Kept]) -> None:

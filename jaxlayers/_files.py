@@ -24,9 +24,9 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         A binary file, open for writing.
 
     Raises:
-        FileNotFoundError: The folder of `path` does not exist.
-        IsADirectoryError: `path` is a folder.
-        OSError: The file cannot be written; the message has `path` as it was passed.
+        FileNotFoundError: If the folder of `path` does not exist.
+        IsADirectoryError: If `path` is a folder.
+        OSError: If the file cannot be written; the message has `path` as it was passed.
 
     Example:
         >>> with write_atomically("notes.txt") as file:
@@ -60,7 +60,7 @@ def as_path(path: object, caller: str) -> Path:
         caller: The name of the function, for the error message.
 
     Raises:
-        TypeError: Neither a string nor an `os.PathLike` of one.
+        TypeError: If it is neither a string nor an `os.PathLike` of one.
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(

@@ -1,4 +1,4 @@
-"""From a Keras name, a class or an object to the function that a layer calls."""
+"""Lookup of functions by Keras name, class or object."""
 
 import difflib
 import inspect
@@ -10,14 +10,14 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
     """Returns the callable that `identifier` stands for.
 
     Args:
-        kind: what is looked up ("activation", "initializer", ...), for the error message.
-        table: Keras's names and what they mean: functions, or classes that are called without
-            arguments to make the function.
-        identifier: a name in `table`, a class, or any callable.
+        kind: "activation", "initializer", ...; for the error message.
+        table: A dictionary from Keras's names to functions, or to classes that are called without
+            arguments to construct the function.
+        identifier: A name in `table`, a class, or any callable.
 
     Raises:
-        ValueError: a name that `table` does not have.
-        TypeError: neither a name nor a callable.
+        ValueError: If the name is not in `table`.
+        TypeError: If it is neither a name nor a callable.
     """
     found: Any = identifier
     if isinstance(identifier, str):

@@ -22,19 +22,19 @@ def linear(x: Array) -> Array:
 def relu(
     x: Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Array:
-    """Rectified linear unit, with Keras's generalisations.
+    """Rectified linear unit, with Keras's generalizations.
 
     Args:
-        x: any shape.
-        negative_slope: slope below `threshold`.
-        max_value: where the output saturates; `None` for never.
-        threshold: below it the output is `negative_slope * (x - threshold)`.
+        x: An array of any shape.
+        negative_slope: Slope below `threshold`.
+        max_value: Largest value of the output; `None` for no limit.
+        threshold: Value of `x` below which the output is `negative_slope * (x - threshold)`.
 
     Returns:
         An array of the shape and dtype of `x`.
     """
     if max_value is None and threshold == 0:
-        # What Keras calls as well, so that the derivative at 0 is the same.
+        # Keras calls the same function, so the derivative at 0 is the same.
         return nn.leaky_relu(x, negative_slope) if negative_slope else nn.relu(x)
     positive = nn.relu(x) if threshold == 0 else jnp.where(x > threshold, x, 0)
     if (max_value, threshold) == (6, 0):
@@ -60,7 +60,7 @@ def tanh_shrink(x: Array) -> Array:
 
 
 def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
-    """`x` moved towards zero by `threshold`, and zero where that would cross it."""
+    """`x` shrunk towards zero by `threshold`, zero where its magnitude is less."""
     return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0))
 
 
@@ -75,7 +75,7 @@ def threshold(x: Array, threshold: float, default_value: float) -> Array:
 
 
 def sparsemax(x: Array, axis: int = -1) -> Array:
-    """Sparse normalisation along `axis`, as Keras computes it.
+    """Sparse normalization along `axis`, as Keras computes it.
 
     Martins and Astudillo project onto the probability simplex with the threshold
     `(sum of the support - 1) / size of the support`. Keras 3.15 sums the cumulative sums of the
@@ -157,12 +157,12 @@ def get(identifier: str | Activation | None) -> Callable[..., Array]:
     """Returns the activation that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, any function from array to array, or `None` for
+        identifier: One of Keras's names, any function from an array to an array, or `None` for
             `linear`.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name, a function nor `None`.
+        ValueError: If the name is unknown.
+        TypeError: If it is neither a name, a function nor `None`.
 
     Example:
         >>> get("relu")(jnp.array([-1.0, 2.0])).tolist()

@@ -1,4 +1,4 @@
-"""Keras's `image_data_format`: where the channels of an image stand if a layer does not say."""
+"""The default data format of images; Keras's `image_data_format`."""
 
 import functools
 import json
@@ -14,15 +14,15 @@ _chosen: str | None = None
 def image_data_format() -> str:
     """Returns the data format of layers that are constructed without one.
 
-    The value of `set_image_data_format` if that was called; else the one in Keras's own
-    configuration file, `keras.json` in the folder `KERAS_HOME`, or in `~/.keras` where that
-    variable is not set; else `"channels_last"`.
+    The value passed to `set_image_data_format`, if any; else the one in Keras's configuration file,
+    `keras.json` in the folder `KERAS_HOME` or, if that variable is not set, in `~/.keras`; else
+    `"channels_last"`.
 
     Returns:
         `"channels_last"` or `"channels_first"`.
 
     Raises:
-        ValueError: the configuration file names another data format.
+        ValueError: If the configuration file holds any other data format.
     """
     return _chosen or _read(_keras_json())
 
@@ -30,13 +30,13 @@ def image_data_format() -> str:
 def set_image_data_format(data_format: str) -> None:
     """Sets the data format of layers constructed from now on, for this process.
 
-    Layers resolve it once, when they are constructed; existing ones keep theirs.
+    Layers read it when they are constructed; existing layers keep theirs.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`, in any case.
+        data_format: `"channels_last"` or `"channels_first"`, case-insensitive.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: If it is any other value.
     """
     global _chosen
     if str(data_format).lower() not in DATA_FORMATS:
@@ -58,7 +58,7 @@ def _read(path: Path) -> str:
     except OSError:
         return "channels_last"
     except (ValueError, AttributeError) as error:
-        # Keras goes on without a file that is not JSON as well; it just does not say so.
+        # Keras also ignores a file that is not JSON, but silently.
         warnings.warn(f"{path} holds no JSON object ({error}); using channels_last", stacklevel=3)
         return "channels_last"
     if data_format not in DATA_FORMATS:

@@ -15,21 +15,21 @@ from jaxlayers._lookup import resolve
 
 Constraint = Callable[[Array], Array]
 
-# Keras's `backend.epsilon()`: keeps a weight of zeros from being divided by its norm.
+# Keras's `backend.epsilon()`, so that a weight of zeros is not divided by a norm of 0.
 _EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """Scales weights down to a norm of at most `max_value`.
+    """Scales weights to a norm of at most `max_value`.
 
     Args:
-        max_value: the largest norm, not negative.
-        axis: the axis or axes a norm is taken over: 0 for the incoming weights of a unit of
+        max_value: The largest norm, not negative.
+        axis: The axis or axes that norms are computed over: 0 for the incoming weights of a unit of
             `Dense`, (0, 1, 2) for those of a filter of `Conv2D`.
 
     Raises:
-        ValueError: an argument outside what is said above.
+        ValueError: If an argument is out of range.
     """
 
     max_value: fields.Number = fields.Number(at_least=0, at_most=math.inf, default=2.0)
@@ -53,7 +53,7 @@ class UnitNorm:
     """Scales weights to norm 1.
 
     Args:
-        axis: the axis or axes a norm is taken over, as in `MaxNorm`.
+        axis: The axis or axes that norms are computed over, as in `MaxNorm`.
     """
 
     axis: fields.Axes = fields.Axes(default=0)
@@ -64,16 +64,17 @@ class UnitNorm:
 
 @dataclass(frozen=True)
 class MinMaxNorm:
-    """Moves the norm of weights into an interval.
+    """Scales weights to a norm between `min_value` and `max_value`.
 
     Args:
-        min_value: the smallest norm, not negative.
-        max_value: the largest norm, at least `min_value`.
-        rate: how far one application moves a norm: 1 all the way, less than 1 a part of it.
-        axis: the axis or axes a norm is taken over, as in `MaxNorm`.
+        min_value: The smallest norm, not negative.
+        max_value: The largest norm, at least `min_value`.
+        rate: Weight of the constrained norm: 1 enforces the interval, less than 1 moves the norm
+            towards it.
+        axis: The axis or axes that norms are computed over, as in `MaxNorm`.
 
     Raises:
-        ValueError: an argument outside what is said above.
+        ValueError: If an argument is out of range.
     """
 
     min_value: fields.Number = fields.Number(at_least=0, default=0.0)
@@ -113,12 +114,12 @@ def get(identifier: str | Constraint | type | None) -> Constraint | None:
     """Returns the constraint that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, a class of this module, any function from an array to
+        identifier: One of Keras's names, a class of this module, any function from an array to
             an array of its shape, or `None` for no constraint.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: none of these.
+        ValueError: If the name is unknown.
+        TypeError: If it is none of these.
 
     Example:
         >>> get("non_neg")(jnp.array([-1.0, 2.0])).tolist()
@@ -129,6 +130,6 @@ def get(identifier: str | Constraint | type | None) -> Constraint | None:
 
 def _norms(w: Array, axis: int | Sequence[int]) -> Array:
     squares = jnp.sum(jnp.square(w), axis=axis, keepdims=True)
-    # The square root has no derivative at 0, and one of NaN would spread to all that is before.
+    # The derivative of the square root is infinite at 0 and would make all gradients NaN.
     zero = squares == 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))

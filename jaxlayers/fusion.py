@@ -1,4 +1,4 @@
-"""Pairs of layers with a cheaper exact form: the same params, state and results."""
+"""Fusion of pairs of layers into one cheaper computation with the same results."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -17,15 +17,15 @@ Apply = Callable[[Params, State, Array], tuple[Array, State]]
 
 
 def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
-    """Returns the convolutions that also apply the nearest upsampling before them.
+    """Returns the convolutions that are fused with the nearest upsampling before them.
 
     Args:
-        layers: the layers of a Sequential, in order.
+        layers: The layers of a Sequential, in order.
 
     Returns:
-        By the position of a `Conv2D` or `Conv2DTranspose` with strides 1 that follows a nearest
-        `UpSampling2D`, the function that applies both: of the params and state of the convolution
-        and the image before upsampling.
+        A dictionary from the position of each `Conv2D` or `Conv2DTranspose` with strides 1 that
+        follows a nearest `UpSampling2D` to the function that applies both, which takes the params
+        and state of the convolution and the image before upsampling.
     """
     return {
         position: functools.partial(_apply, first, second)
@@ -45,7 +45,7 @@ def _apply(
     state: State,
     x: Array,
 ) -> tuple[Array, State]:
-    """Returns what `layer` gives for the output of `upsampling`."""
+    """Applies `layer` to the output of `upsampling`."""
     upsampled = jax.eval_shape(lambda x: upsampling.apply({}, {}, x)[0], x)
     convolution.check_input(layer, params, state, upsampled)
     if isinstance(layer, Conv2D):

@@ -1,7 +1,7 @@
 """Keras's initializers: functions `(key, shape, dtype) -> array`, the signature of JAX's own.
 
 Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
-Keras's `seed` has become the key. Any function of `jax.nn.initializers` serves as well.
+The key replaces Keras's `seed`. Any function of `jax.nn.initializers` can be used as well.
 """
 
 import math
@@ -53,13 +53,13 @@ class Ones:
 
 @dataclass(frozen=True)
 class Constant:
-    """One value everywhere.
+    """A constant value.
 
     Args:
-        value: a number, or an array that broadcasts to the weight.
+        value: A number, or an array that broadcasts to the weight.
 
     Raises:
-        ValueError: something else.
+        ValueError: If an argument is out of range.
     """
 
     value: _Value = _Value(default=0.0)
@@ -73,17 +73,17 @@ class Identity:
     """`gain` on the diagonal of a matrix, zero elsewhere.
 
     Args:
-        gain: the value on the diagonal.
+        gain: The value on the diagonal.
 
     Raises:
-        ValueError: when called for a shape of other than two axes.
+        ValueError: If called with a shape that does not have two axes.
     """
 
     gain: fields.Number = fields.Number(default=1.0)
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         if len(shape) != 2:
-            raise ValueError(f"Identity: shape must be of two axes, got {tuple(shape)}")
+            raise ValueError(f"Identity: shape must have two axes, got {tuple(shape)}")
         rows, columns = shape
         return self.gain * jnp.eye(rows, columns, dtype=dtype)
 
@@ -93,11 +93,11 @@ class RandomNormal:
     """Normal distribution.
 
     Args:
-        mean: its mean.
-        stddev: its standard deviation, not negative.
+        mean: Mean of the distribution.
+        stddev: Standard deviation of the distribution, not negative.
 
     Raises:
-        ValueError: something else.
+        ValueError: If an argument is out of range.
     """
 
     mean: fields.Number = fields.Number(default=0.0)
@@ -110,14 +110,14 @@ class RandomNormal:
 
 @dataclass(frozen=True)
 class TruncatedNormal:
-    """Normal distribution of which what lies beyond two standard deviations is drawn again.
+    """Normal distribution, truncated at two standard deviations from the mean.
 
     Args:
-        mean: mean of the normal distribution.
-        stddev: its standard deviation before it is cut, not negative.
+        mean: Mean before truncation.
+        stddev: Standard deviation before truncation, not negative.
 
     Raises:
-        ValueError: something else.
+        ValueError: If an argument is out of range.
     """
 
     mean: fields.Number = fields.Number(default=0.0)
@@ -134,11 +134,11 @@ class RandomUniform:
     """Uniform distribution in `[minval, maxval)`.
 
     Args:
-        minval: lower bound.
-        maxval: upper bound, at least `minval`.
+        minval: Lower bound.
+        maxval: Upper bound, at least `minval`.
 
     Raises:
-        ValueError: bounds that are no numbers, or in another order.
+        ValueError: If a bound is not a number, or `minval` exceeds `maxval`.
     """
 
     minval: fields.Number = fields.Number(default=-0.05)
@@ -157,12 +157,12 @@ class RandomUniform:
 
 
 _AXES = fields.Tuple(fields.Integer(), "a tuple of integers")
-# Standard deviation of the standard normal distribution cut at two standard deviations.
+# Standard deviation of the standard normal distribution truncated at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
 class _Distribution(fields.Choice):
-    """A distribution by name; `"normal"` is Keras's other name for the truncated one."""
+    """The name of a distribution; `"normal"` is Keras's alias of the truncated one."""
 
     def __init__(self) -> None:
         names = ("truncated_normal", "untruncated_normal", "uniform", "normal")
@@ -177,21 +177,21 @@ class _Distribution(fields.Choice):
 class VarianceScaling:
     """Zero mean and variance `scale / n`, with `n` from the shape of the weight.
 
-    Unlike `jax.nn.initializers.variance_scaling` it takes shapes of one axis as well, whose fans
-    are their length.
+    Unlike `jax.nn.initializers.variance_scaling` it also accepts shapes of one axis, whose fan in
+    and fan out are its length.
 
     Args:
-        scale: positive.
-        mode: what `n` is: `"fan_in"` the number of inputs of a unit, `"fan_out"` that of its
-            outputs, `"fan_avg"` their mean.
+        scale: Scaling factor, positive.
+        mode: `"fan_in"`: `n` is the number of inputs of a unit; `"fan_out"`: that of its outputs;
+            `"fan_avg"`: their mean.
         distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or
             `"uniform"`.
-        input_axes: the axes that make up fan in, where not the usual ones of a kernel
-            `(*window, inputs, outputs)`; takes effect together with `output_axes`.
-        output_axes: likewise for fan out.
+        input_axes: The axes whose product is fan in, if other than those of a kernel `(*window,
+            inputs, outputs)`; used only together with `output_axes`.
+        output_axes: The axes whose product is fan out.
 
     Raises:
-        ValueError: another scale, mode or distribution.
+        ValueError: If the scale, mode or distribution is any other.
     """
 
     scale: fields.PositiveNumber = fields.PositiveNumber(default=1.0)
@@ -307,13 +307,13 @@ class LecunNormal(VarianceScaling):
 class Orthogonal:
     """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
 
-    A weight of more than two axes is filled as the matrix that has all but its last as rows.
+    A weight of more than two axes is treated as a matrix whose rows are all axes but the last.
 
     Args:
-        gain: factor of the whole matrix.
+        gain: Factor that the matrix is multiplied by.
 
     Raises:
-        ValueError: when called for a shape of fewer than two axes.
+        ValueError: If called with a shape of fewer than two axes.
 
     Reference:
         Saxe et al., 2014, https://arxiv.org/abs/1312.6120
@@ -323,16 +323,16 @@ class Orthogonal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         if len(shape) < 2:
-            raise ValueError(f"Orthogonal: shape must be of two axes or more, got {tuple(shape)}")
+            raise ValueError(f"Orthogonal: shape must have two axes or more, got {tuple(shape)}")
         _KEY.check("Orthogonal", "key", key)
         dtype = jax.dtypes.canonicalize_dtype(dtype)
-        # There is no QR decomposition of anything narrower than float32.
+        # QR decompositions need at least float32.
         wide = jnp.promote_types(dtype, jnp.float32)
         return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), wide).astype(dtype)
 
 
 class _Window(fields.Field[Any, str | tuple[float, ...] | None]):
-    """A window by name, by its values, or none."""
+    """A window by name or by its values, or `None`."""
 
     allowed = "a name that scipy.signal.get_window knows, a tuple of numbers or None"
 
@@ -344,7 +344,7 @@ class _Window(fields.Field[Any, str | tuple[float, ...] | None]):
 
 
 class _Scaling(fields.Field[str | None, str | None]):
-    """A name of a norm, or none."""
+    """The name of a norm, or `None`."""
 
     allowed = "one of 'density', 'spectrum' or None"
 
@@ -354,20 +354,20 @@ class _Scaling(fields.Field[str | None, str | None]):
 
 @dataclass(frozen=True)
 class STFT:
-    """Kernel of a convolution over time that computes a short-time Fourier transform.
+    """The kernel of a convolution over time that computes a short-time Fourier transform.
 
     The shape is (frame length, 1, FFT length // 2 + 1).
 
     Args:
-        side: `"real"` or `"imag"`, the part of the transform.
-        window: a name that `scipy.signal.get_window` knows, the values of a window, or `None`.
+        side: `"real"` or `"imag"`: the part of the transform.
+        window: A name that `scipy.signal.get_window` knows, the values of a window, or `None`.
         scaling: `"density"` divides the window by its L2 norm, `"spectrum"` by its L1 norm,
-            `None` leaves it.
-        periodic: the second argument of `get_window` after the length: a window for spectra
+            `None` does not scale it.
+        periodic: The second argument of `get_window` after the length: a window for spectra
             rather than for filters.
 
     Raises:
-        ValueError: another side, scaling or window.
+        ValueError: If the side, scaling or window is any other.
     """
 
     side: fields.Choice = fields.Choice("real", "imag", default="real")
@@ -398,7 +398,7 @@ class STFT:
 
 
 def _window(name: str, length: int, periodic: bool) -> np.ndarray:
-    import scipy.signal  # a dependency of JAX; loading it takes longer than all of this package
+    import scipy.signal  # a dependency of JAX that takes longer to import than this package
 
     return np.asarray(scipy.signal.get_window(name, length, periodic))
 
@@ -462,12 +462,12 @@ def get(identifier: str | Initializer | type) -> Initializer:
     """Returns the initializer that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, a class of this module, or any function
+        identifier: One of Keras's names, a class of this module, or any function
             `(key, shape, dtype) -> array`.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: none of these.
+        ValueError: If the name is unknown.
+        TypeError: If it is none of these.
 
     Example:
         >>> get("he_normal")(jax.random.key(0), (3, 3, 8, 16), jnp.float32).shape

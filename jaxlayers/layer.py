@@ -13,27 +13,27 @@ Params = dict[str, Any]
 State = dict[str, Any]
 Shape = tuple[int, ...]
 
-# The layers whose output_shape is calling their init, which may itself ask for the output_shape.
+# The layers whose output_shape is calling init, which may in turn call output_shape.
 _finding_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_finding_shape", default=())
 
 
 class FinalActivation(NamedTuple):
-    """The activation that the output of a layer comes out of."""
+    """The activation that a layer ends in."""
 
     name: str  # Keras's name; "linear" where there is none
-    axes: tuple[int, ...] = ()  # that it normalizes over, counted with the batch; () if elementwise
-    removable: bool = True  # whether `logits` can take it away
+    axes: tuple[int, ...] = ()  # the axes it normalizes over, batch included; () if elementwise
+    removable: bool = True  # whether `logits` can remove it
 
 
 class Layer:
-    """What every layer is: a frozen dataclass of Keras's arguments with two pure functions.
+    """The base class of layers: a frozen dataclass of Keras's arguments with two pure functions.
 
-    A layer of your own is a frozen dataclass that inherits from this and defines `apply`, and
-    `init` if it has params or state; the rest has defaults that fit. Layers are hashable and
-    equal by value, so that they can be static arguments of `jax.jit`, and `init, apply = layer`
-    takes them apart.
+    A custom layer is a frozen dataclass that inherits from this class and defines `apply`, and
+    `init` if it has params or state; everything else has defaults. Layers are hashable and equal by
+    value, so that they can be static arguments of `jax.jit`, and `init, apply = layer` unpacks the
+    two functions.
 
-    Shapes in `init` and `output_shape` are those of one example, without the batch.
+    Shapes in `init` and `output_shape` are those of one example, without the batch dimension.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -47,22 +47,22 @@ class Layer:
 
     @property
     def input_shape(self) -> Sequence[int] | None:
-        """Shape of one example that the layer was constructed for; `None` where for any."""
+        """The shape of one example that the layer was constructed for; `None` if any."""
         return None
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
-        """Makes the params and the state.
+        """Initializes the params and the state.
 
         Args:
-            key: a JAX random key.
-            input_shape: shape of one example.
+            key: A JAX random key.
+            input_shape: Shape of one example.
 
         Returns:
-            `params`, what is trained, and `state`, what is carried but not trained: both
-            dictionaries with Keras's weight names, `{}` where there is nothing.
+            `params`, the trainable weights, and `state`, the non-trainable ones: both dictionaries
+            with Keras's weight names, `{}` if there are none.
 
         Raises:
-            ValueError: a shape that the layer does not take.
+            ValueError: If the layer does not accept the shape.
         """
         if not _is_finding_shape(self):
             self.output_shape(input_shape)
@@ -80,19 +80,18 @@ class Layer:
         """Computes the output.
 
         Args:
-            params: as `init` makes them.
-            state: as `init` makes it, or the one that the previous call returned.
+            params: The params, as returned by `init`.
+            state: The state, as returned by `init` or by the previous call.
             x: [batch, *input_shape].
-            training: whether this is a training step; dropout drops and batch normalization
-                takes the statistics of the batch only then.
-            key: a JAX random key; needed in training by layers that draw random numbers.
+            training: Whether this is a training step; only then dropout drops and batch
+                normalization uses the statistics of the batch.
+            key: A JAX random key; required in training by layers that use random numbers.
 
         Returns:
             The output, [batch, *output_shape], and the new state.
 
         Raises:
-            ValueError: an array of a shape that the layer does not take, or no key where one
-                is needed.
+            ValueError: If the layer does not accept the shape of `x`, or needs a key and got none.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no apply")
 
@@ -100,14 +99,14 @@ class Layer:
         """Returns the shape of one example of the output.
 
         Raises:
-            ValueError: an input shape that the layer does not take.
+            ValueError: If the layer does not accept the input shape.
         """
         if type(self).init is Layer.init:
             params, state = {}, {}
         elif _is_finding_shape(self):
             raise TypeError(
                 f"{type(self).__name__}: output_shape must be defined where init calls it, "
-                "got the one of Layer, which calls init"
+                "got that of Layer, which calls init"
             )
         else:
             token = _finding_shape.set((*_finding_shape.get(), self))
@@ -123,8 +122,8 @@ class Layer:
     def penalty(self, params: Params, state: State) -> Array:
         """Returns the sum of the layer's regularization penalties, a scalar.
 
-        Add it to the loss inside the differentiated function. Penalties of the activity come
-        from `state`, where `apply` leaves them.
+        Add it to the loss inside the differentiated function. Activity penalties are read from
+        `state`, where `apply` stores them.
         """
         return jnp.zeros(())
 
@@ -134,23 +133,24 @@ class Layer:
 
     @property
     def output_values(self) -> Literal["computed", "mixed", "moved"]:
-        """Whether the output has values of its own.
+        """How the values of the output relate to those of the input.
 
-        `"moved"`: the values of the input in other places, such as `Flatten`, so that an
-        elementwise function may as well come after the layer as before it. `"mixed"`: values
+        `"moved"`: the values of the input in other positions, as in `Flatten`, so that an
+        elementwise function gives the same result before and after the layer. `"mixed"`: values
         within the range of the input, such as averages. `"computed"`: anything else.
         """
         return "computed"
 
     def final_activation(self) -> FinalActivation | None:
-        """Returns the activation that the output comes out of; `None` where that is not known."""
+        """Returns the activation that the layer ends in; `None` if it is not known."""
         return None
 
     def logits(self) -> "Layer":
-        """Returns the layer without the sigmoid or softmax that its output comes out of.
+        """Returns the layer without its final sigmoid or softmax.
 
-        Losses are computed from what comes before these, where nothing saturates. The layer
-        itself where there is none, or where one cannot be taken away. Same params and state.
+        Losses are computed from the input of these activations, which does not saturate. Returns
+        the layer itself if it ends in neither, or if the activation cannot be removed. The params
+        and the state stay the same.
         """
         return self
 
@@ -169,7 +169,7 @@ def _is_finding_shape(layer: Layer) -> bool:
 
 
 def _arguments(layer: Any) -> Iterator[str]:
-    """Yields `name=value` for the fields of a layer that are not at their defaults."""
+    """Yields `name=value` for the fields of a layer that differ from their defaults."""
     for field in dataclasses.fields(layer):
         value = getattr(layer, field.name)
         if field.init and not (value == field.default and type(value) is type(field.default)):

@@ -1,7 +1,7 @@
-"""Losses: of logits where the model ends in a sigmoid or softmax, of predictions otherwise.
+"""Losses: of logits if the model ends in a sigmoid or softmax, of predictions otherwise.
 
-Each is a function of outputs and targets, in this order. `get` finds the ones that Keras has by
-Keras's names, with Keras's numbers; where Optax has the function, it is Optax that computes it.
+Each is a function of outputs and targets, in this order. `get` returns Keras's losses by Keras's
+names, with Keras's results; where Optax has the function, it is used.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from jax import Array
 from jaxlayers._lookup import resolve
 
 Loss = Callable[[Array, Array], Array]
-"""(outputs [batch, ...], targets) -> [batch] or [batch, ...], of which the mean is taken."""
+"""(outputs [batch, ...], targets) -> [batch] or [batch, ...], to be averaged."""
 
 _EPSILON = 1e-7  # Keras's
 
@@ -26,11 +26,11 @@ def binary_cross_entropy(logits: Array, labels: Array | float) -> Array:
     Computed from the logits, so that it neither saturates nor overflows.
 
     Args:
-        logits: any shape.
+        logits: Logits of any shape.
         labels: 1 for true, 0 for false, or a probability; the shape of the logits, or a scalar.
 
     Raises:
-        ValueError: labels of another shape.
+        ValueError: If the labels have another shape.
 
     Example:
         >>> float(binary_cross_entropy(jnp.zeros((2, 1)), 1.0))
@@ -45,7 +45,7 @@ def binary_cross_entropy(logits: Array, labels: Array | float) -> Array:
 
 
 def sigmoid_cross_entropy(logits: Array, targets: Array) -> Array:
-    """Returns the cross-entropy between targets and the sigmoid of logits; a mean per example.
+    """Returns the mean cross-entropy of targets and the sigmoid of logits, over the last axis.
 
     Keras's `binary_crossentropy` with `from_logits=True`.
 
@@ -57,7 +57,7 @@ def sigmoid_cross_entropy(logits: Array, targets: Array) -> Array:
         [batch, ...], the mean over the last axis.
 
     Raises:
-        ValueError: targets of another shape.
+        ValueError: If the targets have another shape.
     """
     _check_shapes("binary_crossentropy", logits, targets)
     losses: Array = optax.sigmoid_binary_cross_entropy(logits, _as(logits, targets))
@@ -73,13 +73,13 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
     Args:
         logits: [batch, ..., classes].
         targets: [batch, ..., classes], a probability for each class: one-hot, or smoothed; or
-            integers, [batch, ...]. The loss of an integer that is no class is NaN.
+            integers, [batch, ...]. The loss of an integer out of range is NaN.
 
     Returns:
         [batch, ...].
 
     Raises:
-        ValueError: targets of another shape.
+        ValueError: If the targets have another shape.
 
     Example:
         >>> float(cross_entropy(jnp.zeros((1, 4)), jnp.array([[0.0, 0.0, 1.0, 0.0]]))[0])
@@ -95,10 +95,10 @@ def squared_error(logits: Array, targets: Array) -> Array:
 
     Args:
         logits: [batch, classes].
-        targets: [batch, classes], what the softmax should be; or integers, [batch].
+        targets: [batch, classes], the desired softmax; or integers, [batch].
 
     Raises:
-        ValueError: targets of another shape.
+        ValueError: If the targets have another shape.
 
     Example:
         >>> float(squared_error(jnp.zeros((1, 4)), jnp.array([[0.0, 0.0, 1.0, 0.0]]))[0])
@@ -110,14 +110,14 @@ def squared_error(logits: Array, targets: Array) -> Array:
 
 
 def one_hot(labels: Array, classes: int) -> Array:
-    """Returns integer labels as probabilities, [..., classes]; NaN for what is no class.
+    """Returns the one-hot encoding of integer labels, [..., classes]; NaN if out of range.
 
-    A label that is no class would be a row of zeros, whose loss is 0.
+    `jax.nn.one_hot` encodes a label that is out of range as zeros, whose loss is 0.
     """
     labels = jnp.asarray(labels)
     known = (labels >= 0) & (labels < classes)
-    # The root of -1 rather than a NaN that is selected: jax_debug_nans would stop at that also
-    # where it is not taken. 0 and 1 are their own roots.
+    # The square root of -1 rather than a selected NaN: jax_debug_nans would stop at the latter even
+    # where it is not selected. 0 and 1 are their own square roots.
     return jnp.sqrt(jax.nn.one_hot(labels, classes) - ~known[..., None])
 
 
@@ -152,7 +152,7 @@ def mean_squared_logarithmic_error(outputs: Array, targets: Array) -> Array:
 
 
 def huber(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
-    """Returns Huber's loss, quadratic up to an error of `delta` and linear above; a mean."""
+    """Returns the mean Huber loss: quadratic up to an error of `delta`, linear above."""
     _check_shapes("huber", outputs, targets)
     losses: Array = optax.huber_loss(outputs, _as(outputs, targets), delta=delta)
     return losses.mean(-1)
@@ -166,9 +166,9 @@ def log_cosh(outputs: Array, targets: Array) -> Array:
 
 
 def cosine_similarity(outputs: Array, targets: Array) -> Array:
-    """Returns the cosine of the angle between outputs and targets with a minus sign."""
+    """Returns the negative cosine similarity of outputs and targets over the last axis."""
     _check_shapes("cosine_similarity", outputs, targets)
-    # Keras's way to a unit vector: the root of the sum of squares, of which 1e-12 is the least.
+    # As Keras normalizes: the sum of squares is bounded below by 1e-12.
     unit = [
         array * jax.lax.rsqrt(jnp.maximum(jnp.sum(array**2, -1, keepdims=True), 1e-12))
         for array in (outputs, _as(outputs, targets))
@@ -202,7 +202,7 @@ def squared_hinge(outputs: Array, targets: Array) -> Array:
 
 
 def categorical_hinge(outputs: Array, targets: Array) -> Array:
-    """Returns `max(1 + largest output of a wrong class - output of the right one, 0)`."""
+    """Returns `max(1 + largest output of the other classes - output of the target, 0)`."""
     _check_shapes("categorical_hinge", outputs, targets)
     targets = _as(outputs, targets)
     right, wrong = (targets * outputs).sum(-1), ((1 - targets) * outputs).max(-1)
@@ -247,13 +247,13 @@ def get(identifier: str | Loss) -> Loss:
     """Returns the loss that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, or a function of outputs and targets. The functions of
+        identifier: One of Keras's names, or a function of outputs and targets. The functions of
             `binary_crossentropy`, `categorical_crossentropy` and
             `sparse_categorical_crossentropy` take logits.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor a function.
+        ValueError: If the name is unknown.
+        TypeError: If it is neither a name nor a function.
 
     Example:
         >>> get("mse")(jnp.array([[1.0, 2.0]]), jnp.array([[0.0, 0.0]])).tolist()
@@ -263,11 +263,11 @@ def get(identifier: str | Loss) -> Loss:
 
 
 def activation_of(loss: Loss) -> Literal["sigmoid", "softmax"] | None:
-    """Returns the activation whose input a loss takes as `outputs`.
+    """Returns the activation that a loss applies to `outputs`, if it takes logits.
 
     Args:
-        loss: a function; those of this module and of Optax that take logits are known, any other
-            is taken to want the outputs of the model as they are.
+        loss: A loss function. Those of this module and of Optax that take logits are known; any
+            other is assumed to take the outputs of the model.
     """
     try:
         return _OF_LOGITS.get(loss)
@@ -303,6 +303,6 @@ def _as(outputs: Array, targets: Array) -> Array:
 
 
 def _signs(targets: Array) -> Array:
-    """Returns targets of 0 and 1 as -1 and 1, as Keras does, and any others as they are."""
+    """Converts targets of 0 and 1 to -1 and 1, as Keras does; others are unchanged."""
     binary = ((targets == 0) | (targets == 1)).all()
     return jnp.where(binary, 2 * targets - 1, targets)

@@ -20,10 +20,10 @@ class L1:
     """`l1 * sum(|x|)`.
 
     Args:
-        l1: factor, not negative.
+        l1: Factor, not negative.
 
     Raises:
-        ValueError: a factor that is negative, infinite or not a number.
+        ValueError: If a factor is negative, infinite or not a number.
 
     Example:
         >>> float(L1(0.5)(jnp.array([1.0, -2.0])))
@@ -41,10 +41,10 @@ class L2:
     """`l2 * sum(x ** 2)`.
 
     Args:
-        l2: factor, not negative.
+        l2: Factor, not negative.
 
     Raises:
-        ValueError: a factor that is negative, infinite or not a number.
+        ValueError: If a factor is negative, infinite or not a number.
     """
 
     l2: fields.Number = fields.Number(at_least=0, default=0.01)
@@ -57,14 +57,14 @@ class L2:
 class L1L2:
     """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
-    By the name `"l1l2"` both factors are 0, as in Keras.
+    Looked up by the name `"l1l2"`, both factors are 0, as in Keras.
 
     Args:
-        l1: factor of the magnitudes, not negative.
-        l2: factor of the squares, not negative.
+        l1: Factor of the magnitudes, not negative.
+        l2: Factor of the squares, not negative.
 
     Raises:
-        ValueError: a factor that is negative, infinite or not a number.
+        ValueError: If a factor is negative, infinite or not a number.
     """
 
     l1: fields.Number = fields.Number(at_least=0, default=0.0)
@@ -76,16 +76,16 @@ class L1L2:
 
 @dataclass(frozen=True)
 class OrthogonalRegularizer:
-    """Penalises the cosine between each two rows (or columns) of a matrix.
+    """Penalizes the cosine of the angle between each two rows (or columns) of a matrix.
 
-    `factor` times the mean of the magnitudes of the products of all pairs of L2-normalised rows.
+    `factor` times the mean of the magnitudes of the products of all pairs of L2-normalized rows.
 
     Args:
-        factor: not negative.
+        factor: Factor of the penalty, not negative.
         mode: `"rows"` or `"columns"`.
 
     Raises:
-        ValueError: another factor or mode; when called, an array that is not a matrix.
+        ValueError: If the factor or mode is any other; when called, if `x` is not a matrix.
     """
 
     factor: fields.Number = fields.Number(at_least=0, default=0.01)
@@ -97,7 +97,7 @@ class OrthogonalRegularizer:
                 f"OrthogonalRegularizer: x must be a matrix, got an array of shape {x.shape}"
             )
         rows = x if self.mode == "rows" else x.T
-        # Keras's floor under the norm, 1e-7: a row of zeros is orthogonal to every other.
+        # Keras bounds the norm below by 1e-7, so that a row of zeros is orthogonal to every other.
         squares = jnp.sum(jnp.square(rows), axis=1, keepdims=True)
         rows = rows / jnp.sqrt(jnp.maximum(squares, 1e-14))
         cosines = jnp.abs(rows @ rows.T) * (1 - jnp.eye(len(rows), dtype=x.dtype))
@@ -123,12 +123,12 @@ def get(identifier: str | Regularizer | type | None) -> Regularizer | None:
     """Returns the regularizer that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, a class of this module, any function from an array to a
+        identifier: One of Keras's names, a class of this module, any function from an array to a
             scalar, or `None` for no penalty.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: none of these.
+        ValueError: If the name is unknown.
+        TypeError: If it is none of these.
 
     Example:
         >>> get("l2")

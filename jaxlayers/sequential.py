@@ -1,4 +1,4 @@
-"""Layers one after another, as a layer."""
+"""A linear stack of layers, as a layer."""
 
 import math
 import re
@@ -27,7 +27,7 @@ class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
             raise TypeError(f"{owner}: {name} must be a list of layers, got {value!r}")
         layers = tuple(value)
         if not layers:
-            raise ValueError(f"{owner}: {name} must hold at least one layer, got {value!r}")
+            raise ValueError(f"{owner}: {name} must have at least one layer, got {value!r}")
         for position, layer in enumerate(layers):
             if not isinstance(layer, Layer):
                 hint = f"; for an activation use layers.Activation({layer!r})"
@@ -44,24 +44,24 @@ class Sequential(Layer):
 
     Params and state are dictionaries from the names of the layers to those of the layers that
     have any. The names are Keras's: `conv2d`, `conv2d_1`, ... in the order of the model; a
-    Sequential inside another goes by its own name.
+    Sequential inside another is named by its own `name`.
 
-    `model[:k]` is the Sequential of the first k layers and `model[i:j]` one of those in between,
-    under the names that they have here, so that the same params and state serve it. `model[i]`
-    and `model["conv2d"]` are single layers.
+    `model[:k]` is the Sequential of the first k layers and `model[i:j]` that of a range of layers;
+    the layers keep their names, so that both work with the same params and state. `model[i]` and
+    `model["conv2d"]` are single layers.
 
     Args:
-        layers: at least one layer.
-        input_shape: shape of one example; where it is `None`, `init` and `output_shape` need it.
-        name: how the model is called in its summary and inside another.
-        names: how the layers are called, where not as in Keras.
-        fuse: whether `apply` uses the cheaper exact forms of `jaxlayers.fusion` rather than run
-            layer by layer.
+        layers: The layers, at least one.
+        input_shape: Shape of one example; if `None`, `init` and `output_shape` require it.
+        name: Name of the model in its summary and inside another model.
+        names: Names of the layers; Keras's if `None`.
+        fuse: Whether `apply` fuses layers as `jaxlayers.fusion` describes, rather than running
+            layer by layer; the results are the same.
 
     Raises:
-        ValueError: no layers, names that do not fit them, or an input shape that they do not
-            take.
-        TypeError: something that is not a layer.
+        ValueError: If there are no layers, the names do not fit them, or they do not accept the
+            input shape.
+        TypeError: If an element is not a layer.
 
     Example:
         >>> from jaxlayers import layers
@@ -94,18 +94,18 @@ class Sequential(Layer):
             self.output_shape()
 
     def init(self, key: Array, input_shape: Sequence[int] | None = None) -> tuple[Params, State]:
-        """Makes the params and the state of all layers.
+        """Initializes the params and the state of all layers.
 
         Args:
-            key: a JAX random key; each layer gets `jax.random.fold_in(key, its position)`.
-            input_shape: shape of one example; needed where the model was constructed without.
+            key: A JAX random key; each layer gets `jax.random.fold_in(key, its position)`.
+            input_shape: Shape of one example; required if the model was constructed without one.
 
         Returns:
             `params` and `state`, dictionaries from layer names to those of the layers.
 
         Raises:
-            ValueError: no shape, a shape other than that of the construction, or one that a
-                layer does not take.
+            ValueError: If no shape is known, it differs from that of the construction, or a layer
+                does not accept it.
         """
         shape = self._input_shape(input_shape)
         fields.Key().check(_called(self), "key", key)
@@ -133,11 +133,11 @@ class Sequential(Layer):
         training = is_training(_called(self), training)
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
-        # All at once: one by one they take XLA as long to compile as a convolution each.
+        # One vectorized call: separate calls each take XLA as long to compile as a convolution.
         keys = None if key is None else _fold_in_each(key, jnp.arange(len(self)))
         for position, (name, layer) in enumerate(self.items()):
             if position + 1 in fused:
-                continue  # the layer after this one does it as well
+                continue  # fused into the next layer
             own = params.get(name, {}), state.get(name, {})
             layer_key = None if keys is None else keys[position]
             with _naming(self, name, position):
@@ -153,11 +153,11 @@ class Sequential(Layer):
         """Returns the shape of one example of the output.
 
         Args:
-            input_shape: shape of one example of the input; needed where the model was
-                constructed without.
+            input_shape: Shape of one example of the input; required if the model was constructed
+                without one.
 
         Raises:
-            ValueError: as in `init`.
+            ValueError: As in `init`.
         """
         *_, shape = self.shapes(input_shape)
         return shape
@@ -207,9 +207,9 @@ class Sequential(Layer):
     def _final_activation(self) -> tuple[int, FinalActivation | None]:
         """Returns the position of the last layer that computes values, and its activation.
 
-        The layers after it move or mix these values. An elementwise function may be taken away
-        from before layers that move them; one that normalizes over axes only where it does so
-        over a whole example and no value is lost, which is known with an input shape only.
+        The layers after it move or mix these values. An elementwise function can be removed if
+        later layers only move values; one that normalizes over axes, only if it normalizes over a
+        whole example and no value is lost, which requires a known input shape.
         """
         position = len(self) - 1
         while position > 0 and self.layers[position].output_values != "computed":
@@ -239,7 +239,7 @@ class Sequential(Layer):
         """Returns Keras's table: name, output shape and number of parameters of each layer.
 
         Args:
-            input_shape: shape of one example; needed where the model was constructed without.
+            input_shape: Shape of one example; required if the model was constructed without one.
         """
         return summarize(self, self._input_shape(input_shape))
 
@@ -322,9 +322,9 @@ def _called(model: Sequential) -> str:
 
 
 def _check_weights(model: Sequential, **trees: Any) -> None:
-    """Refuses params or state that are no dictionary.
+    """Raises an error if params or state are not dictionaries.
 
-    They may hold layers that the model does not have: those of the model that it is a part of.
+    They may have layers that are not in this model, if it is a slice of a larger one.
     """
     for kind, tree in trees.items():
         if not isinstance(tree, Mapping):
@@ -335,7 +335,7 @@ def _check_weights(model: Sequential, **trees: Any) -> None:
 
 
 def _default_names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """Returns Keras's names: the class in snake case, then `_1`, `_2` for its further layers."""
+    """Returns Keras's names: the class name in snake case, then with `_1`, `_2` for repeats."""
     seen: Counter[str] = Counter()
     names = []
     for layer in layers:
@@ -346,14 +346,14 @@ def _default_names(layers: Sequence[Layer]) -> tuple[str, ...]:
 
 
 def snake_case(name: str) -> str:
-    """Returns Keras's form of a class name: `Conv2DTranspose` is `conv2d_transpose`."""
+    """Returns a class name in Keras's snake case, such as `conv2d_transpose`."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 @contextmanager
 def _naming(model: Sequential, name: str, position: int) -> Iterator[None]:
-    """Adds to an error from a layer which layer of which model it was."""
+    """Adds a note to an error that names the layer and the model it comes from."""
     try:
         yield
     except Exception as error:

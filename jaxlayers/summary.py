@@ -1,4 +1,4 @@
-"""Keras's table of a model, as text."""
+"""The summary table of a model, as in Keras."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,15 +40,15 @@ _HEADER = ("Layer (type)", "Output Shape", "Param #")
 
 
 def summarize(model: Composition, input_shape: Sequence[int]) -> str:
-    """Returns the table of a Sequential.
+    """Returns the summary table of a Sequential.
 
     Args:
-        model: the Sequential; those inside it are shown with their own layers, indented.
-        input_shape: shape of one example.
+        model: The Sequential; nested ones are shown with their layers, indented.
+        input_shape: Shape of one example.
 
     Returns:
-        Lines of text: a row a layer with its name and class, its output shape with None for the
-        batch and its number of parameters, then the totals, with their size in memory.
+        Lines of text: one row per layer with its name and class, its output shape with None for the
+        batch and its number of parameters, then the totals with their size in memory.
     """
     params, state = jax.eval_shape(lambda key: model.init(key, input_shape), jax.random.key(0))
     trainable, other = _arrays(params), _arrays(state)
@@ -98,7 +98,7 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _arrays(tree: Any) -> list[jax.ShapeDtypeStruct]:
-    """Returns the weights of a tree; the penalty of an activity is a number, not a weight."""
+    """Returns the weights of a tree, without activity penalties."""
     paths, _ = jax.tree_util.tree_flatten_with_path(tree)
     return [leaf for path, leaf in paths if path[-1].key != "activity_penalty"]
 

@@ -272,7 +272,7 @@ def test_the_input_shape_is_given_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (([],), ValueError, "layers must hold at least one layer"),
+        (([],), ValueError, "layers must have at least one layer"),
         (("relu",), TypeError, "must be a list of layers, got 'relu'"),
         ((3,), TypeError, "must be a list of layers, got 3"),
         (

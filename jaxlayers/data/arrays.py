@@ -17,12 +17,12 @@ def as_images(images: Any, where: str) -> np.ndarray:
         where: The name of the argument, or of the file, for errors: `"GAN: images"`.
 
     Returns:
-        uint8 for integers; float32 for floating-point values, not rounded. An array of one of
+        Uint8 for integers; float32 for floating-point values, not rounded. An array of one of
         these dtypes is not copied.
 
     Raises:
-        TypeError: Something else than an array.
-        ValueError: Another shape, dtype or range of values, or NaN.
+        TypeError: If it is not an array.
+        ValueError: If the shape, dtype or range of values is any other, or a value is NaN.
 
     Example:
         >>> as_images(np.full((2, 28, 28), 255), "images").dtype
@@ -67,9 +67,9 @@ def as_labels(labels: Any, where: str, classes: int | None = None) -> np.ndarray
         classes: The number of classes, where it is known.
 
     Raises:
-        TypeError: Something else than an array.
-        ValueError: Another shape or dtype, negative labels, or labels that are not below
-            `classes` or do not fit into int32.
+        TypeError: If it is not an array.
+        ValueError: If the shape or dtype is any other, or a label is negative, not below `classes`
+            or too large for int32.
 
     Example:
         >>> as_labels([[3], [1]], "labels").tolist()

@@ -56,8 +56,8 @@ def batches(
         An iterator over arrays `[batch_size, ...]`, or tuples of such, as `data` is.
 
     Raises:
-        TypeError: An argument is of the wrong type.
-        ValueError: A number is out of its range, or there are fewer rows than one batch takes.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a number is out of range, or there are fewer rows than one batch takes.
 
     Example:
         >>> images = np.zeros((100, 28, 28, 1), np.uint8)
@@ -109,8 +109,8 @@ def batch_at(
         drop_remainder: As for `batches`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
-        ValueError: A number is out of its range, or there are fewer rows than one batch takes.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a number is out of range, or there are fewer rows than one batch takes.
 
     Example:
         >>> images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
@@ -133,8 +133,8 @@ def indices_at(
     """Returns which of `count` rows make the batch at a step; int64, `[batch_size]`.
 
     Raises:
-        TypeError: An argument is of the wrong type.
-        ValueError: A number is out of its range, or there are fewer rows than one batch takes.
+        TypeError: If an argument has the wrong type.
+        ValueError: If a number is out of range, or there are fewer rows than one batch takes.
 
     Example:
         >>> len(indices_at(10, 4, seed=0, step=2, drop_remainder=False))
@@ -195,8 +195,8 @@ def check_integer(name: str, value: int, least: int, where: str = "batches") -> 
     """Returns an integer of any type, such as NumPy's, as an int.
 
     Raises:
-        TypeError: Something else, or a boolean.
-        ValueError: A number below `least`.
+        TypeError: If it is not an integer, or is a bool.
+        ValueError: If the number is below `least`.
     """
     try:
         if isinstance(value, bool):

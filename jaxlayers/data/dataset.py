@@ -14,9 +14,9 @@ class Dataset:
     """Images in memory, with their labels where there are any.
 
     Args:
-        images: uint8, `[N, height, width, channels]`, N at least 1, values 0 to 255. What
+        images: Uint8, `[N, height, width, channels]`, N at least 1, values 0 to 255. What
             `as_images` makes of integers is accepted: JAX arrays, lists, other integer dtypes.
-        labels: int32, `[N]`, from 0, or None where the source has none. Likewise, what
+        labels: Int32, `[N]`, from 0, or None where the source has none. Likewise, what
             `as_labels` accepts.
         class_names: What label 0, 1, ... stands for, or None where the source does not say.
         name: Short name of the source, for logs and pictures.
@@ -25,8 +25,8 @@ class Dataset:
             for images that a model trained on these is applied to.
 
     Raises:
-        TypeError: A field has the wrong type, or images are floating point.
-        ValueError: A shape, a length, a range of values or a label does not fit the rest.
+        TypeError: If a field has the wrong type, or images are floating point.
+        ValueError: If a shape, a length, a range of values or a label does not fit the rest.
 
     Example:
         >>> import numpy as np
@@ -88,7 +88,7 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
     """Returns the rows of `first`, then those of `second`, under the name of `first`.
 
     Raises:
-        ValueError: The images differ in size, or only one of the two has labels, or the labels
+        ValueError: If the images differ in size, only one of the two has labels, or the labels
             stand for different classes.
     """
     if first.images.shape[1:] != second.images.shape[1:]:
@@ -123,9 +123,9 @@ def hold_out(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
         every: One of how many goes into the second; at least 2.
 
     Raises:
-        TypeError: No data set, or a number that is not an integer.
-        ValueError: `every` is below 2, there are no labels, or there is a class of fewer than
-            `every` images.
+        TypeError: If `data` is not a `Dataset`, or a number is not an integer.
+        ValueError: If `every` is below 2, there are no labels, or a class has fewer than `every`
+            images.
     """
     if not isinstance(dataset, Dataset):
         raise TypeError(f"hold_out: dataset must be a Dataset, got {type(dataset).__name__}")

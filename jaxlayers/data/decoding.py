@@ -61,9 +61,9 @@ def decode(content: bytes, background: Color) -> "Image.Image":
         A Pillow image of mode L or RGB.
 
     Raises:
-        ValueError: Another format, more pixels than `PIL.Image.MAX_IMAGE_PIXELS`, or pixels that
-            are not described above. Damaged files raise whatever Pillow raises.
-        ImportError: Pillow is not installed.
+        ValueError: If the file has another format, more pixels than `PIL.Image.MAX_IMAGE_PIXELS`,
+            or pixels that are not described above. Damaged files raise whatever Pillow raises.
+        ImportError: If Pillow is not installed.
     """
     pil = pillow()
     try:
@@ -89,7 +89,7 @@ def resize(image: "Image.Image", size: tuple[int, int] | None) -> np.ndarray:
         size: The new `(height, width)`, whatever the aspect ratio; None keeps the size.
 
     Returns:
-        uint8, `[height, width, channels]`.
+        Uint8, `[height, width, channels]`.
     """
     if size is not None and size != (image.height, image.width):
         image = image.resize(size[::-1], pillow().Resampling.BICUBIC)
@@ -105,7 +105,7 @@ def check_background(where: str, background: str | Sequence[int]) -> Color:
         background: A name of `BACKGROUNDS`, or three integers from 0 to 255.
 
     Raises:
-        ValueError: Something else.
+        ValueError: If an argument has any other value.
     """
     if isinstance(background, str) and background in BACKGROUNDS:
         return BACKGROUNDS[background]
@@ -127,7 +127,7 @@ def check_size(where: str, size: Sequence[int] | None) -> tuple[int, int] | None
     """Returns `(height, width)` as a tuple of int, or None.
 
     Raises:
-        ValueError: Something other than two positive integers.
+        ValueError: If it is not two positive integers.
     """
     if size is None:
         return None
@@ -148,7 +148,7 @@ def pillow() -> ModuleType:
     """Returns Pillow's module `Image`, with the readers of `FORMATS` loaded.
 
     Raises:
-        ImportError: Pillow is not installed.
+        ImportError: If Pillow is not installed.
     """
     try:
         # Pillow loads the readers of all its formats when it misses one that it is asked for.

@@ -38,9 +38,9 @@ def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:
             content differ in their headers from host to host.
 
     Raises:
-        ConnectionError: The file could not be downloaded.
-        ValueError: What was downloaded has another checksum. It is not kept.
-        OSError: The cache cannot be written.
+        ConnectionError: If the file cannot be downloaded.
+        ValueError: If the downloaded file has another checksum. It is not kept.
+        OSError: If the cache cannot be written.
 
     Example:
         >>> fetch("https://host/cats.npz", "cats.npz", md5="9e107d...")  # doctest: +SKIP

@@ -35,8 +35,8 @@ def read(path: str | Path) -> np.ndarray:
         The array in the file, with its shape and dtype, in native byte order.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not IDX, or its content is not what its header claims.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not IDX, or its content does not match its header.
 
     Example:
         >>> read("train-images-idx3-ubyte.gz").shape  # doctest: +SKIP

@@ -57,8 +57,8 @@ def check_options(
         labels: A boolean.
 
     Raises:
-        ValueError: A size or a color that is none, or an unknown color mode.
-        TypeError: Something other than True or False.
+        ValueError: If a size or a color is invalid, or the color mode is unknown.
+        TypeError: If a flag is not a bool.
     """
     for name, value in (("skip_unreadable", skip_unreadable), ("labels", labels)):
         if not isinstance(value, bool):
@@ -94,7 +94,7 @@ def zip_splits(path: Path, options: Options) -> Splits:
     Nothing is unpacked to the disk.
 
     Raises:
-        ValueError: Not a zip file, or one without images.
+        ValueError: If it is not a zip file, or holds no images.
     """
     return {"train": functools.partial(_load, list_zip(path), options)}
 
@@ -103,11 +103,11 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes images by bicubic interpolation, with antialiasing where they shrink.
 
     Args:
-        images: uint8, `[N, height, width, channels]`.
+        images: Uint8, `[N, height, width, channels]`.
         size: The new `(height, width)`. The aspect ratio is not kept.
 
     Returns:
-        uint8, `[N, *size, channels]`.
+        Uint8, `[N, *size, channels]`.
 
     Example:
         >>> resize(np.zeros((2, 28, 28, 1), np.uint8), (64, 64)).shape
@@ -133,8 +133,8 @@ def decode(reader: Reader, index: int, options: Options) -> np.ndarray:
         options: The size, the background and the color mode count.
 
     Raises:
-        UnreadableImageError: The file cannot be decoded.
-        ImportError: Pillow is not installed.
+        UnreadableImageError: If the file cannot be decoded.
+        ImportError: If Pillow is not installed.
     """
     # Pillow's decoders and zipfile raise a dozen unrelated types for damaged files.
     try:
@@ -157,7 +157,7 @@ def check_shape(
     """Checks that an image goes into an array of others: grayscale goes into color.
 
     Raises:
-        ValueError: It does not; the message says what to do.
+        ValueError: If it does not; the message says what to do.
     """
     if shape[:2] == others[:2] and shape[2] <= others[2]:
         return

@@ -59,8 +59,8 @@ class Reader:
         """Returns the content of the file at `index` of the listing.
 
         Raises:
-            ValueError: Not a regular file, or a file of more than `LARGEST_FILE` bytes.
-            OSError: The file cannot be read. `zipfile` raises other types as well.
+            ValueError: If it is not a regular file, or has more than `LARGEST_FILE` bytes.
+            OSError: If the file cannot be read. `zipfile` raises other types as well.
         """
         if self._archive is not None and self.listing.members is not None:
             # Never more than the size in the directory of the file, which is checked.
@@ -78,8 +78,8 @@ def read_file(path: Path) -> bytes:
     """Returns the content of a file of at most `LARGEST_FILE` bytes.
 
     Raises:
-        ValueError: Not a regular file, which could be without end; or a larger one.
-        OSError: The file cannot be read.
+        ValueError: If it is not a regular file, which could be endless, or a larger one.
+        OSError: If the file cannot be read.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -102,8 +102,8 @@ def list_zip(path: Path) -> Listing:
     """Lists the images in a zip file, ignoring what `list_folder` ignores.
 
     Raises:
-        ValueError: Not a zip file, or one without images, or with an image that would unpack to
-            more than `LARGEST_FILE` bytes.
+        ValueError: If it is not a zip file, holds no images, or holds an image that unpacks to more
+            than `LARGEST_FILE` bytes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -134,7 +134,7 @@ def classes(listing: Listing) -> tuple[tuple[str, ...] | None, np.ndarray | None
     as their classes. Folders that hold everything are stepped into.
 
     Raises:
-        ValueError: Some images lie beside or below the sub-folders that are the classes.
+        ValueError: If some images are next to or below the sub-folders that are the classes.
     """
     places = [PurePosixPath(place) for place in listing.places]
     folders = [place.parent.parts for place in places]

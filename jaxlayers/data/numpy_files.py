@@ -32,7 +32,7 @@ def npz_splits(path: Path) -> Splits:
     """Finds the splits of an `.npz` file from its keys; a single array holds images.
 
     Raises:
-        ValueError: The file cannot be read, or none of its keys is known.
+        ValueError: If the file cannot be read, or none of its keys is known.
     """
     try:
         with zipfile.ZipFile(path) as file:

@@ -32,8 +32,8 @@ def border(images: np.ndarray) -> float | None:
         From 0 to 1; None for color images too.
 
     Raises:
-        TypeError: No array.
-        ValueError: Another shape, dtype or range of values.
+        TypeError: If the argument is not an array.
+        ValueError: If the shape, dtype or range of values is any other.
 
     Example:
         >>> border(np.zeros((2, 28, 28, 1), np.uint8))
@@ -66,13 +66,13 @@ def read_image(
             `shape`; otherwise it is resized as by `load`, whatever its aspect ratio.
 
     Returns:
-        float32 from 0 to 1, of the given shape; and whether the image was inverted.
+        Float32 from 0 to 1, of the given shape; and whether the image was inverted.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        TypeError: An argument is of the wrong type.
-        ValueError: Not a readable image, or an argument is out of its range.
-        ImportError: Pillow is not installed.
+        FileNotFoundError: If the file does not exist.
+        TypeError: If an argument has the wrong type.
+        ValueError: If it is not a readable image, or an argument is out of range.
+        ImportError: If Pillow is not installed.
 
     Example:
         >>> from PIL import Image

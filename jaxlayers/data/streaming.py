@@ -40,9 +40,9 @@ class Streamed:
             with an error that does. Files are not checked before it is their turn.
 
     Raises:
-        FileNotFoundError: There is nothing at that path.
-        ValueError: No folder or zip file of images, or a number is out of its range.
-        TypeError: An argument is of the wrong type.
+        FileNotFoundError: If the path does not exist.
+        ValueError: If it is not a folder or zip file of images, or a number is out of range.
+        TypeError: If an argument has the wrong type.
 
     Example:
         >>> from PIL import Image
@@ -94,8 +94,8 @@ class Streamed:
         """`(height, width, channels)` of every image, as the first one has it.
 
         Raises:
-            ValueError: The first file is not a readable image.
-            ImportError: Pillow is not installed.
+            ValueError: If the first file is not a readable image.
+            ImportError: If Pillow is not installed.
         """
         with contextlib.closing(Reader(self._listing)) as reader:
             height, width, channels = self._decode(reader, 0).shape
@@ -132,10 +132,10 @@ class Streamed:
             batch, and end when it is closed or no longer referred to.
 
         Raises:
-            TypeError: An argument is of the wrong type.
-            ValueError: A number is out of its range, or there are fewer images than one batch
-                takes, or the first file is not a readable image.
-            ImportError: Pillow is not installed.
+            TypeError: If an argument has the wrong type.
+            ValueError: If a number is out of range, there are fewer images than one batch takes, or
+                the first file is not a readable image.
+            ImportError: If Pillow is not installed.
         """
         batch_size = check_integer("batch_size", batch_size, least=1)
         if batch_size > len(self):

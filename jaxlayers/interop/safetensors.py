@@ -21,17 +21,17 @@ def save(path: str | os.PathLike[str], model: Layer, params: Params, state: Stat
     reads.
 
     Args:
-        path: the file; ends in `.safetensors`.
-        model: a model whose config `jaxlayers.interop.keras.serialize` returns.
-        params: of the model.
-        state: of the model; activity penalties in it are left out.
+        path: The file; ends in `.safetensors`.
+        model: A model whose config `jaxlayers.interop.keras.serialize` returns.
+        params: Of the model.
+        state: Of the model; activity penalties in it are left out.
 
     Raises:
-        FileExistsError: the file exists.
-        ValueError: another extension, a model that cannot be serialized, or two arrays of the
-            same name.
-        ImportError: safetensors is not installed.
-        OSError: the file cannot be written.
+        FileExistsError: If the file exists.
+        ValueError: If the extension is any other, the model cannot be serialized, or two arrays
+            have the same name.
+        ImportError: If safetensors is not installed.
+        OSError: If the file cannot be written.
     """
     path = as_path(path, "save")
     if path.suffix != ".safetensors":

@@ -55,23 +55,23 @@ def export(
     for the operations of the program.
 
     Args:
-        model: any layer, such as a `Sequential`.
-        params: as `init` returns them; they become constants of the function.
-        state: likewise.
-        path: the file; an existing one is replaced.
-        platforms: where it will run: any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
-        input_shape: shape of one example; required if the model was constructed without.
-        dtype: of the inputs.
-        vjp_order: how many times the loaded function can be differentiated with respect to its
+        model: Any layer, such as a `Sequential`.
+        params: As `init` returns them; they become constants of the function.
+        state: Likewise.
+        path: The file; an existing one is replaced.
+        platforms: Where it will run: any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
+        input_shape: Shape of one example; required if the model was constructed without.
+        dtype: Of the inputs.
+        vjp_order: How many times the loaded function can be differentiated with respect to its
             input.
 
     Raises:
-        ValueError: unknown platforms, a negative `vjp_order`, no input shape, or one that the
-            model or the params do not fit.
-        TypeError: a model that is no `Layer`, params or state that are no dictionaries, or an
-            unknown dtype.
-        ImportError: flatbuffers is not installed.
-        OSError: the file cannot be written.
+        ValueError: If a platform is unknown, `vjp_order` is negative, no input shape is known, or
+            the model or the params do not fit it.
+        TypeError: If `model` is not a `Layer`, `params` or `state` is not a dictionary, or the
+            dtype is unknown.
+        ImportError: If flatbuffers is not installed.
+        OSError: If the file cannot be written.
 
     Example:
         >>> from jaxlayers import layers
@@ -119,8 +119,8 @@ class ExportedModel:
     `vjp_order` said when it was exported; `jax.vmap` is not supported.
 
     Args:
-        path: the file it was read from.
-        exported: what JAX deserialized: its `platforms`, `in_avals`, `out_avals` and
+        path: The file it was read from.
+        exported: What JAX deserialized: its `platforms`, `in_avals`, `out_avals` and
             `mlir_module()`.
     """
 
@@ -138,9 +138,9 @@ class ExportedModel:
             [batch, *output_shape].
 
         Raises:
-            TypeError: x is not an array.
-            ValueError: an array of another shape or dtype, or a platform that the model was not
-                exported for.
+            TypeError: If `x` is not an array.
+            ValueError: If the array has another shape or dtype, or the model was not exported for
+                the platform.
         """
         (expected,) = self.exported.in_avals
         if not hasattr(x, "ndim"):
@@ -170,17 +170,17 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
     """Reads a model that `export` wrote.
 
     Args:
-        path: the file. A model can call anything that jaxlib offers: load only files that you
+        path: The file. A model can call anything that jaxlib offers: load only files that you
             trust.
 
     Returns:
         A function from x, [batch, *input_shape], to the outputs, [batch, *output_shape].
 
     Raises:
-        ValueError: the file does not exist, is damaged or of another kind, or was written by a
+        ValueError: If the file does not exist, is damaged or of another kind, or was written by a
             version of JAX that this one cannot read.
-        TypeError: `path` is no path.
-        ImportError: flatbuffers is not installed.
+        TypeError: If `path` is not a path.
+        ImportError: If flatbuffers is not installed.
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -265,7 +265,7 @@ def _check_weights(infer: Any, batch: jax.ShapeDtypeStruct) -> None:
     """Refuses params and state that the model cannot be applied to.
 
     Raises:
-        ValueError: they are not those of the model for this input shape.
+        ValueError: If they are not those of the model for this input shape.
     """
     example = batch.shape[1:]
     try:

@@ -1,4 +1,4 @@
-"""Keras's layers as pure functions, one file a family."""
+"""Keras's layers as pure functions, one file per family."""
 
 from jaxlayers.layer import Layer
 from jaxlayers.layers.activation import Activation, LeakyReLU, ReLU, Softmax
@@ -18,7 +18,7 @@ from jaxlayers.layers.pooling import (
 from jaxlayers.layers.reshaping import Flatten, Reshape
 from jaxlayers.layers.upsampling import UpSampling2D
 
-# Keras's other names for some of them.
+# Keras's aliases.
 AvgPool2D, MaxPool2D = AveragePooling2D, MaxPooling2D
 GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose

@@ -17,20 +17,20 @@ from jaxlayers.layers import arguments, weights
 
 @dataclass(frozen=True, repr=False)
 class Activation(Layer):
-    """Applies an activation by its name; Keras's `Activation`.
+    """Applies an activation function; Keras's `Activation`.
 
     Args:
-        activation: one of Keras's names, or a function from array to array.
+        activation: One of Keras's names, or a function from an array to an array.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        The same, but for activations that change it (`glu`).
+        Same as the input, except for activations that change it (`glu`).
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor a function.
+        ValueError: If the name is unknown.
+        TypeError: If it is neither a name nor a function.
 
     Example:
         >>> Activation("relu").apply({}, {}, jnp.array([[-1.0, 2.0]]))[0].tolist()
@@ -67,18 +67,19 @@ class ReLU(Layer):
     """Rectified linear unit; Keras's `ReLU`.
 
     Args:
-        max_value: where the output saturates, not negative; `None` for never.
-        negative_slope: slope below `threshold`, not negative.
-        threshold: below it the output is `negative_slope * (x - threshold)`; not negative.
+        max_value: Largest value of the output, not negative; `None` for no limit.
+        negative_slope: Slope below `threshold`, not negative.
+        threshold: Value of `x` below which the output is `negative_slope * (x - threshold)`; not
+            negative.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        The same.
+        Same as the input.
 
     Raises:
-        ValueError: an argument that is negative or not a number.
+        ValueError: If an argument is negative or not a number.
 
     Example:
         >>> ReLU(max_value=1.0).apply({}, {}, jnp.array([[-1.0, 2.0]]))[0].tolist()
@@ -114,17 +115,17 @@ class LeakyReLU(Layer):
     """`x` where it is positive, `negative_slope * x` elsewhere; Keras's `LeakyReLU`.
 
     Args:
-        negative_slope: not negative.
-        alpha: Keras 2's name for `negative_slope`.
+        negative_slope: Slope where `x` is negative, not negative itself.
+        alpha: Keras 2's name of `negative_slope`.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        The same.
+        Same as the input.
 
     Raises:
-        ValueError: a slope that is negative or not a number.
+        ValueError: If the slope is negative or not a number.
 
     Example:
         >>> LeakyReLU(0.5).apply({}, {}, jnp.array([[-1.0, 2.0]]))[0].tolist()
@@ -159,19 +160,19 @@ class LeakyReLU(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Softmax(Layer):
-    """Normalised exponentials; Keras's `Softmax`.
+    """Softmax over one or more axes; Keras's `Softmax`.
 
     Args:
-        axis: the axis or axes that sum to 1, counted with the batch.
+        axis: The axis or axes to normalize over, counted with the batch axis.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        The same.
+        Same as the input.
 
     Raises:
-        ValueError: an axis that is not an integer, or that the input does not have.
+        ValueError: If an axis is not an integer, or the input does not have it.
 
     Example:
         >>> Softmax().apply({}, {}, jnp.zeros((1, 4)))[0].tolist()
@@ -211,5 +212,5 @@ class Softmax(Layer):
 
 
 def _floating(x: Array) -> Array:
-    """Returns `x`, integers as floats: `jax.nn` refuses them or, in `softmax`, overflows."""
+    """Returns `x` with integers as floats, which `jax.nn` rejects or, in `softmax`, overflows."""
     return jnp.asarray(x, jnp.result_type(x, float))

@@ -1,4 +1,4 @@
-"""The checks of what `init`, `apply` and `output_shape` of a layer are called with."""
+"""Checks of the arguments of `init`, `apply` and `output_shape`."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ IMAGE_AXES = {
 
 
 def as_tuple(value: Any) -> tuple[Any, ...] | None:
-    """Returns a list, tuple or other sequence as a tuple; `None` for what is none."""
+    """Returns a list, tuple or other iterable as a tuple; `None` for anything else."""
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else None
 
 
@@ -32,12 +32,12 @@ _EXAMPLE_SHAPE = fields.Tuple(
 
 
 def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tuple[int, ...]:
-    """Returns `input_shape` as a tuple, having checked it.
+    """Checks `input_shape` and returns it as a tuple.
 
     Args:
-        layer: for the error message.
-        input_shape: shape of one example.
-        axes: the names of the axes it must have; any number of axes where there are none.
+        layer: The layer, for the error message.
+        input_shape: Shape of one example.
+        axes: Names of the expected axes; if none, any number of axes is allowed.
     """
     shape = _EXAMPLE_SHAPE.check(layer, "input_shape", input_shape)
     if axes and len(shape) != len(axes):
@@ -47,12 +47,12 @@ def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tupl
 
 
 def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
-    """Returns the shape of one example of `x`, having checked that it has a batch axis.
+    """Checks that `x` has a batch axis and returns the shape of one example.
 
     Args:
-        layer: for the error message.
+        layer: The layer, for the error message.
         x: [batch, *axes].
-        axes: the names of the axes after the batch; any number where there are none.
+        axes: Names of the expected axes after the batch; if none, any number is allowed.
     """
     if not hasattr(x, "ndim"):
         raise TypeError(f"{layer!r}: x must be an array, got {type(x).__name__}; use jnp.asarray")
@@ -68,10 +68,10 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
 
 
 def is_training(owner: object, training: bool) -> bool:
-    """Returns `training`, having checked that it is True or False."""
+    """Checks that `training` is True or False and returns it."""
     return fields.Boolean().check(owner, "training", training)
 
 
 def same_shape(layer: object, input_shape: Sequence[int]) -> tuple[int, ...]:
-    """The `output_shape` of layers that keep any shape."""
+    """The `output_shape` of layers that do not change the shape."""
     return example_shape(layer, input_shape)

@@ -22,23 +22,23 @@ class Conv2D(Layer):
     """`activation(correlation of x with the kernel + bias)`; Keras's `Conv2D`.
 
     Args:
-        filters: channels of the output, a positive integer.
-        kernel_size: height and width of the window; one integer for both.
-        strides: steps between windows; one integer for both axes.
-        padding: `"valid"` for none, `"same"` for as much as gives ceil(extent / stride) windows.
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
-        dilation_rate: steps between the positions of a window; one integer for both axes.
-        groups: into how many groups channels and filters are divided; both must be multiples.
-        activation: a name or a function; `None` for none.
-        use_bias: whether a bias is added.
-        kernel_initializer: a name or a function `(key, shape, dtype) -> array`.
-        bias_initializer: likewise.
-        kernel_regularizer: a name or a function from the kernel to a scalar penalty.
-        bias_regularizer: likewise for the bias.
-        activity_regularizer: likewise for the output; its penalty, divided by the batch size,
+        filters: Channels of the output, a positive integer.
+        kernel_size: Height and width of the window; one integer for both.
+        strides: Strides of the window; one integer for both axes.
+        padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+        dilation_rate: Dilation of the window; one integer for both axes.
+        groups: Number of groups that channels and filters are divided into; must divide both.
+        activation: A name or a function; `None` for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: A name or a function `(key, shape, dtype) -> array`.
+        bias_initializer: Likewise for the bias.
+        kernel_regularizer: A name or a function from the kernel to a scalar penalty.
+        bias_regularizer: Likewise for the bias.
+        activity_regularizer: Likewise for the output; its penalty, divided by the batch size,
             is in the state as `activity_penalty`.
-        kernel_constraint: a name or a function that projects the kernel.
-        bias_constraint: likewise for the bias.
+        kernel_constraint: A name or a function that projects the kernel.
+        bias_constraint: Likewise for the bias.
 
     Params:
         `kernel` [height, width, channels / groups, filters], `bias` [filters].
@@ -50,9 +50,9 @@ class Conv2D(Layer):
         [batch, rows, columns, filters], or [batch, filters, rows, columns].
 
     Raises:
-        ValueError: an argument outside what is said above, strides above 1 together with a
-            dilation above 1, or an image that is smaller than the window without padding.
-        TypeError: an object that is not callable where a function is expected.
+        ValueError: If an argument is out of range, strides and dilation are both above 1, or an
+            image is smaller than the window without padding.
+        TypeError: If an object is not callable where a function is expected.
 
     Example:
         >>> conv = Conv2D(64, 5, strides=2, padding="same", activation="leaky_relu")
@@ -126,7 +126,7 @@ class Conv2D(Layer):
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: input_shape must be an image that the window fits into, "
+                f"{self!r}: input_shape must be an image at least as large as the window, "
                 f"got {tuple(input_shape)}; use padding='same', a smaller kernel_size or "
                 "dilation_rate, or a larger image"
             )
@@ -148,25 +148,25 @@ class Conv2DTranspose(Layer):
     """The transpose of a convolution, which enlarges images; Keras's `Conv2DTranspose`.
 
     Args:
-        filters: channels of the output, a positive integer.
-        kernel_size: height and width of the window; one integer for both.
-        strides: by how much the image grows; one integer for both axes.
+        filters: Channels of the output, a positive integer.
+        kernel_size: Height and width of the window; one integer for both.
+        strides: Factor by which the image grows; one integer for both axes.
         padding: `"same"` makes the output `strides` times as large as the input; `"valid"` keeps
-            all that the windows reach.
-        output_padding: rows and columns added below and at the right of the smallest output,
-            less than `strides`; one integer for both; `None` for the sizes said at `padding`.
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
-        dilation_rate: steps between the positions of a window; one integer for both axes.
-        activation: a name or a function; `None` for none.
-        use_bias: whether a bias is added.
-        kernel_initializer: a name or a function `(key, shape, dtype) -> array`.
-        bias_initializer: likewise.
-        kernel_regularizer: a name or a function from the kernel to a scalar penalty.
-        bias_regularizer: likewise for the bias.
-        activity_regularizer: likewise for the output; its penalty, divided by the batch size,
+            all positions that the windows cover.
+        output_padding: Rows and columns added at the bottom and the right of the smallest output,
+            less than `strides`; one integer for both; `None` for the sizes given at `padding`.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+        dilation_rate: Dilation of the window; one integer for both axes.
+        activation: A name or a function; `None` for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: A name or a function `(key, shape, dtype) -> array`.
+        bias_initializer: Likewise for the bias.
+        kernel_regularizer: A name or a function from the kernel to a scalar penalty.
+        bias_regularizer: Likewise for the bias.
+        activity_regularizer: Likewise for the output; its penalty, divided by the batch size,
             is in the state as `activity_penalty`.
-        kernel_constraint: a name or a function that projects the kernel.
-        bias_constraint: likewise for the bias.
+        kernel_constraint: A name or a function that projects the kernel.
+        bias_constraint: Likewise for the bias.
 
     Params:
         `kernel` [height, width, filters, channels], `bias` [filters].
@@ -178,9 +178,8 @@ class Conv2DTranspose(Layer):
         [batch, rows, columns, filters], or [batch, filters, rows, columns].
 
     Raises:
-        ValueError: an argument outside what is said above, or strides above 1 together with a
-            dilation above 1.
-        TypeError: an object that is not callable where a function is expected.
+        ValueError: If an argument is out of range, or strides and dilation are both above 1.
+        TypeError: If an object is not callable where a function is expected.
 
     Reference:
         Dumoulin and Visin, 2016, https://arxiv.org/abs/1603.07285
@@ -276,10 +275,10 @@ class Conv2DTranspose(Layer):
 
 
 def _check_window(layer: Any) -> None:
-    """Refuses strides together with a dilation."""
+    """Checks that strides and dilation are not combined."""
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
-            f"{type(layer).__name__}: strides must be 1 where dilation_rate is above 1, "
+            f"{type(layer).__name__}: strides must be 1 if dilation_rate is above 1, "
             f"got strides={layer.strides}, dilation_rate={layer.dilation_rate}"
         )
 
@@ -302,7 +301,7 @@ def _join(layer: Any, spatial: Sequence[int]) -> Shape:
 
 
 def check_input(layer: Any, params: Params, state: State, x: Array) -> None:
-    """Refuses an input that the layer does not take, and weights of another layer."""
+    """Checks the input and the weights of a layer."""
     shape = arguments.shape_of_examples(layer, x, *_axes(layer))
     layer.output_shape(shape)
     weights.check(layer, "params", params, layer._weights(shape))
@@ -310,7 +309,7 @@ def check_input(layer: Any, params: Params, state: State, x: Array) -> None:
 
 
 def finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
-    """Adds the bias, applies the activation and records its penalty."""
+    """Adds the bias, applies the activation and records the activity penalty."""
     if layer.use_bias:
         axis = -1 if layer.data_format == "channels_last" else 1
         y = weights.add_bias(y, params["bias"], axis)

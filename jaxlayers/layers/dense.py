@@ -16,17 +16,17 @@ class Dense(Layer):
     """`activation(x @ kernel + bias)` over the last axis; Keras's `Dense`.
 
     Args:
-        units: size of the last axis of the output, a positive integer.
-        activation: a name or a function; `None` for none.
-        use_bias: whether a bias is added.
-        kernel_initializer: a name or a function `(key, shape, dtype) -> array`.
-        bias_initializer: likewise.
-        kernel_regularizer: a name or a function from the kernel to a scalar penalty.
-        bias_regularizer: likewise for the bias.
-        activity_regularizer: likewise for the output; its penalty, divided by the batch size,
+        units: Size of the last axis of the output, a positive integer.
+        activation: A name or a function; `None` for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: A name or a function `(key, shape, dtype) -> array`.
+        bias_initializer: Likewise for the bias.
+        kernel_regularizer: A name or a function from the kernel to a scalar penalty.
+        bias_regularizer: Likewise for the bias.
+        activity_regularizer: Likewise for the output; its penalty, divided by the batch size,
             is in the state as `activity_penalty`.
-        kernel_constraint: a name or a function that projects the kernel.
-        bias_constraint: likewise for the bias.
+        kernel_constraint: A name or a function that projects the kernel.
+        bias_constraint: Likewise for the bias.
 
     Params:
         `kernel` [inputs, units], `bias` [units].
@@ -38,8 +38,8 @@ class Dense(Layer):
         [batch, ..., units].
 
     Raises:
-        ValueError: units that are not a positive integer, or an unknown name.
-        TypeError: an object that is not callable where a function is expected.
+        ValueError: If `units` is not a positive integer, or a name is unknown.
+        TypeError: If an object is not callable where a function is expected.
 
     Example:
         >>> params, state = Dense(10).init(jax.random.key(0), (784,))

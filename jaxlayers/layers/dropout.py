@@ -14,21 +14,22 @@ from jaxlayers.layers import arguments
 
 @dataclass(frozen=True, repr=False)
 class Dropout(Layer):
-    """In training, zeroes a random part of the input and scales up the rest; Keras's `Dropout`.
+    """Sets a random fraction of the input to 0 in training; Keras's `Dropout`.
 
     Args:
-        rate: the part that is zeroed, 0 to 1; the rest is divided by `1 - rate`.
-        noise_shape: shape of the random mask, with the batch, which is broadcast to the input;
-            `None` in it for an extent of the input, `None` alone for the input's own shape.
+        rate: Fraction of the input to drop, from 0 to 1; the rest is divided by `1 - rate`.
+        noise_shape: Shape of the random mask, including the batch, which is broadcast to the input.
+            A `None` in it stands for the size of that axis of the input; `None` alone for the shape
+            of the input.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        The same.
+        Same as the input.
 
     Raises:
-        ValueError: an argument outside what is said above, or no key in training.
+        ValueError: If an argument is out of range, or there is no key in training.
 
     Reference:
         Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html

@@ -1,4 +1,4 @@
-"""Computing in bfloat16 with everything that is kept in float32."""
+"""Mixed precision: computation in bfloat16, variables in float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class InBfloat16(Layer):
     """A layer that computes in bfloat16.
 
     Params, state, gradients and the output stay float32, and so do the statistics of batch
-    normalization and the losses made of the output; what lies between, images and activations,
-    takes half of the memory, and on accelerators multiplies at twice the speed and more.
+    normalization and the losses computed from the output. Intermediate activations take half of the
+    memory, and accelerators multiply them at least twice as fast.
 
     Args:
-        layer: any layer, such as a `Sequential`.
+        layer: Any layer, such as a `Sequential`.
 
     Raises:
-        ValueError: something else.
+        ValueError: If `layer` is not a layer.
 
     Example:
         >>> from jaxlayers import layers
@@ -38,7 +38,7 @@ class InBfloat16(Layer):
 
     @property
     def input_shape(self) -> Sequence[int] | None:
-        """The shape of one example, where the layer was constructed with one."""
+        """The shape of one example, if the layer was constructed with one."""
         return self.layer.input_shape
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
@@ -56,7 +56,7 @@ class InBfloat16(Layer):
         y, new_state = self.layer.apply(
             jax.tree.map(_narrow, params), state, _narrow(x), training=training, key=key
         )
-        # What a layer carries keeps its dtype.
+        # The state keeps its dtype.
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
         return _wide(y), new_state
 

@@ -1,4 +1,4 @@
-"""Batch normalization, and its variant with renormalization."""
+"""Batch normalization and batch renormalization."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -45,49 +45,48 @@ class _Clipping(fields.Field[Bounds | None, tuple[tuple[str, float], ...] | None
 class BatchNormalization(Layer):
     """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`; Keras's `BatchNormalization`.
 
-    In training the mean and the variance are those of the batch, and the moving ones in the
-    state follow them: `moving * momentum + batch * (1 - momentum)`. Otherwise they are the
-    moving ones. All of it is computed in float32 at least, whatever the input is.
+    In training the mean and the variance are those of the batch, and the moving ones in the state
+    are updated: `moving * momentum + batch * (1 - momentum)`. In inference they are the moving
+    ones. All of it is computed in at least float32, whatever the dtype of the input.
 
-    Under `jax.jit` over several devices the batch is the global one.
+    Under `jax.jit` on several devices the statistics are those of the global batch.
 
     Args:
-        axis: the axis that is normalized separately, counted with the batch; usually that of
-            the channels.
-        momentum: of the moving mean and variance, from 0 to 1.
-        epsilon: added to the variance; not negative.
-        center: whether beta is added.
-        scale: whether gamma is multiplied.
-        beta_initializer: a name or a function `(key, shape, dtype) -> array`.
-        gamma_initializer: likewise.
-        moving_mean_initializer: likewise.
-        moving_variance_initializer: likewise.
-        beta_regularizer: a name or a function from beta to a scalar penalty.
-        gamma_regularizer: likewise for gamma.
-        beta_constraint: a name or a function that projects beta.
-        gamma_constraint: likewise for gamma.
-        renorm: whether training corrects the statistics of the batch towards slowly moving
-            ones (batch renormalization).
-        renorm_clipping: bounds of that correction: any of `rmin`, `rmax` and `dmax`.
-        renorm_momentum: of the slowly moving statistics, from 0 to 1.
-        synchronized: Keras's argument for TensorFlow; only False, as with Keras on JAX.
+        axis: The axis to be normalized separately, counted with the batch; usually the channel
+            axis.
+        momentum: Momentum of the moving mean and variance, from 0 to 1.
+        epsilon: Constant added to the variance; not negative.
+        center: Whether to add beta.
+        scale: Whether to multiply by gamma.
+        beta_initializer: A name or a function `(key, shape, dtype) -> array`.
+        gamma_initializer: Likewise for gamma.
+        moving_mean_initializer: Likewise for the moving mean.
+        moving_variance_initializer: Likewise for the moving variance.
+        beta_regularizer: A name or a function from beta to a scalar penalty.
+        gamma_regularizer: Likewise for gamma.
+        beta_constraint: A name or a function that projects beta.
+        gamma_constraint: Likewise for gamma.
+        renorm: Whether to use batch renormalization, which corrects the statistics of the batch in
+            training towards moving averages.
+        renorm_clipping: Bounds of that correction: any of `rmin`, `rmax` and `dmax`.
+        renorm_momentum: Momentum of these moving averages, from 0 to 1.
+        synchronized: Keras's argument for TensorFlow; must be False, as in Keras with JAX.
 
     Params:
-        `gamma` and `beta`, [extent of the axis].
+        `gamma` and `beta`, [size of the axis].
 
     State:
-        `moving_mean` and `moving_variance`, [extent of the axis]; with renorm also
-        `moving_stddev`, `renorm_mean` and `renorm_stddev`.
+        `moving_mean` and `moving_variance`, [size of the axis]; with renorm also `moving_stddev`,
+        `renorm_mean` and `renorm_stddev`.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        The same.
+        Same as the input.
 
     Raises:
-        ValueError: an argument outside what is said above, or an axis that the input does not
-            have.
+        ValueError: If an argument is out of range, or the input does not have the axis.
 
     Reference:
         Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167;
@@ -159,7 +158,7 @@ class BatchNormalization(Layer):
         x = jnp.asarray(x, dtype)
         moving = {name: value.astype(dtype) for name, value in state.items()}
         new_state = moving
-        # An empty batch has no statistics: those of Keras become NaN and stay so.
+        # An empty batch has no statistics; in Keras they become and stay NaN.
         if training and x.size != 0:
             mean, variance = jnp.mean(x, others), jnp.var(x, others)
             new_state = self._follow(moving, mean, variance)
@@ -199,7 +198,7 @@ class BatchNormalization(Layer):
         return dict.fromkeys(names, (self._extent(input_shape),))
 
     def _axis(self, shape: Sequence[int]) -> int:
-        """Returns the normalized axis, counted from the front and with the batch."""
+        """Returns `axis` as a non-negative integer, counted with the batch."""
         axes = len(shape) + 1
         axis = self.axis + axes if self.axis < 0 else self.axis
         if not 1 <= axis < axes:
@@ -214,7 +213,7 @@ class BatchNormalization(Layer):
         return shape[self._axis(shape) - 1]
 
     def _follow(self, moving: State, mean: Array, variance: Array) -> State:
-        """Returns the moving statistics one step on."""
+        """Returns the updated moving statistics."""
 
         def step(name: str, value: Array, momentum: float) -> Array:
             old: Array = moving[name]

@@ -1,4 +1,4 @@
-"""Zeros around images."""
+"""Zero padding of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,19 +30,18 @@ class ZeroPadding2D(Layer):
     """Adds rows and columns of zeros around images; Keras's `ZeroPadding2D`.
 
     Args:
-        padding: `((top, bottom), (left, right))`; `(rows, columns)` for as many on both sides;
-            one integer for all four.
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        padding: `((top, bottom), (left, right))`; `(rows, columns)` for the same on both sides; one
+            integer for all four.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
 
     Input shape:
         [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
 
     Output shape:
-        [batch, top + height + bottom, left + width + right, channels], or with the channels
-        first.
+        [batch, top + height + bottom, left + width + right, channels], or channels first.
 
     Raises:
-        ValueError: an argument outside what is said above.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> ZeroPadding2D(((1, 0), (2, 2))).output_shape((28, 28, 1))

@@ -1,4 +1,4 @@
-"""Maximum, mean and sum over windows of an image, and over all of it."""
+"""Pooling over windows of an image and over whole images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from jaxlayers.ops import windows
 
 @dataclass(frozen=True, repr=False)
 class _Pooling2D(Layer):
-    """Reduces each window of an image to one position, channel by channel.
+    """Reduces each window of an image to one position, per channel.
 
     Args:
-        pool_size: height and width of the window; one integer for both.
-        strides: steps between windows; one integer for both axes, `None` for `pool_size`.
-        padding: `"valid"` for none, `"same"` for as much as gives ceil(extent / stride) windows.
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        pool_size: Height and width of the window; one integer for both.
+        strides: Strides of the window; one integer for both axes, `None` for `pool_size`.
+        padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
 
     Input shape:
         [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
@@ -31,8 +31,8 @@ class _Pooling2D(Layer):
         [batch, rows, columns, channels], or [batch, channels, rows, columns].
 
     Raises:
-        ValueError: an argument outside what is said above, or an image that is smaller than the
-            window without padding.
+        ValueError: If an argument is out of range, or an image is smaller than the window without
+            padding.
     """
 
     pool_size: fields.IntegerPair = fields.IntegerPair()
@@ -72,8 +72,8 @@ class _Pooling2D(Layer):
         ]
         if min(extents) <= 0:
             raise ValueError(
-                f"{self!r}: input_shape must be an image that the window fits into, got {shape}; "
-                "use padding='same', a smaller pool_size or a larger image"
+                f"{self!r}: input_shape must be an image at least as large as the window, "
+                f"got {shape}; use padding='same', a smaller pool_size or a larger image"
             )
         if self.data_format == "channels_last":
             return (*extents, shape[-1])
@@ -85,11 +85,11 @@ class MaxPooling2D(_Pooling2D):
     """The maximum of each window; Keras's `MaxPooling2D`.
 
     Args:
-        pool_size: height and width of the window; one integer for both.
-        strides: steps between windows; one integer for both axes, `None` for `pool_size`.
-        padding: `"valid"` for none, `"same"` for as much as gives ceil(extent / stride) windows.
+        pool_size: Height and width of the window; one integer for both.
+        strides: Strides of the window; one integer for both axes, `None` for `pool_size`.
+        padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
             Padding is never the maximum.
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
 
     Example:
         >>> MaxPooling2D(2).output_shape((28, 28, 16))
@@ -103,7 +103,7 @@ class MaxPooling2D(_Pooling2D):
 
 @dataclass(frozen=True, repr=False)
 class AveragePooling2D(_Pooling2D):
-    """The mean of each window, of its positions that are not padding; Keras's `AveragePooling2D`.
+    """The mean of each window, without padding; Keras's `AveragePooling2D`.
 
     Arguments as in `MaxPooling2D`; as in Keras, `pool_size` has no default.
 
@@ -118,7 +118,7 @@ class AveragePooling2D(_Pooling2D):
 
 @dataclass(frozen=True, repr=False)
 class SumPooling2D(_Pooling2D):
-    """The sum of each window; padding counts nothing. Not in Keras, though named as if it were.
+    """The sum of each window; not in Keras.
 
     Arguments as in `MaxPooling2D`.
 
@@ -133,7 +133,7 @@ class SumPooling2D(_Pooling2D):
 
 @dataclass(frozen=True, repr=False)
 class _GlobalPooling2D(Layer):
-    """Reduces an image to one position, channel by channel."""
+    """Reduces an image to one position, per channel."""
 
     data_format: fields.DataFormat = fields.DataFormat()
     keepdims: fields.Boolean = fields.Boolean(default=False)
@@ -156,9 +156,7 @@ class _GlobalPooling2D(Layer):
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape, *_axes(self))
         if 0 in shape:
-            raise ValueError(
-                f"{self!r}: input_shape must be an image of at least one position, got {shape}"
-            )
+            raise ValueError(f"{self!r}: input_shape must be a non-empty image, got {shape}")
         if self.data_format == "channels_last":
             return (1, 1, shape[-1]) if self.keepdims else (shape[-1],)
         return (shape[0], 1, 1) if self.keepdims else (shape[0],)
@@ -169,8 +167,8 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
     """The mean of each channel over the image; Keras's `GlobalAveragePooling2D`.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
-        keepdims: whether the output keeps the axes of the image, of extent 1.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+        keepdims: Whether to keep the axes of the image with size 1.
 
     Input shape:
         [batch, height, width, channels], or [batch, channels, height, width] for channels_first.

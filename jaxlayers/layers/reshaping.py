@@ -1,4 +1,4 @@
-"""The same numbers in another shape."""
+"""Layers that change the shape of their input."""
 
 import math
 from collections.abc import Sequence
@@ -31,21 +31,21 @@ class _Target(fields.Tuple):
 
 @dataclass(frozen=True, repr=False)
 class Reshape(Layer):
-    """Gives each example another shape; Keras's `Reshape`.
+    """Reshapes each example; Keras's `Reshape`.
 
     Args:
-        target_shape: shape of one example of the output; one of its integers may be -1, which
-            stands for what is left over.
+        target_shape: Shape of one example of the output; one of its integers may be -1, which is
+            inferred from the size of the input.
 
     Input shape:
-        [batch, ...], with as many numbers an example as `target_shape` holds.
+        [batch, ...]; examples must have the same size as `target_shape`.
 
     Output shape:
         [batch, *target_shape].
 
     Raises:
-        ValueError: a target shape that is not a sequence of such integers, or an input that it
-            does not fit.
+        ValueError: If the target shape is not a sequence of such integers, or does not fit the
+            input.
 
     Example:
         >>> Reshape((7, 7, -1)).output_shape((12544,))
@@ -77,29 +77,28 @@ class Reshape(Layer):
             fits = size == known
         if not fits:
             raise ValueError(
-                f"{self!r}: input_shape must hold as many numbers as target_shape "
-                f"{self.target_shape}, got {shape}, which holds {size}"
+                f"{self!r}: input_shape must have the same size as target_shape "
+                f"{self.target_shape}, got {shape} of size {size}"
             )
         return tuple(size // known if d == -1 else d for d in self.target_shape)
 
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """Makes each example a vector; Keras's `Flatten`.
+    """Flattens each example into a vector; Keras's `Flatten`.
 
     Args:
-        data_format: with `"channels_first"` the channels are moved last before they are
-            flattened, so that both formats give the same vector; the configured one where
-            `None`.
+        data_format: With `"channels_first"` the channels are moved last before flattening, so that
+            both formats give the same vector; `None` for the configured one.
 
     Input shape:
         [batch, ...].
 
     Output shape:
-        [batch, numbers of one example].
+        [batch, size of one example].
 
     Raises:
-        ValueError: another data format.
+        ValueError: If the data format is any other.
 
     Example:
         >>> Flatten().output_shape((7, 7, 256))

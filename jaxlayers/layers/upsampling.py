@@ -1,4 +1,4 @@
-"""Images made larger by repeating or interpolating their positions."""
+"""Upsampling of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 @dataclass(frozen=True, repr=False)
 class UpSampling2D(Layer):
-    """Images `size` times as large; Keras's `UpSampling2D`.
+    """Enlarges images by `size`; Keras's `UpSampling2D`.
 
     Args:
-        size: factors of height and width; one integer for both.
-        data_format: `"channels_last"` or `"channels_first"`; the configured one where `None`.
+        size: Factors of height and width; one integer for both.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
         interpolation: `"nearest"` repeats positions; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
             `"lanczos5"` interpolate.
 
@@ -27,10 +27,10 @@ class UpSampling2D(Layer):
         [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
 
     Output shape:
-        [batch, size[0] * height, size[1] * width, channels], or with the channels first.
+        [batch, size[0] * height, size[1] * width, channels], or channels first.
 
     Raises:
-        ValueError: an argument outside what is said above.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> UpSampling2D().output_shape((7, 7, 256))

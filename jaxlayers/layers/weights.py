@@ -1,8 +1,4 @@
-"""What layers with weights share: they initialize, check, penalize and constrain them alike.
-
-A weight `kernel` of a layer goes with its fields `kernel_initializer`, `kernel_regularizer` and
-`kernel_constraint`, as in Keras; so does every other weight by its name.
-"""
+"""Functions shared by layers with weights: initialization, checks, penalties and constraints."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +14,7 @@ from jaxlayers.layer import FinalActivation, Params, Shape, State
 
 
 def activation_field(**default: Any) -> fields.Identifier:
-    """Returns the field of an activation, required where no `default` is given."""
+    """Returns the field of an activation, required if no `default` is given."""
     return fields.Identifier(activations.get, "x", **default)
 
 
@@ -38,7 +34,7 @@ def constraint_field() -> fields.Identifier:
 
 
 def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
-    """Returns the weights of `shapes`, each filled by the initializer of its name."""
+    """Initializes the weights of `shapes`, each with the initializer of its name."""
     fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
     weights = {}
@@ -56,17 +52,17 @@ def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str,
 
 
 def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
-    """Refuses weights that are not those the layer makes for the input that came.
+    """Checks that the weights fit the layer and its input.
 
     Args:
-        layer: for the error message.
+        layer: The layer, for the error message.
         kind: `"params"` or `"state"`.
-        weights: what came.
-        shapes: the names and shapes of the weights that must come.
+        weights: The weights to check.
+        shapes: Names and shapes of the expected weights.
 
     Raises:
-        ValueError: a weight that is missing, unknown, or of another shape.
-        TypeError: no dictionary of weights.
+        ValueError: If a weight is missing, unknown, or has another shape.
+        TypeError: If `weights` is not a dictionary.
     """
     if not isinstance(weights, Mapping):
         raise TypeError(
@@ -89,10 +85,10 @@ def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> N
 
 
 def activate(layer: Any, y: Array) -> Array:
-    """Returns the layer's activation of `y`, having checked that it is an array.
+    """Applies the layer's activation to `y` and checks that the result is an array.
 
     Raises:
-        TypeError: the activation returned something else.
+        TypeError: If the activation does not return an array.
     """
     activated = activations.get(layer.activation)(y)
     if not hasattr(activated, "shape"):
@@ -101,7 +97,7 @@ def activate(layer: Any, y: Array) -> Array:
 
 
 def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
-    """Returns `y` plus a bias along one of its axes, with ranks that are explicitly equal."""
+    """Adds a bias along one axis of `y`, broadcast explicitly to its rank."""
     others = [other for other in range(y.ndim) if other != axis % y.ndim]
     return y + jnp.expand_dims(bias, others)
 
@@ -131,12 +127,12 @@ def constrain(layer: Any, params: Params) -> Params:
 
 
 def activity_shapes(layer: Any) -> dict[str, Shape]:
-    """Returns the shapes of the state of a layer that has no other than its activity penalty."""
+    """Returns the shapes of the state of a layer whose only state is its activity penalty."""
     return {} if layer.activity_regularizer is None else {"activity_penalty": ()}
 
 
 def initial_activity(layer: Any) -> State:
-    """Returns the state of a layer that has no other: its activity penalty, if it has one."""
+    """Returns the initial state of a layer whose only state is its activity penalty."""
     return {name: jnp.zeros(shape) for name, shape in activity_shapes(layer).items()}
 
 
@@ -149,12 +145,12 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
         return state
     total = _regularize(layer, "activity_regularizer", y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)
-    # The dtype that the state has, so that it can be carried through a scan in any precision.
+    # The dtype of the state, so that a scan can carry it in any precision.
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
 
 
 def final_activation(layer: Any) -> FinalActivation | None:
-    """Returns the layer's activation, if it has a name; see `Layer.final_activation`."""
+    """Returns the layer's activation, if it is a named one; see `Layer.final_activation`."""
     function = activations.get(layer.activation)
     name = next((name for name, known in activations.BY_NAME.items() if known is function), None)
     if name is None:
@@ -173,7 +169,7 @@ def logits(layer: Any) -> Any:
 
 
 def _regularize(layer: Any, name: str, x: Array) -> Array:
-    """Returns the penalty that the regularizer in the field `name` gives for `x`, a scalar."""
+    """Returns the penalty of `x` by the regularizer in the field `name`, a scalar."""
     regularizer: Any = regularizers.get(getattr(layer, name))
     total = regularizer(x)
     if total is None or jnp.shape(total) != ():
@@ -182,5 +178,5 @@ def _regularize(layer: Any, name: str, x: Array) -> Array:
 
 
 def _kind(value: Any) -> str:
-    """Returns what is said of a wrong weight: its shape, or what it is instead of an array."""
+    """Describes a wrong weight: its shape, or its repr if it is not an array."""
     return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)

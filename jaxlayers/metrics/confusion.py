@@ -7,9 +7,9 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
     """Returns the number of examples per true and predicted class, int64 [classes, classes].
 
     Args:
-        labels: true classes, integers [N]; they are the rows.
-        predictions: predicted classes, integers [N]; they are the columns.
-        classes: number of classes.
+        labels: True classes, integers [N]; they are the rows.
+        predictions: Predicted classes, integers [N]; they are the columns.
+        classes: Number of classes.
 
     Example:
         >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
@@ -21,23 +21,23 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """Returns the precision of each class, [classes], 0 where it was never predicted.
+    """Returns the precision of each class, [classes], 0 if it is never predicted.
 
     The precision is the fraction of the predictions of a class that are correct.
 
     Args:
-        matrix: a confusion matrix, [classes, classes].
+        matrix: A confusion matrix, [classes, classes].
     """
     return _fraction(matrix, matrix.sum(0))
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Returns the recall of each class, [classes], 0 where there are no examples of it.
+    """Returns the recall of each class, [classes], 0 if it has no examples.
 
     The recall is the fraction of the examples of a class that are predicted correctly.
 
     Args:
-        matrix: a confusion matrix, [classes, classes].
+        matrix: A confusion matrix, [classes, classes].
     """
     return _fraction(matrix, matrix.sum(1))
 

@@ -1,4 +1,4 @@
-"""Metrics of predictions against targets, under Keras's names and with Keras's numbers."""
+"""Metrics of predictions and targets, with Keras's names and results."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from jaxlayers import losses
 from jaxlayers._lookup import resolve
 
 Metric = Callable[[Array, Array], Array]
-"""(predictions [batch, ...], targets) -> [batch, ...], of which the mean is taken; or a scalar."""
+"""(predictions [batch, ...], targets) -> [batch, ...], to be averaged; or a scalar."""
 
 
 def root_mean_squared_error(predictions: Array, targets: Array) -> Array:
-    """Returns the root of the mean of `(target - prediction)**2` over all of a batch, a scalar."""
+    """Returns the root of the mean of `(target - prediction)**2` over a batch, a scalar."""
     return jnp.sqrt(losses.mean_squared_error(predictions, targets).mean())
 
 
@@ -23,19 +23,19 @@ def cosine_similarity(predictions: Array, targets: Array) -> Array:
 
 
 def binary_accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns the part of the predictions, over the last axis, on the right side of 0.5."""
+    """Returns the fraction of correct predictions, thresholded at 0.5, over the last axis."""
     _check_same(predictions, targets, "binary_accuracy")
     return ((predictions > 0.5) == targets).mean(-1, dtype=float)
 
 
 def categorical_accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns whether the largest prediction is at the largest target."""
+    """Returns whether the class with the largest prediction is that with the largest target."""
     _check_same(predictions, targets, "categorical_accuracy")
     return (predictions.argmax(-1) == targets.argmax(-1)).astype(float)
 
 
 def sparse_categorical_accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns whether the largest prediction is at the class that an integer names."""
+    """Returns whether the class with the largest prediction is the integer target."""
     return (predictions.argmax(-1) == _classes(predictions, targets)).astype(float)
 
 
@@ -46,14 +46,14 @@ def top_k_categorical_accuracy(predictions: Array, targets: Array, k: int = 5) -
 
 
 def sparse_top_k_categorical_accuracy(predictions: Array, targets: Array, k: int = 5) -> Array:
-    """Returns whether the class that an integer names is among the `k` largest predictions."""
+    """Returns whether the integer target is among the `k` largest predictions."""
     labels = _classes(predictions, targets)
     right = jnp.take_along_axis(predictions, labels[..., None], axis=-1)
     return ((predictions > right).sum(-1) < k).astype(float)
 
 
 def accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns the accuracy that Keras takes by the shapes: binary, categorical or sparse."""
+    """Returns the binary, categorical or sparse accuracy, chosen by the shapes as in Keras."""
     if predictions.shape[-1] == 1:
         return binary_accuracy(predictions, targets)
     if targets.shape == predictions.shape:
@@ -81,7 +81,7 @@ BY_NAME: dict[str, Metric] = {
     "top_k_categorical_accuracy": top_k_categorical_accuracy,
 }
 
-# Those whose square, not themselves, is a mean.
+# Metrics whose square is a mean, rather than the metric itself.
 ROOTS: frozenset[Metric] = frozenset({root_mean_squared_error})
 
 
@@ -89,11 +89,11 @@ def get(identifier: str | Metric) -> Metric:
     """Returns the metric that `identifier` stands for.
 
     Args:
-        identifier: one of Keras's names, or a function of predictions and targets.
+        identifier: One of Keras's names, or a function of predictions and targets.
 
     Raises:
-        ValueError: an unknown name.
-        TypeError: neither a name nor a function.
+        ValueError: If the name is unknown.
+        TypeError: If it is neither a name nor a function.
 
     Example:
         >>> get("binary_accuracy")(jnp.array([[0.9, 0.2]]), jnp.array([[1, 1]])).tolist()

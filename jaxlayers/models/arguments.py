@@ -1,4 +1,4 @@
-"""The arguments that several functions which make models have."""
+"""Checks of the arguments of models."""
 
 from collections.abc import Sequence
 
@@ -10,28 +10,28 @@ _IMAGE_SHAPE = fields.Tuple(
 
 
 def image_shape(model: str, given: Sequence[int]) -> tuple[int, int, int]:
-    """Returns (height, width, channels).
+    """Checks an image shape and returns (height, width, channels).
 
     Raises:
-        ValueError: something else was given.
+        ValueError: If the argument is anything else.
     """
     height, width, channels = _IMAGE_SHAPE.check(model, "image_shape", given)
     return height, width, channels
 
 
 def positive(model: str, name: str, value: int, multiple_of: int = 1) -> int:
-    """Returns the argument `name`, a positive multiple of a number.
+    """Checks that an argument is a positive multiple of a number and returns it.
 
     Raises:
-        ValueError: something else was given.
+        ValueError: If the argument is anything else.
     """
     return fields.PositiveInteger(multiple_of=multiple_of).check(model, name, value)
 
 
 def rate(model: str, dropout: float) -> float:
-    """Returns the argument `dropout`, a number from 0 to 1.
+    """Checks that `dropout` is a number from 0 to 1 and returns it.
 
     Raises:
-        ValueError: something else was given.
+        ValueError: If the argument is anything else.
     """
     return fields.Number(at_least=0, at_most=1).check(model, "dropout", dropout)

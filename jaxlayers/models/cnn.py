@@ -1,4 +1,4 @@
-"""Convolutional classifiers: features by convolution and pooling, and a softmax over classes."""
+"""Convolutional classifiers."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from jaxlayers import layers
 from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
 
-# The statistics follow a run of a few hundred steps; Keras's 0.99 is for longer ones.
+# For runs of a few hundred steps; Keras's 0.99 is too slow for these.
 _MOMENTUM = 0.9
-# Whatever is configured: image_shape says where the channels are.
+# Independent of the configured data format, because image_shape is channels last.
 _FORMAT = "channels_last"
 
 
@@ -20,24 +20,24 @@ def lenet(
     hidden: int = 128,
     dropout: float = 0.5,
 ) -> Sequential:
-    """Returns the classic: convolution and pooling twice, then two fully connected layers.
+    """Returns LeNet: two convolutions with pooling, then two fully connected layers.
 
     Args:
         image_shape: (height, width, channels), at least 4 x 4.
-        classes: how many, at least 2.
-        width: filters of the first convolution; the second has twice as many.
-        hidden: units of the first fully connected layer.
-        dropout: rate of the dropout after it.
+        classes: Number of classes, at least 2.
+        width: Number of filters of the first convolution; the second has twice as many.
+        hidden: Number of units of the first fully connected layer.
+        dropout: Rate of the dropout after it.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
 
     Raises:
-        ValueError: an image that is too small for the pooling, or an argument of another kind.
+        ValueError: If the images are too small for the pooling, or an argument is out of range.
 
     Reference:
-        LeCun et al., 1998, Gradient-based learning applied to document recognition; with
-        rectifiers, maxima and dropout in place of what was used then.
+        LeCun et al., 1998, Gradient-based learning applied to document recognition; here with ReLU,
+        maximum pooling and dropout.
 
     Example:
         >>> lenet().output_shape()
@@ -77,21 +77,21 @@ def vgg(
     stages: int = 3,
     dropout: float = 0.0,
 ) -> Sequential:
-    """Returns the stronger one: pairs of normalized 3 x 3 convolutions, and a mean over the image.
+    """Returns a VGG: pairs of 3 x 3 convolutions with batch normalization, and average pooling.
 
     Args:
         image_shape: (height, width, channels); each stage but the last halves height and width.
-        classes: how many, at least 2.
-        width: filters of the two convolutions of the first stage; each stage has twice as many
-            as the one before.
-        stages: how many.
-        dropout: rate of the dropout before the classes.
+        classes: Number of classes, at least 2.
+        width: Number of filters of the convolutions of the first stage; each further stage doubles
+            it.
+        stages: Number of stages.
+        dropout: Rate of the dropout before the output layer.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
 
     Raises:
-        ValueError: an image that is too small for the pooling, or an argument of another kind.
+        ValueError: If the images are too small for the pooling, or an argument is out of range.
 
     Reference:
         Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556, for the pairs; Ioffe and
@@ -117,7 +117,7 @@ def vgg(
                 3,
                 padding="same",
                 data_format=_FORMAT,
-                use_bias=False,  # the normalization has one
+                use_bias=False,  # the normalization has a bias
                 kernel_initializer="he_normal",
             ),
             layers.BatchNormalization(momentum=_MOMENTUM),

@@ -11,10 +11,10 @@ from jaxlayers import layers
 from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
 
-# As the model was published for Keras: it follows new batches faster than Keras's 0.99.
+# As in the Keras version of the model: faster than Keras's default of 0.99.
 _MOMENTUM = 0.9
 _KERNEL = 5
-# Whatever is configured: image_shape says where the channels are.
+# Independent of the configured data format, because image_shape is channels last.
 _FORMAT = "channels_last"
 
 
@@ -25,21 +25,21 @@ def generator(
     dropout: float = 0.4,
     logits: bool = False,
 ) -> Sequential:
-    """Returns the model that makes images of noise.
+    """Returns the generator, from latent vectors to images.
 
     Args:
         image_shape: (height, width, channels); height and width are multiples of 4.
-        latent_size: length of a latent vector.
-        width: channels of the first feature maps; each of the three convolutions after them
-            has half as many as what comes before. A multiple of 8.
-        dropout: rate of the dropout on the first feature maps.
-        logits: whether the output is what goes into the sigmoid rather than what comes out.
+        latent_size: Length of a latent vector.
+        width: Number of channels of the first feature maps, a multiple of 8; each of the following
+            three convolutions halves it.
+        dropout: Rate of the dropout on the first feature maps.
+        logits: Whether to omit the final sigmoid.
 
     Returns:
         A Sequential from [batch, latent_size] to [batch, *image_shape], with values from 0 to 1.
 
     Raises:
-        ValueError: an image shape, a latent size, a width or a rate of another kind.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> generator().output_shape()
@@ -91,20 +91,20 @@ def discriminator(
     dropout: float = 0.4,
     logits: bool = False,
 ) -> Sequential:
-    """Returns the model that tells real images from generated ones.
+    """Returns the discriminator, from images to the probability that they are real.
 
     Args:
         image_shape: (height, width, channels).
-        width: filters of the first convolution; each of the three after it has twice as many.
-        dropout: rate of the dropout after each convolution.
-        logits: whether the output is what goes into the sigmoid rather than what comes out.
+        width: Number of filters of the first convolution; each of the following three doubles it.
+        dropout: Rate of the dropout after each convolution.
+        logits: Whether to omit the final sigmoid.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, 1]: the probability that the image is
         real, or its logit.
 
     Raises:
-        ValueError: an image shape, a width or a rate of another kind.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> discriminator().output_shape()

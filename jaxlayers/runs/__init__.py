@@ -1,4 +1,4 @@
-"""What a run writes and what it is read back from: folders, checkpoints, plots, reports."""
+"""Outputs of a run: its folder, checkpoints, plots and report."""
 
 from jaxlayers.runs.checkpoint import CheckpointError
 from jaxlayers.runs.folder import RunFolder

@@ -1,4 +1,4 @@
-"""Nested dictionaries of arrays in one `.npz` file, which may come from a stranger."""
+"""Nested dictionaries of arrays in `.npz` files, including untrusted ones."""
 
 import math
 import zipfile
@@ -13,15 +13,15 @@ from jaxlayers._files import write_atomically
 
 _SEPARATOR = "/"
 _DEEPEST = 100
-# What NumPy raises for files that are damaged, or no such files at all.
+# Raised by NumPy for damaged or other files.
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 
 def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
     """Writes nested dictionaries of arrays, uncompressed.
 
-    The file appears under its name only when it is complete. Arrays of bfloat16, which the
-    format does not know, are written as float32.
+    The file is written atomically. Arrays of bfloat16, which the format does not support, are
+    written as float32.
     """
     with write_atomically(path) as file:
         arrays: dict[str, Any] = dict(_flatten(tree))
@@ -31,17 +31,17 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
 def read_arrays(path: Path, shapes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Returns the nested dictionaries that `write_arrays` wrote, with NumPy arrays.
 
-    Memory is bounded by the size of the file: compressed members, which `write_arrays` never
-    writes, are refused, and so is an array that claims to be larger than its part of the file.
+    Memory use is bounded by the size of the file: compressed members, which `write_arrays` never
+    writes, and arrays that claim to be larger than their part of the file are rejected.
 
     Args:
-        path: the file.
-        shapes: nested dictionaries of what has a `shape`. Arrays that are not in them are not
-            read, and one that is missing or of another shape is refused before any is read;
-            `None` for all arrays that the file holds.
+        path: The file.
+        shapes: Nested dictionaries of arrays or of `jax.ShapeDtypeStruct`. Other arrays are not
+            read, and a missing array or one of another shape is an error before any is read;
+            `None` for all arrays in the file.
 
     Raises:
-        ValueError: the file is damaged, or holds something else than these arrays of numbers.
+        ValueError: If the file is damaged, or does not hold these arrays of numbers.
     """
     wanted = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
     tree: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def array_names(path: Path) -> list[str]:
     """Returns the names of the arrays in a file, such as `params/dense/kernel`.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: If the file is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -90,7 +90,7 @@ def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtype[Any]]:
     """Returns the shape, the order and the dtype that a member claims, having checked them."""
     if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{info.filename!r} is compressed; parameters are stored as they are")
+        raise ValueError(f"{info.filename!r} is compressed; parameters are stored uncompressed")
     with archive.open(info) as member:
         return _read_header(member, info)
 
@@ -115,20 +115,20 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         size = math.prod(shape) * dtype.itemsize
         content = member.read(size)
     if len(content) < size:
-        raise ValueError(f"{info.filename!r} ends too early")
+        raise ValueError(f"{info.filename!r} is truncated")
     return np.ndarray(shape, dtype, content, order="F" if fortran_order else "C")
 
 
 def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
     *parents, name = map(unquote, path.split(_SEPARATOR))
     if len(parents) > _DEEPEST:
-        raise ValueError(f"an array lies {len(parents)} dictionaries deep")
+        raise ValueError(f"an array is nested {len(parents)} dictionaries deep")
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
-            raise ValueError(f"{path!r} lies inside an array")
+            raise ValueError(f"{path!r} is inside an array")
     if name in tree:
-        raise ValueError(f"{path!r} is there twice")
+        raise ValueError(f"{path!r} occurs twice")
     if name:
         tree[name] = array
 

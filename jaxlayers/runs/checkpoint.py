@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on, bit for bit, written while it goes on."""
+"""Checkpoints, from which a run is resumed exactly; written in the background."""
 
 import json
 import logging
@@ -18,42 +18,42 @@ from jax import Array
 
 from jaxlayers.runs.names import larger_is_better, named
 
-# A checkpoint takes that much more than its arrays, and so do metrics and pictures beside it.
+# Free space required beyond the arrays, for metadata, metrics and plots.
 _MORE_BYTES = 2**20
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, was made by another run, or cannot be written."""
+    """Raised if a checkpoint cannot be read or written, or was made by another run."""
 
 
 class Checkpoints:
     """The checkpoints of a run, in a folder with one sub-folder each.
 
-    A checkpoint appears under its name only when it is whole, so that a run that is killed while
-    it writes one has the one before. With every array goes its checksum: what comes back is what
-    was saved, or an error.
+    A checkpoint gets its name only when it is complete, so that a run that is killed during a write
+    still has the previous one. A checksum of every array is saved and compared when it is restored.
 
     Args:
-        path: the folder; it need not exist.
-        identity: what a run must have in common with a checkpoint to go on from it, as JSON.
-        keep: how many of the last stay.
-        best: name of a metric; the checkpoint at which it was best stays as well: smallest, or
-            largest where `larger_is_better`.
+        path: The folder; it need not exist.
+        identity: A JSON description of the run; a checkpoint can only be restored by a run with the
+            same description.
+        keep: Number of latest checkpoints to keep.
+        best: Name of a metric; the checkpoint with its best value is kept as well: the smallest, or
+            the largest if `larger_is_better`.
 
     Raises:
-        ImportError: without orbax-checkpoint.
+        ImportError: If orbax-checkpoint is not installed.
     """
 
     def __init__(
         self, path: Path, identity: Mapping[str, Any], keep: int = 3, best: str | None = None
     ) -> None:
         self._path = path.absolute()
-        # As it will come back.
+        # As it will be read from JSON.
         self._identity = json.loads(json.dumps(identity))
         self._orbax = _orbax()
         policies = self._orbax.checkpoint_managers
 
-        # Negated where larger is better, so that the smallest is kept.
+        # Negated if larger is better, because the smallest is kept.
         sign = -1 if best is not None and larger_is_better(best) else 1
 
         def metric(metrics: Mapping[str, float]) -> float:
@@ -64,12 +64,12 @@ class Checkpoints:
             kept.append(policies.BestN(get_metric_fn=metric, reverse=True, n=1))
         options = self._orbax.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy(kept),
-            # Without this orbax does not write the metrics, and a run that goes on lacks them.
+            # Otherwise orbax does not write the metrics, which a resumed run needs.
             best_fn=None if best is None else metric,
             best_mode="min",
             cleanup_tmp_directories=True,
         )
-        # What fails there fails here as well, with a message; theirs would bury it.
+        # These errors are raised here as well; orbax's log would hide the message.
         logging.getLogger("absl").addFilter(_not_of_orbax)
         try:
             self._manager = self._orbax.CheckpointManager(self._path, options=options)
@@ -77,22 +77,22 @@ class Checkpoints:
             raise CheckpointError(f"{path}: cannot be written ({error})") from error
 
     def steps(self) -> list[int]:
-        """Returns after how many steps there are checkpoints, the oldest first."""
+        """Returns the steps with checkpoints, the oldest first."""
         return sorted(self._manager.all_steps())
 
     def save(self, step: int, tree: Any, metrics: Mapping[str, float]) -> None:
-        """Begins to write a checkpoint; returns when the arrays have been copied.
+        """Starts writing a checkpoint; returns when the arrays have been copied.
 
         Args:
-            step: the number of steps that led to it.
-            tree: a pytree of arrays.
-            metrics: of that step, by name.
+            step: Number of steps taken.
+            tree: A pytree of arrays.
+            metrics: Metrics of that step by name.
 
         Raises:
-            CheckpointError: this one or the one before could not be written.
+            CheckpointError: If this checkpoint or the previous one cannot be written.
         """
         arrays = _arrays(tree)
-        # A write that fails half-way leaves less room for everything else.
+        # A partial write would leave less space for other outputs.
         needed = sum(array.nbytes for array in arrays.values()) + _MORE_BYTES
         free = shutil.disk_usage(self._path).free
         if free < needed:
@@ -118,7 +118,7 @@ class Checkpoints:
         """Waits until everything is written.
 
         Raises:
-            CheckpointError: it could not be.
+            CheckpointError: If it cannot be written.
         """
         try:
             self._manager.wait_until_finished()
@@ -127,7 +127,7 @@ class Checkpoints:
             raise self._not_written(error) from error
 
     def close(self) -> None:
-        """Waits, and ends what works in the background."""
+        """Waits for pending writes and stops background work."""
         try:
             self.wait()
         finally:
@@ -138,12 +138,12 @@ class Checkpoints:
         """Returns the pytree of a checkpoint.
 
         Args:
-            like: a pytree of the same structure, whose arrays lie where the restored ones shall.
-            step: of which checkpoint; of the last where `None`.
+            like: A pytree of the same structure, with the shardings of the arrays to restore.
+            step: The step of the checkpoint; `None` for the last one.
 
         Raises:
-            CheckpointError: there is none; it is damaged; it was made by another run. The message
-                says which file or value, and which older checkpoints there are.
+            CheckpointError: If there is none, it is damaged, or it was made by another run. The
+                message names the file or value, and the older checkpoints.
         """
         steps = self.steps()
         if not steps:
@@ -173,11 +173,11 @@ class Checkpoints:
             )["arrays"]
         for name, array in arrays.items():
             if _checksum(array) != saved[name][1]:
-                raise self._damaged(step, f"arrays: {name}", "its checksum is another")
+                raise self._damaged(step, f"arrays: {name}", "checksum mismatch")
         return _like(like, arrays)
 
     def forget_after(self, step: int) -> None:
-        """Removes the checkpoints of later steps, which will come again."""
+        """Removes the checkpoints of later steps, which will be repeated."""
         for later in self.steps():
             if later > step:
                 self._manager.delete(later)
@@ -195,19 +195,19 @@ class Checkpoints:
         if different:
             more = f" and {len(different) - 8} more" if len(different) > 8 else ""
             raise CheckpointError(
-                f"{self._path / str(step)}: is of another configuration: "
+                f"{self._path / str(step)}: has another configuration: "
                 f"{'; '.join(different[:8])}{more}. Resume with the configuration of the run, or "
-                "begin a new one in another folder"
+                "start a new one in another folder"
             )
 
     @contextmanager
     def _reading(self, step: int, what: str) -> Iterator[None]:
-        """Raises one error for whatever a damaged part of a checkpoint makes orbax raise."""
+        """Converts any error that orbax raises for a damaged checkpoint to `CheckpointError`."""
         try:
             yield
         except Exception as error:
-            # Of several reads that fail, asyncio reports all but the first, whenever it collects
-            # them; here all of them are one error.
+            # If several reads fail, asyncio logs all but the first when it collects them; here they
+            # are one error.
             logging.getLogger("asyncio").addFilter(_not_in_orbax)
             raise self._damaged(step, what, error) from None
 
@@ -236,7 +236,7 @@ class Checkpoints:
 
 
 def _not_in_orbax(record: logging.LogRecord) -> bool:
-    """Whether the error that a record reports was not raised in orbax."""
+    """Whether a log record reports an error that was not raised in orbax."""
     error = record.exc_info[1] if record.exc_info else None
     frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
     return not any("orbax" in frame.filename for frame in frames)
@@ -262,7 +262,7 @@ def _is_key(leaf: Any) -> bool:
 
 
 def _arrays(tree: Any) -> dict[str, Array]:
-    """Returns all arrays of a pytree by name, random keys as the numbers they are made of."""
+    """Returns all arrays of a pytree by name, with random keys as their raw data."""
     return {
         name: jax.random.key_data(leaf) if _is_key(leaf) else leaf
         for name, leaf in named(tree).items()
@@ -284,6 +284,6 @@ def _kind(array: Array) -> str:
 
 
 def _checksum(array: Array) -> int:
-    # Every device has the whole array; on several machines one sees its own devices only.
+    # Every device has the whole array; a process can only read that of its own devices.
     local = array.addressable_data(0) if isinstance(array, Array) else array
     return zlib.crc32(np.ascontiguousarray(local).tobytes())

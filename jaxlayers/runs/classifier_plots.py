@@ -1,4 +1,4 @@
-"""Plots of a classifier: its confusion matrix, its kernels, feature maps and saliency."""
+"""Plots of a classifier: confusion matrix, kernels, feature maps and saliency."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,28 +7,28 @@ import numpy as np
 
 from jaxlayers.runs.plots import figure, is_legible, save_image, tile
 
-# More classes leave no room for the name of each, nor for counts.
+# With more classes there is no space for names and counts.
 _LEGIBLE = 30
-# The feature maps of a layer that a plot shows.
+# Largest number of feature maps per plot.
 _MOST_MAPS = 32
 _LONGEST_NAME = 30
-# Pixels of images that are shown side by side: to so many small ones are enlarged, and to so many
-# large ones reduced.
+# Size in pixels of images shown side by side: smaller ones are enlarged to the first, larger ones
+# reduced to the second.
 _SMALL, _LARGEST = 150, 256
 
 
 def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
-    """Plots a confusion matrix, with the counts, colored by the fraction of each row.
+    """Plots a confusion matrix with counts, colored by the fraction of each row.
 
-    A class is named by its label where matplotlib's font cannot draw its name.
+    A class is named by its label if matplotlib's font cannot draw its name.
 
     Args:
         matrix: [classes, classes], as `confusion_matrix` returns it.
-        names: of the classes.
-        path: of the file, a PNG.
+        names: Names of the classes.
+        path: Path of the PNG file.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     count = len(names)
     side = 2.2 + 0.42 * min(count, _LEGIBLE)
@@ -51,15 +51,15 @@ def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
 
 
 def save_kernels(kernels: np.ndarray, path: Path) -> None:
-    """Plots kernels in a grid: gray for 0; in color where they have three channels.
+    """Plots kernels in a grid: gray for 0, in color if they have three channels.
 
     Args:
-        kernels: [filters, height, width, channels]; their mean is plotted where there are other
-            than one or three channels.
-        path: of the file, a PNG.
+        kernels: [filters, height, width, channels]; the mean over channels is plotted unless there
+            are one or three.
+        path: Path of the PNG file.
 
     Raises:
-        ImportError: without pillow.
+        ImportError: If Pillow is not installed.
     """
     if kernels.shape[-1] not in (1, 3):
         kernels = kernels.mean(-1, keepdims=True)
@@ -73,13 +73,13 @@ def save_feature_maps(maps: np.ndarray, path: Path) -> int:
 
     Args:
         maps: [height, width, channels].
-        path: of the file, a PNG.
+        path: Path of the PNG file.
 
     Returns:
-        How many of the maps are plotted.
+        The number of plotted maps.
 
     Raises:
-        ImportError: without pillow or matplotlib.
+        ImportError: If Pillow or matplotlib is not installed.
     """
     maps = np.moveaxis(_reduced(maps[..., :_MOST_MAPS], 64), -1, 0)
     low = maps.min((1, 2), keepdims=True)
@@ -99,15 +99,15 @@ def save_feature_maps(maps: np.ndarray, path: Path) -> int:
 
 
 def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path) -> None:
-    """Plots an image, and below it the saliency of its pixels.
+    """Plots an image above the saliency of its pixels.
 
     Args:
         image: [height, width, 1 or 3 channels], values from 0 to 1.
         saliency: [height, width], not negative.
-        path: of the file, a PNG.
+        path: Path of the PNG file.
 
     Raises:
-        ImportError: without pillow or matplotlib.
+        ImportError: If Pillow or matplotlib is not installed.
     """
     image, saliency = _reduced(image, _LARGEST), _reduced(saliency, _LARGEST)
     height, width, _ = image.shape
@@ -118,21 +118,21 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path) -> None:
 
 
 def save_small(image: np.ndarray, path: Path) -> None:
-    """Plots an image, in the size in which several are shown side by side.
+    """Plots an image at the size for showing several side by side.
 
     Args:
         image: [height, width, 1 or 3 channels], values from 0 to 1.
-        path: of the file, a PNG.
+        path: Path of the PNG file.
 
     Raises:
-        ImportError: without pillow.
+        ImportError: If Pillow is not installed.
     """
     image = _reduced(image, _LARGEST)
     save_image(image, path, max(1, _SMALL // image.shape[1]))
 
 
 def _reduced(image: np.ndarray, side: int) -> np.ndarray:
-    """Returns every n-th pixel, with the n for which neither side is longer than `side`."""
+    """Returns every n-th pixel, with n such that neither side is longer than `side`."""
     every = -(-max(image.shape[:2]) // side)
     return image[::every, ::every]
 
@@ -148,7 +148,7 @@ def _legible(name: str, label: int) -> str:
 
 
 def _colored(colormap: str, values: np.ndarray) -> np.ndarray:
-    """Returns red, green, blue and opacity, [..., 4], of values from 0 to 1."""
+    """Applies a colormap to values from 0 to 1; returns RGBA, [..., 4]."""
     try:
         from matplotlib import colormaps
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What a trained classifier does on validation data: an evaluation, plots, and the report."""
+"""The evaluation of a trained classifier on validation data, with plots and the report."""
 
 import shutil
 from collections.abc import Sequence
@@ -31,31 +31,31 @@ def write_classifier_report(
     dataset: Dataset,
     class_names: Sequence[str] | None = None,
 ) -> str:
-    """Evaluates a classifier and writes the results into the folder of its run.
+    """Evaluates a classifier and writes the results to the folder of its run.
 
     Writes `evaluation.json` (accuracy, precision, recall and the confusion matrix), `pictures/`
     (the confusion matrix, the most confident mistakes, the kernels of the first convolution,
     feature maps and saliency) and the report that shows them.
 
     Args:
-        folder: of the run.
-        model: from images, [batch, height, width, channels] with values from 0 to 1, to
-            probabilities, [batch, classes]. Feature maps are those of a `Sequential`.
-        params: of the model.
-        state: of the model.
-        dataset: images that the model was not trained on, with labels.
-        class_names: of the classes; those of the data set, or its labels, where `None`.
+        folder: Folder of the run.
+        model: A model from images, [batch, height, width, channels] with values from 0 to 1, to
+            probabilities, [batch, classes]. Feature maps are only plotted of a `Sequential`.
+        params: Params of the model.
+        state: State of the model.
+        dataset: Images that the model was not trained on, with labels.
+        class_names: Names of the classes; if `None`, those of the data set, or the labels.
 
     Returns:
         A table for the terminal: precision and recall of each class, and the accuracy.
 
     Raises:
-        FileNotFoundError: there is no run in the folder.
-        ImportError: without pillow or matplotlib.
-        ValueError: the data has no labels, or as many classes as there are names do not fit.
+        FileNotFoundError: If there is no run in the folder.
+        ImportError: If Pillow or matplotlib is not installed.
+        ValueError: If the data has no labels, or the number of names is not the number of classes.
     """
     folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-    folder.config()  # says so where there is no run
+    folder.config()  # raises an error if there is no run
     labels = dataset.labels
     if labels is None:
         raise ValueError(
@@ -72,13 +72,13 @@ def write_classifier_report(
         )
     matrix = confusion_matrix(labels, probabilities.argmax(-1), classes)
     pictures = folder.path / "pictures"
-    # Those of an earlier evaluation may be more.
+    # An earlier evaluation may have written more files.
     shutil.rmtree(pictures, ignore_errors=True)
     pictures.mkdir()
     classifier_plots.save_confusion(matrix, names, pictures / "confusion.png")
     steps = folder.metrics().get("step", [0])
     plotted: dict[str, Any] = {}
-    if dataset.images.shape[-1] in (1, 3):  # what is shown as an image
+    if dataset.images.shape[-1] in (1, 3):  # shown as images
         plotted = {
             "mistakes": _plot_mistakes(dataset, probabilities, pictures / "mistakes"),
             **_plot_inside(model, params, state, dataset, probabilities, pictures),
@@ -90,18 +90,18 @@ def write_classifier_report(
 
 
 def predict(model: Layer, params: Params, state: State, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of each class, [N, classes], computed in batches of one size.
+    """Returns the probabilities of each class, [N, classes], computed in equal batches.
 
     Args:
-        model: a classifier.
-        params: of the model.
-        state: of the model.
+        model: A classifier.
+        params: Params of the model.
+        state: State of the model.
         images: [N, height, width, channels], floats from 0 to 1, or uint8 from 0 to 255.
     """
     apply = jax.jit(lambda batch: model.apply(params, state, _as_float(batch))[0])
     size = min(len(images), 256)
     starts = range(0, len(images), size)
-    # The last batch is filled up, so that all have one shape.
+    # The last batch is padded, so that all batches have the same shape.
     batches = (images[np.arange(start, start + size) % len(images)] for start in starts)
     return np.concatenate([apply(batch) for batch in batches])[: len(images)]
 
@@ -113,7 +113,7 @@ def _as_float(images: Any) -> Any:
 def _plot_mistakes(
     dataset: Dataset, probabilities: np.ndarray, folder: Path
 ) -> tuple[Mistake, ...]:
-    """Plots the images of whose wrong class the model is most certain."""
+    """Plots the most confident mistakes."""
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
     wrong = np.flatnonzero(predicted != dataset.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISTAKES]
@@ -138,7 +138,7 @@ def _plot_inside(
     """Plots kernels, feature maps of one image, and the saliency of one image per class."""
     labels = dataset.labels
     assert labels is not None
-    # Saliency says most where the model is right.
+    # Correctly classified images have the most informative saliency.
     right = np.flatnonzero(probabilities.argmax(-1) == labels)
     rows = right if len(right) else np.arange(len(labels))
     maps: list[FeatureMaps] = []

@@ -15,12 +15,12 @@ from jaxlayers.metrics import precision, recall
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that is classified wrongly.
+    """A misclassified image.
 
     Args:
-        label: the true class.
-        predicted: the predicted class.
-        probability: of the predicted class.
+        label: The true class.
+        predicted: The predicted class.
+        probability: The probability of the predicted class.
     """
 
     label: int
@@ -33,9 +33,9 @@ class FeatureMaps:
     """The feature maps of a layer.
 
     Args:
-        layer: the name of the layer.
+        layer: The name of the layer.
         shape: (height, width, channels).
-        shown: how many of the channels the plot shows.
+        shown: Number of channels in the plot.
     """
 
     layer: str
@@ -48,15 +48,15 @@ class Evaluation:
     """The results of a classifier on validation data.
 
     Args:
-        step: the step after which it was evaluated.
-        class_names: the name of each class.
-        confusion: the confusion matrix, [classes, classes]; rows are the true classes.
-        mistakes: the plotted mistakes, the most confident first.
-        saliency: the class of each image whose saliency is plotted.
-        feature_maps: those that are plotted.
+        step: The step after which it was evaluated.
+        class_names: Names of the classes.
+        confusion: The confusion matrix, [classes, classes]; rows are the true classes.
+        mistakes: The plotted mistakes, the most confident first.
+        saliency: The class of each image with a saliency plot.
+        feature_maps: The plotted feature maps.
 
     Raises:
-        ValueError: they contradict each other.
+        ValueError: If they contradict each other.
     """
 
     step: int
@@ -87,12 +87,12 @@ class Evaluation:
 
     @property
     def precision(self) -> float:
-        """The mean precision of the classes that are in the data or predicted."""
+        """The mean precision over the classes that occur in the data or the predictions."""
         return float(precision(self.confusion)[self._present].mean())
 
     @property
     def recall(self) -> float:
-        """The mean recall of the classes that are in the data or predicted."""
+        """The mean recall over the classes that occur in the data or the predictions."""
         return float(recall(self.confusion)[self._present].mean())
 
     @property
@@ -131,7 +131,7 @@ def read_evaluation(path: Path) -> Evaluation | None:
     """Returns the evaluation in a file, or None if there is no such file.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: If the file is damaged.
     """
     if not path.is_file():
         return None
@@ -149,10 +149,10 @@ def read_evaluation(path: Path) -> Evaluation | None:
         )
     except KeyError as error:
         raise ValueError(
-            f"{path}: is no evaluation: it has no {short_repr(error.args[0])}"
+            f"{path}: is not an evaluation: it has no {short_repr(error.args[0])}"
         ) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: is no evaluation: {error}") from error
+        raise ValueError(f"{path}: is not an evaluation: {error}") from error
 
 
 def _mistake(row: Mapping[str, Any]) -> Mistake:

@@ -1,4 +1,4 @@
-"""What a convolutional model computes from an image: kernels, feature maps and saliency."""
+"""Kernels, feature maps and saliency of a convolutional model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, layers.SumPooling2D)
 def first_kernels(model: Sequential, params: Params) -> np.ndarray | None:
     """Returns the kernels of the first convolution, [filters, height, width, channels].
 
-    `None` where the model has no `Conv2D`.
+    `None` if the model has no `Conv2D`.
     """
     for name, layer in model.items():
         if isinstance(layer, layers.Conv2D):
@@ -32,9 +32,9 @@ def feature_maps(
     """Yields the name and the output of each convolution and pooling for one image.
 
     Args:
-        model: a model in the data format `"channels_last"`.
-        params: of the model.
-        state: of the model.
+        model: A model in the data format `"channels_last"`.
+        params: Params of the model.
+        state: State of the model.
         image: [height, width, channels], values from 0 to 1.
 
     Yields:
@@ -52,11 +52,11 @@ def saliency(model: Layer, params: Params, state: State, image: Array, label: in
     It is the largest absolute gradient of the logit with respect to the channels of the pixel.
 
     Args:
-        model: a classifier; of a `Sequential` that ends in an activation the logits are used.
-        params: of the model.
-        state: of the model.
+        model: A classifier; the logits are used if a `Sequential` ends in an activation.
+        params: Params of the model.
+        state: State of the model.
         image: [height, width, channels], values from 0 to 1.
-        label: of the class.
+        label: The label of the class.
 
     References:
         Simonyan et al., 2014, https://arxiv.org/abs/1312.6034

@@ -14,30 +14,29 @@ from jaxlayers._text import printable, short_repr
 from jaxlayers.runs.arrays import read_arrays, write_arrays
 from jaxlayers.runs.lock import is_lock, locked
 
-# Bytes that config.json and model.json may have: more is not from this package.
+# Largest size of config.json and model.json; this package writes smaller files.
 _LARGEST_JSON = 2**25
 
 
 class RunFolder:
     """Reads and writes the files of a run.
 
-    | file | what it holds |
+    | file | content |
     | --- | --- |
-    | `config.json` | all that is needed to run it again |
-    | `model.json` | the models as Keras configs, and what their inputs were |
+    | `config.json` | everything that is needed to repeat the run |
+    | `model.json` | the models as Keras configs, and a description of their inputs |
     | `metrics.jsonl` | one line per logged step: its number and its metrics |
-    | `samples/step_0000100.png` | grids of samples, always of the same latent vectors |
+    | `samples/step_0000100.png` | grids of samples of the same latent vectors |
     | `pictures/` | plots of a classifier |
     | `curves.png` | the metrics as curves |
     | `events.*` | metrics and samples for TensorBoard |
-    | `report.html` | the report: all of that in one file |
-    | `checkpoints/` | what a run is resumed from |
+    | `report.html` | the report: all of the above in one file |
+    | `checkpoints/` | checkpoints to resume the run from |
     | `parameters.npz` | the last params and state |
 
     Args:
-        path: the folder; it need not exist.
-        config: what belongs into `config.json` besides what `train.fit` writes there, such as
-            the arguments of a command line.
+        path: The folder; it need not exist.
+        config: Further entries of `config.json`, such as the arguments of a command line.
     """
 
     def __init__(self, path: str | Path, config: Mapping[str, Any] | None = None) -> None:
@@ -45,18 +44,18 @@ class RunFolder:
         self.extra_config = dict(config or {})
 
     def check_unused(self) -> None:
-        """Checks that a new run may have the folder, and changes nothing.
+        """Checks that the folder can be used for a new run, without changing anything.
 
         Raises:
-            FileExistsError: there is something in the folder already, or it is a file.
+            FileExistsError: If the folder is not empty, or is a file.
         """
         used = self.path.exists() and (
             not self.path.is_dir() or any(not is_lock(entry) for entry in self.path.iterdir())
         )
         if used:
             raise FileExistsError(
-                f"{self.path}: is not an empty folder; nothing in it has been touched. Go on "
-                "with the run in it by resume=True, give this run another folder, or remove "
+                f"{self.path}: is not an empty folder; nothing in it has been changed. Resume "
+                "the run in it with resume=True, use another folder, or remove "
                 "this one"
             )
 
@@ -64,7 +63,7 @@ class RunFolder:
         """Checks that there is a run in the folder.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: If there is none.
         """
         if not (self.path / "config.json").is_file():
             raise FileNotFoundError(
@@ -74,15 +73,15 @@ class RunFolder:
 
     @contextmanager
     def open(self, *, resume: bool = False) -> Iterator[None]:
-        """Makes the folder of a new run, or opens that of a run to resume, for one writer.
+        """Creates the folder of a new run, or opens that of a run to resume, for one writer.
 
         Args:
-            resume: whether a run is resumed.
+            resume: Whether to resume a run.
 
         Raises:
-            FileExistsError: there is something in the folder of a new run.
-            FileNotFoundError: there is no run to resume.
-            FolderInUseError: another run writes into the folder.
+            FileExistsError: If the folder of a new run is not empty.
+            FileNotFoundError: If there is no run to resume.
+            FolderInUseError: If another run writes to the folder.
         """
         if resume:
             self.check_resumable()
@@ -92,14 +91,14 @@ class RunFolder:
         with locked(self.path):
             if resume:
                 for temporary in self.path.glob(".*.tmp"):
-                    temporary.unlink()  # of a run that was killed while it wrote
+                    temporary.unlink()  # of a run that was killed during a write
             else:
                 self.check_unused()
                 (self.path / "samples").mkdir()
             yield
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Writes `config.json`: `extra_config`, and `config` before that where both have a key."""
+        """Writes `config.json`: `config` and `extra_config`; `config` takes precedence."""
         self._write("config.json", _json({**self.extra_config, **config}))
 
     def write_model(self, model: Mapping[str, Any]) -> None:
@@ -111,7 +110,7 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def forget_after(self, step: int) -> None:
-        """Removes what is of later steps, which will come again."""
+        """Removes outputs of later steps, which will be repeated."""
         for later, path in self.samples().items():
             if later > step:
                 path.unlink()
@@ -123,29 +122,29 @@ class RunFolder:
             self._write(path.name, "".join(json.dumps(line) + "\n" for line in lines))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends a line to the metrics."""
+        """Appends the metrics of a step."""
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Returns the metrics logged so far, a column each; all of one length.
+        """Returns the metrics logged so far as columns of equal length.
 
-        NaN stands where a step has none, such as those between two evaluations.
+        Missing values, such as those between evaluations, are NaN.
         """
         return columns(self.rows())
 
     def samples(self) -> dict[int, Path]:
-        """Returns the pictures of samples by the number of the step, the first step first."""
+        """Returns the sample grids by step, in order."""
         paths = sorted((self.path / "samples").glob("step_*.png"))
         return {int(path.stem.removeprefix("step_")): path for path in paths}
 
     def pictures(self) -> dict[str, Path]:
-        """Returns the other pictures by what they show, in the order of their names."""
+        """Returns the other plots by title, in the order of their names."""
         paths = sorted((self.path / "pictures").glob("*.png"))
         return {path.stem.replace("_", " "): path for path in paths}
 
     def sample_path(self, step: int) -> Path:
-        """Returns where the picture of the samples after `step` steps belongs."""
+        """Returns the path of the sample grid after `step` steps."""
         return self.path / "samples" / f"step_{step:07d}.png"
 
     def save_parameters(self, params: Any, state: Any) -> None:
@@ -153,13 +152,13 @@ class RunFolder:
         write_arrays(self.path / "parameters.npz", {"params": params, "state": state})
 
     def load_parameters(self) -> tuple[Any, Any]:
-        """Returns params and state as they were saved, with NumPy arrays.
+        """Returns the saved params and state as NumPy arrays.
 
-        Those of bfloat16 come as float32.
+        Arrays of bfloat16 are returned as float32.
 
         Raises:
-            FileNotFoundError: the run has saved none.
-            ValueError: the file is damaged.
+            FileNotFoundError: If the run has saved none.
+            ValueError: If the file is damaged.
         """
         path = self.existing("parameters.npz")
         tree = read_arrays(path)
@@ -168,20 +167,20 @@ class RunFolder:
         return tree["params"], tree["state"]
 
     def config(self) -> dict[str, Any]:
-        """Returns what `config.json` holds.
+        """Returns the content of `config.json`.
 
         Raises:
-            FileNotFoundError: this is no folder of a run.
-            ValueError: the file is damaged.
+            FileNotFoundError: If it is not the folder of a run.
+            ValueError: If the file is damaged.
         """
         return self._read("config.json")
 
     def model(self) -> dict[str, Any]:
-        """Returns what `model.json` holds.
+        """Returns the content of `model.json`.
 
         Raises:
-            FileNotFoundError: this is no folder of a run.
-            ValueError: the file is damaged.
+            FileNotFoundError: If it is not the folder of a run.
+            ValueError: If the file is damaged.
         """
         return self._read("model.json")
 
@@ -193,7 +192,7 @@ class RunFolder:
         """
         if not (self.path / name).exists():
             raise FileNotFoundError(
-                f"{self.path}: has no {name}; give the folder of a run that has ended"
+                f"{self.path}: has no {name}; use the folder of a run that has ended"
             )
         return self.path / name
 
@@ -201,13 +200,13 @@ class RunFolder:
         """Returns the metrics logged so far, one dictionary per logged step.
 
         Raises:
-            ValueError: the file is damaged.
+            ValueError: If the file is damaged.
         """
         try:
             text = (self.path / "metrics.jsonl").read_text()
         except FileNotFoundError:
             return []
-        # A run that was killed may have left the beginning of a line.
+        # A run that was killed may have written an incomplete last line.
         lines = [line for line in text.splitlines(keepends=True) if line[-1] == "\n"]
         return [self._row(number, line) for number, line in enumerate(lines, 1)]
 
@@ -241,7 +240,7 @@ class RunFolder:
 
 
 def columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
-    """Returns rows of metrics as one column per name; NaN where a row lacks the name."""
+    """Converts rows of metrics to one column per name; missing values are NaN."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 

@@ -1,4 +1,4 @@
-"""Trained models in the folder of a run: written, and read back in any process."""
+"""Saving and loading of trained models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,25 +20,25 @@ from jaxlayers.summary import Composition
 _LARGEST = 2**32
 
 Models = Mapping[str, tuple[Layer, Params, State]]
-"""Models by name, each with its params and state; the main one first."""
+"""Models by name, each with its params and state; the main model first."""
 
 
 def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, State]:
-    """Returns a trained model from the folder of a run, or from one that `save` wrote.
+    """Loads a trained model from the folder of a run, or from one that `save` wrote.
 
     Args:
-        path: the folder.
-        name: which model, where there are several: a GAN's run holds `"generator"` and
-            `"discriminator"`. The main one, such as the generator, where `None`.
+        path: The folder.
+        name: Name of the model, if there are several: `"generator"` or `"discriminator"` of a GAN.
+            `None` for the main one, such as the generator.
 
     Returns:
-        The model, its params and its state, with NumPy arrays. The params are those after the
-        last step, or the averaged ones where the task averages.
+        The model, its params and its state, with NumPy arrays. The params are those after the last
+        step, or their average if the task computes one.
 
     Raises:
-        FileNotFoundError: this is no such folder, or the run has not ended yet.
-        ValueError: a file is damaged, the arrays are not those of the model or not finite, or the
-            model holds layers or functions of your own, which a config cannot name.
+        FileNotFoundError: If it is not the folder of a run, or the run has not ended.
+        ValueError: If a file is damaged, the arrays are not those of the model or not finite, or
+            the model has custom layers or functions, which a config cannot name.
 
     Example:
         >>> from jaxlayers import layers
@@ -51,7 +51,7 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
     where = folder.path / "model.json"
     configs = folder.model().get("models")
     if not isinstance(configs, dict) or not configs:
-        raise ValueError(f"{where}: names no models; it is not from this version of jaxlayers")
+        raise ValueError(f"{where}: has no models; it was not written by this version of jaxlayers")
     if name is None:
         name = next(iter(configs))
     if name not in configs:
@@ -62,17 +62,17 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
 
 
 def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
-    """Writes a model into a folder, from which `load` reads it back.
+    """Saves a model to a folder, from which `load` reads it.
 
     Args:
-        path: the folder; it must be empty or not exist.
-        model: any layer of this package, such as a `Sequential`.
-        params: of the model.
-        state: of the model.
+        path: The folder; it must be empty or not exist.
+        model: Any layer of this package, such as a `Sequential`.
+        params: Params of the model.
+        state: State of the model.
 
     Raises:
-        FileExistsError: there is something in the folder.
-        NotSerializableError: a model with layers or functions of your own.
+        FileExistsError: If the folder is not empty.
+        NotSerializableError: If the model has custom layers or functions.
     """
     models = {"model": (model, params, state)}
     config = keras.serialize(model)
@@ -84,7 +84,7 @@ def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
 
 
 def describe(models: Models) -> dict[str, Any]:
-    """Returns what `model.json` says of models: their configs and their tables."""
+    """Returns the content of `model.json`: the configs and summaries of models."""
     return {
         "models": {name: _config(model) for name, (model, *_) in models.items()},
         "summaries": {
@@ -96,14 +96,14 @@ def describe(models: Models) -> dict[str, Any]:
 
 
 def save_models(folder: RunFolder, models: Models) -> None:
-    """Writes the params and the state of models into the folder of a run."""
+    """Writes the params and the state of models to the folder of a run."""
     trees = {name: (params, state) for name, (_, params, state) in models.items()}
     by_name = _by_name(trees, several=len(trees) > 1)
     folder.save_parameters(by_name["params"], by_name["state"])
 
 
 def _config(model: Layer) -> dict[str, Any]:
-    """Returns the config of a model, or why it has none."""
+    """Returns the config of a model, or the reason that it has none."""
     try:
         return keras.serialize(model)
     except keras.NotSerializableError as error:
@@ -115,8 +115,8 @@ def _model(where: Path, name: str, config: Any) -> Layer:
         raise ValueError(f"{where}: the config of {name!r} must be an object, got {config!r:.60}")
     if "unsupported" in config:
         raise ValueError(
-            f"{where}: {name!r} was not written as a config: {config['unsupported']}. Make the "
-            "model in Python, and read its arrays with RunFolder(path).load_parameters()"
+            f"{where}: {name!r} was not written as a config: {config['unsupported']}. Construct "
+            "the model in Python, and read its arrays with RunFolder(path).load_parameters()"
         )
     try:
         return keras.from_config(config)

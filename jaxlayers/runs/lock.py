@@ -1,4 +1,4 @@
-"""A lock on a folder that ends with the process that has it, however that ends."""
+"""A lock on a folder, released when the process that holds it ends."""
 
 import os
 from collections.abc import Iterator
@@ -9,22 +9,22 @@ _NAME = ".lock"
 
 
 class FolderInUseError(FileExistsError):
-    """Another process, or another thread, writes into a folder."""
+    """Raised if another process or thread writes to the folder."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of an existing folder; the file of the lock is removed at the end.
+    """Holds the lock of an existing folder and removes the lock file at the end.
 
-    The lock is the operating system's (`flock`): it ends with the process, also if that is
-    killed, so that nothing has to be removed by hand. Where there is no `flock` (Windows),
-    nothing is locked.
+    The lock is the operating system's (`flock`): it is released even if the process is killed, so
+    that no file has to be removed manually. Where `flock` is not available (Windows), nothing is
+    locked.
 
     Args:
-        folder: an existing folder.
+        folder: An existing folder.
 
     Raises:
-        FolderInUseError: someone else has the lock.
+        FolderInUseError: If another process holds the lock.
     """
     try:
         import fcntl
@@ -41,9 +41,9 @@ def locked(folder: Path) -> Iterator[None]:
             os.close(descriptor)
             raise FolderInUseError(
                 f"{folder}: another run is writing into this folder (process {holder}). Wait for "
-                "its end, stop it, or give this run another folder"
+                "its end, stop it, or use another folder for this run"
             ) from error
-        # The previous holder may have removed the file between the opening and the locking.
+        # The previous holder may have removed the file between open and flock.
         if _is_at(descriptor, path):
             break
         os.close(descriptor)
@@ -57,12 +57,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a path is the file of such a lock."""
+    """Whether a path is a lock file."""
     return path.name == _NAME
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is the one that has the path now."""
+    """Whether a path refers to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

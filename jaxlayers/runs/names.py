@@ -5,18 +5,18 @@ from typing import Any
 import jax
 
 VALIDATION = "val_"
-"""What the names of metrics of validation data begin with, as in Keras."""
+"""Prefix of the names of validation metrics, as in Keras."""
 
 _LARGER = ("accuracy", "precision", "recall", "auc", "f1", "density", "coverage", "inception")
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether a metric improves when it grows, by its name: accuracies do, losses do not."""
+    """Whether larger values of a metric are better, by its name: for accuracies, not for losses."""
     return any(word in metric.lower() for word in _LARGER)
 
 
 def name_of(path: tuple[Any, ...]) -> str:
-    """Returns `params.generator.dense.kernel` for the path that JAX gives such an array."""
+    """Returns the dotted name of a path of JAX, such as `params.generator.dense.kernel`."""
     return ".".join(
         str(next(getattr(part, field) for field in ("key", "name", "idx") if hasattr(part, field)))
         for part in path

@@ -15,13 +15,13 @@ def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
 
     Args:
         images: [N, height, width, channels], values from 0 to 1, one or three channels.
-        path: of the file.
-        scale: pixels of the PNG per pixel of an image; so many that it is about 600 wide where
-            `None`.
+        path: Path of the file.
+        scale: Pixels of the PNG per pixel of an image; if `None`, chosen for a width of about 600
+            pixels.
 
     Raises:
-        ImportError: without pillow.
-        ValueError: an array of another shape.
+        ImportError: If Pillow is not installed.
+        ValueError: If the array has another shape.
     """
     save_image(tile(images), path, scale)
 
@@ -30,18 +30,18 @@ def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
     """Writes an image as a PNG.
 
     Args:
-        image: [height, width, channels], values from 0 to 1; one channel is gray, three are red,
-            green and blue, a fourth is the opacity.
-        path: of the file.
-        scale: as for `save_grid`.
+        image: [height, width, channels], values from 0 to 1; one channel is gray, three are RGB,
+            four are RGBA.
+        path: Path of the file.
+        scale: As in `save_grid`.
 
     Raises:
-        ImportError: without pillow.
+        ImportError: If Pillow is not installed.
     """
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError('pictures need pillow: pip install "jaxlayers[train]"') from error
+        raise ImportError('plots need pillow: pip install "jaxlayers[train]"') from error
     scale = scale or max(1, 600 // image.shape[1])
     pixels = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
     pixels = pixels.repeat(scale, 0).repeat(scale, 1)
@@ -49,17 +49,17 @@ def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
 
 
 def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Returns images as one, in a near-square grid with dark gaps.
+    """Arranges images in a near-square grid with dark gaps.
 
     Args:
         images: [N, height, width, channels], one or three channels.
-        gap: pixels between images and around them.
+        gap: Pixels between images and around them.
 
     Returns:
         [rows * (height + gap) + gap, columns * (width + gap) + gap, channels].
 
     Raises:
-        ValueError: an array of another shape.
+        ValueError: If the array has another shape.
     """
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
         raise ValueError(
@@ -77,19 +77,19 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
 
 
 def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
-    """Writes metrics against steps as one PNG, with a panel for each last word of their names.
+    """Plots metrics against steps in one PNG, with one panel per last word of their names.
 
-    Losses come first. Lines of more than a few points are smoothed, with the values behind them.
-    A panel whose largest value dwarfs the rest has a logarithmic axis. Nothing is written where
-    there are no metrics.
+    Losses come first. Lines with more than a few points are smoothed, with the values in a lighter
+    color. A panel whose largest value dwarfs the rest has a logarithmic axis. If there are no
+    metrics, nothing is written.
 
     Args:
-        metrics: `step` and columns of its length; `seconds` is left out. Lines connect the
+        metrics: `step` and columns of its length; `seconds` is not plotted. Lines connect the
             finite values.
-        path: of the file.
+        path: Path of the file.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     columns = {
         name: values
@@ -108,9 +108,9 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
             finite = np.isfinite(columns[name])
             steps, values = metrics["step"][finite], columns[name][finite]
             (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
-            marker = "o" if len(steps) == 1 else None  # one point makes no line
+            marker = "o" if len(steps) == 1 else None  # a single point has no line
             style = {"color": line.get_color(), "marker": marker, "label": _legible(name)}
-            # Metrics of validation data have few points, each of many examples.
+            # Validation metrics have few points, each a mean over many examples.
             smooth = not name.startswith(VALIDATION)
             axis.plot(steps, _smoothed(values) if smooth else values, **style)
         if is_dwarfed(np.concatenate([columns[name] for name in names])):
@@ -127,31 +127,31 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
 def is_dwarfed(values: np.ndarray) -> bool:
     """Whether most values are indistinguishable on a linear axis, because one dwarfs them.
 
-    True where the values are positive and the largest is more than twenty times the median;
-    those that are not finite do not count.
+    True if the values are positive and the largest is more than twenty times the median; values
+    that are not finite are ignored.
     """
     finite = values[np.isfinite(values)]
     return bool(len(finite) and finite.min() > 0 and finite.max() > 20 * np.median(finite))
 
 
 def figure(width: float, height: float) -> Any:
-    """Returns an empty matplotlib figure, in inches.
+    """Returns an empty matplotlib figure of a size in inches.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "jaxlayers[train]"') from error
+        raise ImportError('plots need matplotlib: pip install "jaxlayers[train]"') from error
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def is_legible(text: str) -> bool:
-    """Whether matplotlib can draw a text: its font has the characters, written left to right.
+    """Whether matplotlib can draw a text: its font has the characters, in left-to-right order.
 
     Raises:
-        ImportError: without matplotlib.
+        ImportError: If matplotlib is not installed.
     """
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
@@ -165,13 +165,13 @@ def is_legible(text: str) -> bool:
 
 
 def _legible(name: str) -> str:
-    # matplotlib leaves out of a legend what begins with an underscore.
+    # matplotlib omits names that start with an underscore from legends.
     name = name.lstrip("_") or "metric"
     return name if is_legible(name) else name.encode("unicode_escape").decode()
 
 
 def _smoothed(values: np.ndarray, part: float = 0.05) -> np.ndarray:
-    """Returns the mean over a window of `part` of the values, shorter at both ends."""
+    """Returns the moving average over a fraction `part` of the values, shorter at both ends."""
     width = max(1, int(len(values) * part))
     window = np.ones(width)
     return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")

@@ -1,4 +1,4 @@
-"""The recorder of a run: metrics and samples go to its folder, TensorBoard and the terminal."""
+"""The recorder of metrics and samples."""
 
 import importlib.util
 import sys
@@ -15,12 +15,12 @@ from jaxlayers.runs.terminal import Progress, say
 
 
 class Recorder:
-    """Records metrics and samples: in memory, in a folder and on the terminal.
+    """Writes metrics and samples to memory, a folder, TensorBoard and the terminal.
 
     Args:
-        progress: what the terminal shows.
-        folder: where files go; nowhere where `None`.
-        after: steps taken so far, by a run that is resumed.
+        progress: The display on the terminal.
+        folder: The folder to write to; `None` to write no files.
+        after: Number of steps taken before the run was resumed.
     """
 
     def __init__(self, progress: Progress, folder: RunFolder | None, after: int = 0) -> None:

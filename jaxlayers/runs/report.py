@@ -22,24 +22,24 @@ from jaxlayers.runs.report_result import result_section, steps_per_epoch
 
 _MOST_POINTS = 2000
 _MOST_SAMPLES = 200
-# Which metrics a chart shows, by the end of their names.
+# The metrics of each chart, by the suffix of their names.
 _CHARTS = {"Losses": "loss", "Learning rate": "learning_rate"}
 _OTHER = "Other metrics"
-# Levels of the configuration that have rows of their own.
+# Nesting levels of the configuration with separate rows.
 _DEEPEST = 10
 
 
 def report(folder: RunFolder) -> None:
-    """Writes `report.html` of everything in the folder of a run.
+    """Writes `report.html` from the files in the folder of a run.
 
     Raises:
-        FileNotFoundError: this is no folder of a run.
-        ValueError: a file of it is damaged.
+        FileNotFoundError: If it is not the folder of a run.
+        ValueError: If one of its files is damaged.
     """
     metrics, summaries = folder.metrics(), folder.model().get("summaries")
     evaluation = read_evaluation(folder.path / "evaluation.json")
     if evaluation is not None and evaluation.step != max(metrics.get("step", [0])):
-        evaluation = None  # of the run before it was resumed
+        evaluation = None  # from before the run was resumed
     write_report(
         folder.path / "report.html",
         title=folder.path.resolve().name,
@@ -63,33 +63,34 @@ def write_report(
     pictures: Mapping[str, Path] | None = None,
     evaluation: Evaluation | None = None,
 ) -> None:
-    """Writes an HTML file that needs no network and no other file.
+    """Writes a self-contained HTML file.
 
-    The file replaces an earlier one only when it is complete. Of a long run it shows at most 2000
-    logged steps and 200 grids of samples, evenly spaced, the first and the last among them; it
-    says so where it leaves some out. Texts from the arguments are escaped.
+    The file is written atomically. It shows at most 2000 logged steps and 200 grids of samples,
+    evenly spaced and including the first and the last, and says if some are omitted. Texts from the
+    arguments are escaped.
 
     Args:
-        path: of the file; its folder must exist.
-        title: the heading, such as the name of the run.
-        config: the configuration; nested mappings become rows with dotted names. The result says
-            what is under `steps`, `batch_size`, `examples` and `environment`.
-        summaries: the table of each model, by the name of the model.
-        metrics: `step` and columns of its length, `seconds` among them. Values that are not
-            finite are gaps in a curve; columns without any others are left out.
-        samples: the PNG file of the samples after each of some steps, in any order.
-        pictures: other PNG files by their captions, in the order in which they are shown.
-        evaluation: of a classifier; its plots are in the folder `pictures` beside the file.
+        path: Path of the file; its folder must exist.
+        title: The heading, such as the name of the run.
+        config: The configuration; nested mappings become rows with dotted names. The result section
+            shows `steps`, `batch_size`, `examples` and `environment`.
+        summaries: The summary of each model, by name.
+        metrics: `step` and columns of its length, including `seconds`. Values that are not finite
+            are gaps in a curve; columns without finite values are omitted.
+        samples: The PNG files of samples by step, in any order.
+        pictures: Other PNG files by caption, in order.
+        evaluation: The evaluation of a classifier; its plots are in the folder `pictures` next to
+            the file.
 
     Raises:
-        OSError: a picture cannot be read, or the file not written.
-        ValueError: columns of different lengths, or columns without `step`.
+        OSError: If an image cannot be read, or the file cannot be written.
+        ValueError: If the columns differ in length, or there is none named `step`.
     """
     metrics = _checked(metrics)
     pictures = dict(pictures or {})
     matrix = inside = ""
     if evaluation is not None:
-        # The matrix is shown as a table, with the names of the classes in any script.
+        # The matrix is shown as a table, which supports class names in any script.
         pictures.pop("confusion", None)
         kernels = pictures.pop("first kernels", None)
         matrix = confusion_section(evaluation)
@@ -107,15 +108,15 @@ def write_report(
         "data": _json({**_curves(metrics, steps_per_epoch(config)), **_samples(samples)}),
     }
     template = resources.files("jaxlayers.runs").joinpath("report_page.html").read_text("utf-8")
-    # All at once, so that a text that looks like a placeholder is left as it is.
+    # In one pass, so that texts that look like a placeholder are not replaced.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
     with write_atomically(path) as file:
-        # The name of a file can hold bytes that are no text; they become question marks.
+        # The name of a file can have bytes that are not text; they become question marks.
         file.write(page.encode("utf-8", "replace"))
 
 
 def _checked(metrics: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Returns the columns that hold a finite value."""
+    """Checks metrics and returns the columns with a finite value."""
     lengths = {name: len(column) for name, column in metrics.items()}
     if len(set(lengths.values())) > 1 or (lengths and "step" not in lengths):
         raise ValueError(f"metrics: must be step and columns of its length, got lengths {lengths}")
@@ -133,7 +134,7 @@ def _config_row(name: str, value: str) -> str:
 
 
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the dotted name and the text of each value; an empty mapping is a value."""
+    """Yields the dotted name and the text of each value; an empty mapping counts as a value."""
     for name, value in config.items():
         if isinstance(value, Mapping) and value and above.count(".") < _DEEPEST:
             yield from _flatten(value, f"{above}{name}.")
@@ -153,7 +154,7 @@ def _summary(name: str, table: str) -> str:
     name, table = html.escape(name), html.escape(str(table))
     return (
         f"<details open><summary>{name}</summary>"
-        # A line break after <pre> does not count, so that one of the table's own is kept.
+        # HTML ignores a line break after <pre>, so that one of the table is kept.
         f'<pre tabindex="0" role="region" aria-label="{name}">\n{table}</pre></details>'
     )
 
@@ -166,14 +167,14 @@ def _pictures(pictures: Mapping[str, Path]) -> str:
 
 
 def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[str, Any]:
-    """Returns what the script draws charts from."""
+    """Returns the data of the charts."""
     steps = metrics.get("step", np.empty(0))
     shown = _spread(len(steps), _MOST_POINTS)
     charts: dict[str, list[dict[str, Any]]] = {label: [] for label in (*_CHARTS, _OTHER)}
     for name, column in metrics.items():
         if name in ("step", "seconds") or not shown:
             continue
-        # Metrics of validation data are those of the last evaluation, and not to be smoothed.
+        # Validation metrics keep the value of the last evaluation and are not smoothed.
         held = name.startswith(VALIDATION)
         values = (_held(column) if held else column)[shown]
         charts[next((label for label in _CHARTS if name.endswith(_CHARTS[label])), _OTHER)].append(
@@ -197,13 +198,13 @@ def _is_dwarfed(series: list[dict[str, Any]]) -> bool:
 
 
 def _held(values: np.ndarray) -> np.ndarray:
-    """Returns values with the last finite one before each in the place of those that are not."""
+    """Replaces values that are not finite by the last finite one before them."""
     known = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
     return np.where(known >= 0, values[known], np.nan)
 
 
 def _samples(samples: Mapping[int, Path]) -> dict[str, Any]:
-    """Returns what the script shows samples from: pairs of a step and a data: URI."""
+    """Returns the samples as pairs of a step and a data: URI."""
     steps = sorted(samples)
     shown = [steps[index] for index in _spread(len(steps), _MOST_SAMPLES)]
     return {
@@ -213,18 +214,18 @@ def _samples(samples: Mapping[int, Path]) -> dict[str, Any]:
 
 
 def _spread(count: int, limit: int) -> list[int]:
-    """Returns at most `limit` of `count` indices, evenly spaced, with the first and the last."""
+    """Returns at most `limit` of `count` indices, evenly spaced, including the first and last."""
     if count <= limit:
         return list(range(count))
     return [index * (count - 1) // (limit - 1) for index in range(limit)]
 
 
 def _number(value: float) -> float | None:
-    """Returns six digits of a number, or None if it is not finite, which JSON cannot say."""
+    """Returns a number with six digits, or None if it is not finite, which JSON lacks."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    """Returns JSON that cannot end the script element it stands in."""
+    """Returns JSON that is safe inside a script element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

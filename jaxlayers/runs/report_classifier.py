@@ -1,4 +1,4 @@
-"""What the report of a classifier shows: its confusion matrix, mistakes, kernels and saliency."""
+"""The sections of a classifier's report: confusion matrix, mistakes, kernels and saliency."""
 
 import html
 from pathlib import Path
@@ -8,28 +8,28 @@ import numpy as np
 from jaxlayers.runs.evaluation import Evaluation
 from jaxlayers.runs.report_parts import figure, scrollable, section, table
 
-# More classes than a matrix is legible of; the most common confusions stand for it.
+# With more classes the most common confusions are shown instead of a matrix.
 _LARGEST_MATRIX = 40
 _MOST_CONFUSIONS = 20
 
 
 def confusion_section(evaluation: Evaluation) -> str:
-    """Returns the confusion matrix as HTML: a table, of many classes the most common confusions."""
+    """Returns the confusion matrix as HTML, or the most common confusions of many classes."""
     if len(evaluation.class_names) > _LARGEST_MATRIX:
         return section("Most common confusions", _confusions(evaluation))
     return section("Confusion matrix", scrollable("Confusion matrix", _matrix(evaluation)))
 
 
 def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | None) -> str:
-    """Returns the plots of a classifier as HTML, each kind in a section.
+    """Returns the plots of a classifier as HTML, one section per kind.
 
     Args:
-        evaluation: whose plots they are.
-        pictures: the folder of the plots.
-        kernels: the plot of the kernels of the first convolution.
+        evaluation: The evaluation of the classifier.
+        pictures: The folder of the plots.
+        kernels: The plot of the kernels of the first convolution.
 
     Raises:
-        OSError: a plot cannot be read.
+        OSError: If a plot cannot be read.
     """
     mistakes = [
         figure(
@@ -71,7 +71,7 @@ def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | Non
 
 
 def _name(evaluation: Evaluation, label: int) -> str:
-    # Isolated, so that a name from right to left does not reorder what is next to it.
+    # Isolated, so that right-to-left names do not reorder the text next to them.
     return f"<bdi>{html.escape(evaluation.class_names[label])}</bdi>"
 
 

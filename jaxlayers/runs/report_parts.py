@@ -1,4 +1,4 @@
-"""Parts that the sections of a report have in common."""
+"""HTML elements shared by the sections of a report."""
 
 import base64
 import html
@@ -11,7 +11,7 @@ _ids = str.maketrans(" ", "-")
 
 
 def section(title: str, content: str, *, wide: bool = False) -> str:
-    """Returns a section of HTML; its title is a plain text without markup."""
+    """Returns an HTML section; its title is plain text."""
     name = f"{title.lower().translate(_ids)}-title"
     kind = ' class="wide"' if wide else ""
     return (
@@ -21,12 +21,12 @@ def section(title: str, content: str, *, wide: bool = False) -> str:
 
 
 def scrollable(label: str, content: str) -> str:
-    """Returns HTML that scrolls within the page where it is larger than its place."""
+    """Returns HTML that scrolls if it is larger than its container."""
     return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{content}</div>'
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a table of HTML cells; the first of a row is its header."""
+    """Returns an HTML table; the first cell of a row is its header."""
     head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
     body = "\n".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
@@ -39,10 +39,10 @@ def figure(path: Path, caption: str, kind: str = "", description: str = "") -> s
     """Returns an embedded PNG with its caption.
 
     Args:
-        path: of the PNG.
-        caption: HTML.
-        kind: a class of the figure.
-        description: HTML for those who do not see it; the caption where empty.
+        path: Path of the PNG file.
+        caption: The caption, HTML.
+        kind: CSS class of the figure.
+        description: Alternative text, HTML; the caption if empty.
     """
     return (
         f'<figure class="{kind}"><figcaption>{caption}</figcaption>'
@@ -56,7 +56,7 @@ def data_uri(picture: Path) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Returns a number with some significant digits, a dash where it is not finite.
+    """Formats a number with `digits` significant digits; a dash if it is not finite.
 
     Example:
         >>> number(0.98125), number(12345.6), number(1e-7), number(float("nan"))
@@ -75,5 +75,5 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def breakable(name: str) -> str:
-    """Returns the HTML of a name that a narrow screen breaks after a dot or an underscore."""
+    """Returns the HTML of a name that can be broken after a dot or an underscore."""
     return re.sub(r"([._])", r"\1<wbr>", html.escape(name))

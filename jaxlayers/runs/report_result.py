@@ -1,4 +1,4 @@
-"""The result of a run, with which its report begins."""
+"""The result section of a report."""
 
 import html
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from jaxlayers.runs.report_parts import breakable, number, scrollable, section, 
 def result_section(
     config: Mapping[str, Any], metrics: Mapping[str, np.ndarray], evaluation: Evaluation | None
 ) -> str:
-    """Returns the HTML of the result.
+    """Returns the result section as HTML.
 
     Args:
-        config: what `config.json` holds.
-        metrics: `step` and columns of its length, each with a finite value.
-        evaluation: of a classifier.
+        config: The content of `config.json`.
+        metrics: `step` and columns of equal length, each with a finite value.
+        evaluation: The evaluation of a classifier.
     """
     facts = _scores(evaluation) | _duration(config, metrics)
     items = "\n".join(
@@ -37,7 +37,7 @@ def result_section(
 
 
 def steps_per_epoch(config: Mapping[str, Any]) -> int | None:
-    """Returns how many steps an epoch has, or None where that is not known."""
+    """Returns the number of steps per epoch, or None if it is not known."""
     examples, batch_size = _count(config, "examples"), _count(config, "batch_size")
     if examples is None or batch_size is None or examples < batch_size:
         return None
@@ -127,7 +127,7 @@ def _metrics(metrics: Mapping[str, np.ndarray]) -> str:
             continue
         finite = np.flatnonzero(np.isfinite(column))
         values = column[finite]
-        if name.endswith("learning_rate"):  # no measure of anything
+        if name.endswith("learning_rate"):  # not a measure of quality
             rows.append((breakable(name), number(values[-1]), "–", "–"))
             continue
         best = values.argmax() if larger_is_better(name) else values.argmin()

@@ -8,15 +8,15 @@ import numpy as np
 
 
 class TensorBoard:
-    """Writes `events.*` into a folder.
+    """Writes `events.*` files to a folder.
 
     Args:
-        path: the folder.
-        after: the step from which the run is resumed; TensorBoard drops what earlier files hold
-            of later steps.
+        path: The folder.
+        after: The step that the run is resumed from; TensorBoard discards later steps of earlier
+            files.
 
     Raises:
-        ImportError: without tensorboardX.
+        ImportError: If tensorboardX is not installed.
     """
 
     def __init__(self, path: Path, after: int = 0) -> None:

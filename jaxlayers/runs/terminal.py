@@ -1,4 +1,4 @@
-"""The progress of a run on the terminal, and printing that never ends a run."""
+"""Progress display and printing that never raises an error."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ from jaxlayers.runs.names import VALIDATION
 if TYPE_CHECKING:
     import rich.progress
 
-# Seconds between two printed lines.
+# Seconds between printed lines.
 _INTERVAL = 5.0
 
 
 class Progress(Protocol):
-    """A display of metrics."""
+    """A display of metrics while a task is trained."""
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Shows the metrics of a logged step."""
@@ -27,24 +27,24 @@ class Progress(Protocol):
 
 
 def say(text: str, file: TextIO | None = None) -> None:
-    """Prints lines; a closed pipe or terminal ends the printing, never the run.
+    """Prints lines; a closed pipe or terminal ends the output without an error.
 
-    Characters that a terminal would act on, or that the encoding of the file lacks, are printed
-    as escape sequences.
+    Control characters, and characters that the encoding of the file lacks, are printed as escape
+    sequences.
 
     Args:
-        text: what to print; a line break is added.
-        file: where to; standard output where `None`.
+        text: The text; a line break is added.
+        file: The file to print to; `None` for standard output.
     """
     file = sys.stdout if file is None else file
-    if file is not None:  # as in a process without a console
+    if file is not None:  # None in a process without a console
         _Unfailing(file).write(printable(text) + "\n")
 
 
 def display_width(text: str) -> int:
-    """Returns how many columns of a terminal a text takes that is printed as one line.
+    """Returns the number of terminal columns of a text printed as one line.
 
-    Wide characters, such as Chinese ones, take two, combining ones none.
+    Wide characters, such as Chinese ones, count as two and combining ones as none.
 
     Example:
         >>> display_width("cat"), display_width("猫")
@@ -54,7 +54,7 @@ def display_width(text: str) -> int:
 
 
 def padded(text: str, width: int) -> str:
-    r"""Returns a text as one line, with spaces after it, so that it takes `width` columns or more.
+    r"""Returns a text as one line, padded with spaces to at least `width` columns.
 
     Example:
         >>> padded("cat\n", 7)
@@ -74,7 +74,7 @@ def _columns(character: str) -> int:
 
 
 class _Unfailing:
-    """A text file whose writes never fail: after the first that would, nothing is written."""
+    """A text file whose writes never fail: after the first error, output is discarded."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -86,9 +86,9 @@ class _Unfailing:
         except UnicodeEncodeError:
             encoding = self._file.encoding
             self.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        except BlockingIOError:  # a reader that is slow, not gone
+        except BlockingIOError:  # a slow reader
             pass
-        except (OSError, ValueError):  # a closed pipe or terminal, a full disk; a closed file
+        except (OSError, ValueError):  # a closed pipe, terminal or file, or a full disk
             self._discard()
         return len(text)
 
@@ -104,9 +104,9 @@ class _Unfailing:
         return getattr(self._file, name)
 
     def _discard(self) -> None:
-        """Discards what is written from now on, what is still in the buffer included.
+        """Discards all further output, including the buffer.
 
-        The interpreter flushes that at exit, and would change the exit status if it could not.
+        The interpreter flushes the buffer at exit, and changes the exit status if that fails.
         """
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
@@ -118,12 +118,12 @@ class _Unfailing:
 
 @contextmanager
 def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[Progress]:
-    """Shows a live line in a terminal, and plain lines elsewhere or without rich.
+    """Shows a progress bar in a terminal, and plain lines elsewhere or without rich.
 
     Args:
-        steps: how many the run will take.
-        batch_size: images per step.
-        quiet: shows nothing, as all but one of several processes should.
+        steps: Total number of steps of the run.
+        batch_size: Number of images per step.
+        quiet: Whether to show nothing, as in all but one of several processes.
     """
     if quiet:
         yield _Nothing()
@@ -140,7 +140,7 @@ def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[
             with rich.progress.Progress(
                 rich.progress.SpinnerColumn(finished_text="✓"),
                 rich.progress.TextColumn("step {task.completed}/{task.total}"),
-                rich.progress.BarColumn(),  # narrow terminals take from it first
+                rich.progress.BarColumn(),  # narrow terminals shrink it first
                 rich.progress.TextColumn("{task.fields[text]}", markup=False),
                 console=rich.console.Console(file=file),
             ) as bar:
@@ -155,7 +155,7 @@ class _Nothing:
 
 
 class _Clock:
-    """Steps per second, over all since the first logged step: that one includes compilation."""
+    """Steps per second since the first logged step, whose time includes compilation."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
@@ -188,7 +188,7 @@ class _Bar:
                 f"  {rate:.1f} steps/s  {_left(left, rate)}",
                 f"  {_left(left, rate)}",
             )
-            # The longest for which a narrow terminal has room.
+            # The longest text that fits into a narrow terminal.
             text += next((speed for speed in speeds if len(speed) <= room), "")
         self._bar.update(self._row, completed=step, text=text)
 
@@ -214,7 +214,7 @@ def _of_validation(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _shown(metrics: Mapping[str, float]) -> str:
-    """Returns the losses and the accuracy, then those of the validation data."""
+    """Formats the losses and the accuracy, then those of the validation data."""
     chosen = [
         name
         for name in metrics

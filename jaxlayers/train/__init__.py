@@ -1,4 +1,4 @@
-"""Training: tasks, which are pure, and the loop that runs them."""
+"""Training: pure tasks, and the loop that runs them."""
 
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.runs.checkpoint import CheckpointError

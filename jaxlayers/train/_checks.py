@@ -1,4 +1,4 @@
-"""What tasks check of their arguments: each error says who, which argument, what came and why."""
+"""Checks of the arguments of tasks."""
 
 import operator
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from jaxlayers.train.task import TrainState
 
 
 def described(value: Any) -> str:
-    """Returns a value and its type for an error, the value cut where it is long."""
+    """Describes a value and its type for an error message; long values are truncated."""
     text = repr(value)
     return f"{text if len(text) <= 200 else text[:200] + '...'} ({type(value).__name__})"
 
 
 def fraction(owner: str, name: str, value: Any) -> float:
-    """Returns an argument that is a number from 0 to below 1."""
+    """Checks that an argument is a number in [0, 1) and returns it."""
     number = isinstance(value, int | float | np.integer | np.floating)
     if not number or isinstance(value, bool) or not 0 <= value < 1:
         error = ValueError if number else TypeError
@@ -29,7 +29,7 @@ def fraction(owner: str, name: str, value: Any) -> float:
 
 
 def count(owner: str, name: str, value: Any) -> int:
-    """Returns an argument that is a positive integer."""
+    """Checks that an argument is a positive integer and returns it."""
     try:
         integer = operator.index(value)
     except TypeError:
@@ -40,7 +40,7 @@ def count(owner: str, name: str, value: Any) -> int:
 
 
 def key(owner: str, value: Any) -> None:
-    """Refuses what is no random key."""
+    """Checks that an argument is a random key."""
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         fits = value.ndim == 0
     else:  # the raw keys of jax.random.PRNGKey
@@ -54,7 +54,7 @@ def key(owner: str, value: Any) -> None:
 
 
 def train_state(owner: str, value: Any) -> None:
-    """Refuses what is no train state."""
+    """Checks that an argument is a train state."""
     if not isinstance(value, TrainState):
         raise TypeError(
             f"{owner}: train_state must be a TrainState, as init or step returned it, "
@@ -66,7 +66,7 @@ _METHODS = ("init", "apply", "output_shape", "penalty", "constrain", "logits")
 
 
 def layer(owner: str, name: str, value: Any) -> None:
-    """Refuses what does not keep the contract of a layer."""
+    """Checks that an argument has the interface of a layer."""
     missing = [method for method in _METHODS if not callable(getattr(value, method, None))]
     if missing or isinstance(value, type):
         raise TypeError(
@@ -81,13 +81,13 @@ class _HasInputShape(Protocol):
 
 
 def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
-    """Returns the input shape of a layer that must have been constructed with one.
+    """Checks that a layer was constructed with an input shape and returns it.
 
     Args:
-        owner: who asks.
-        name: of the argument.
-        value: the layer.
-        example: what the shape is of, and an example.
+        owner: Name of the caller.
+        name: Name of the argument.
+        value: The layer.
+        example: A description of one example, for the error message.
     """
     layer(owner, name, value)
     shape = value.input_shape if isinstance(value, _HasInputShape) else None
@@ -100,26 +100,26 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
 
 
 def final_activation(model: Any) -> FinalActivation | None:
-    """Returns the activation that a model ends in; `None` where it does not say.
+    """Returns the activation that a model ends in; `None` if it is not known.
 
-    A model that is no `Layer`, and a layer that does not define `final_activation`, does not say:
-    its outputs are taken as they are.
+    It is not known for models that are not a `Layer`, and for layers that do not define
+    `final_activation`; their outputs are used unchanged.
     """
     return model.final_activation() if isinstance(model, Layer) else None
 
 
 def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) -> Layer:
-    """Returns a model without the sigmoid or softmax that a loss computes itself.
+    """Returns a model without the sigmoid or softmax that the loss includes.
 
     Args:
-        owner: who asks.
-        name: of the argument.
-        model: what ends in `activation`, in nothing, or in what is not known.
+        owner: Name of the caller.
+        name: Name of the argument.
+        model: A model that ends in `activation`, in no activation or in an unknown one.
         activation: `"sigmoid"` or `"softmax"`.
-        output: shape of one example of the output of the model.
+        output: Shape of one example of the output of the model.
 
     Raises:
-        ValueError: a model that ends in another activation, or in one that cannot be taken away.
+        ValueError: If the model ends in another activation, or in one that cannot be removed.
     """
     found = final_activation(model)
     if found is None or found.name == "linear":
@@ -127,7 +127,7 @@ def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) 
     advice = f"end the model in {activation}, or in no activation"
     if found.name != activation:
         raise ValueError(
-            f"{owner}: {name} must end in {activation} or give logits, because the loss is the "
+            f"{owner}: {name} must end in {activation} or return logits, because the loss is the "
             f"cross-entropy with the {activation} of logits; it ends in {found.name}: {advice}"
         )
     last = len(output)
@@ -135,8 +135,8 @@ def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) 
     if not found.removable or (found.axes and axes != {last}):
         raise ValueError(
             f"{owner}: {name} must end in {activation} over its outputs, of shape {output}; the "
-            f"{found.name} in it is followed by layers that change what it gives, or is over "
-            f"another axis, so that logits cannot be told: {advice}"
+            f"{found.name} in it is followed by layers that change its output, or is over "
+            f"another axis, so that its logits cannot be found: {advice}"
         )
     return model.logits()
 
@@ -150,16 +150,16 @@ def optional_pair(
     state: Any,
     names: tuple[str, str] = ("params", "state"),
 ) -> tuple[Params, State]:
-    """Returns the params and the state of a model, given ones instead of fresh ones.
+    """Returns the params and the state of a model, given or newly initialized.
 
     Args:
-        owner: who asks.
-        model: a layer.
-        init_key: of fresh params.
-        shape: of one example.
-        params: given ones, or `None`.
-        state: likewise.
-        names: what the error calls them.
+        owner: Name of the caller.
+        model: A layer.
+        init_key: Random key to initialize the params.
+        shape: Shape of one example.
+        params: Given params, or `None`.
+        state: Given state, or `None`.
+        names: Their names in error messages.
     """
     if params is None or state is None:
         fresh = model.init(init_key, shape)
@@ -173,7 +173,7 @@ def optional_pair(
 
 
 def _like(owner: str, name: str, given: Any, made: Any) -> Any:
-    """Returns copies of given arrays, which must have the structure and shapes of `made`."""
+    """Checks that given arrays have the structure and shapes of `made`, and returns copies."""
     arrays, expected = (
         {f"{name}{jax.tree_util.keystr(path)}": leaf for path, leaf in leaves}
         for leaves in (
@@ -183,11 +183,11 @@ def _like(owner: str, name: str, given: Any, made: Any) -> Any:
     )
     for what, names in (
         ("lacks", expected.keys() - arrays.keys()),
-        ("has, besides those of the model,", arrays.keys() - expected.keys()),
+        ("also has", arrays.keys() - expected.keys()),
     ):
         if names:
             raise ValueError(
-                f"{owner}: {name} must hold the arrays of the model, {_listed(expected)}; "
+                f"{owner}: {name} must have the arrays of the model, {_listed(expected)}; "
                 f"it {what} {_listed(names)}"
             )
     for path, leaf in expected.items():

@@ -1,4 +1,4 @@
-"""What tasks that train one model on inputs and targets share."""
+"""The base class of tasks that train one model on inputs and targets."""
 
 import functools
 from abc import ABC, abstractmethod
@@ -17,10 +17,10 @@ from jaxlayers.train.task import Metrics, TrainState
 
 
 class OneModelTask(ABC):
-    """The step, the evaluation and the predictions of a task with one model and one optimizer.
+    """The base class of tasks with one model and one optimizer.
 
-    A subclass is a frozen dataclass with the fields `model` and `optimizer`, and says what its
-    data are and what its loss is. `outputs` below are those of `_trained`.
+    A subclass is a frozen dataclass with the fields `model` and `optimizer`, and defines the checks
+    of its data and its loss. `outputs` below are those of `_trained`.
     """
 
     model: Layer
@@ -34,23 +34,23 @@ class OneModelTask(ABC):
     @property
     @abstractmethod
     def _trained(self) -> Layer:
-        """The model without the activation that the loss computes itself."""
+        """The model without the activation that the loss includes."""
 
     @abstractmethod
     def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
-        """Returns inputs and targets as arrays of one length, having checked them."""
+        """Checks inputs and targets and returns them as arrays of equal length."""
 
     @abstractmethod
     def _checked_inputs(self, inputs: Any) -> Any:
-        """Returns inputs as an array, having checked them."""
+        """Checks inputs and returns them as an array."""
 
     @abstractmethod
     def _model_inputs(self, inputs: Array) -> Array:
-        """Returns checked inputs as the model takes them."""
+        """Converts checked inputs for the model."""
 
     @abstractmethod
     def _loss_targets(self, targets: Array) -> Array:
-        """Returns checked targets as the loss takes them."""
+        """Converts checked targets for the loss."""
 
     @abstractmethod
     def _loss(self, outputs: Array, targets: Array, training: bool) -> Array:
@@ -58,14 +58,14 @@ class OneModelTask(ABC):
 
     @abstractmethod
     def _metrics(self, outputs: Array, targets: Array) -> Metrics:
-        """Returns the metrics besides the loss, scalars."""
+        """Returns the metrics other than the loss, scalars."""
 
     @abstractmethod
     def _predictions(self, outputs: Array) -> Array:
-        """Returns what `predict` returns."""
+        """Converts outputs to predictions."""
 
     def _augmented(self, key: Array, inputs: Array) -> Array:
-        """Returns the inputs that are trained on."""
+        """Augments the inputs of a training step."""
         return inputs
 
     def init(
@@ -74,14 +74,14 @@ class OneModelTask(ABC):
         """Returns the state before the first step.
 
         Args:
-            key: a JAX random key; it makes the params and is the key of the run.
-            params: of the model, to train these further, such as those that `keras.load` or
-                `runs.load` returned; fresh ones where `None`.
-            state: of the model, likewise.
+            key: A JAX random key; it makes the params and is the key of the run.
+            params: Params of the model to train further, such as those that `keras.load` or
+                `runs.load` returns; initialized if `None`.
+            state: State of the model, likewise.
 
         Raises:
-            TypeError: no random key.
-            ValueError: params or a state with other arrays than the model's.
+            TypeError: If `key` is not a random key.
+            ValueError: If the arrays of `params` or `state` are not those of the model.
         """
         owner = type(self).__name__
         _checks.key(owner, key)
@@ -94,7 +94,7 @@ class OneModelTask(ABC):
         )
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
-        """Takes one training step; see the task."""
+        """Takes one training step."""
         _checks.train_state(type(self).__name__, train_state)
         inputs, targets = self._checked(batch, "batch")
         inputs, targets = self._model_inputs(inputs), self._loss_targets(targets)
@@ -125,20 +125,20 @@ class OneModelTask(ABC):
         return TrainState(params, state, opt_state, train_state.step + 1, train_state.key), metrics
 
     def evaluate(self, train_state: TrainState, data: Any, batch_size: int = 256) -> Metrics:
-        """Returns the means of the loss and of the metrics over data of any size.
+        """Returns the means of the loss and the metrics over data of any size.
 
-        The model is in inference mode, and computes `batch_size` examples at a time.
+        The model runs in inference mode on `batch_size` examples at a time.
 
         Args:
-            train_state: whose params and moving statistics count.
-            data: as for `rows`.
-            batch_size: a positive integer.
+            train_state: The state with the params and moving statistics to use.
+            data: As in `rows`.
+            batch_size: Number of examples at a time, a positive integer.
 
         Returns:
             Scalars by name.
 
         Raises:
-            TypeError, ValueError: as `rows`.
+            TypeError, ValueError: As in `rows`.
         """
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
@@ -157,13 +157,13 @@ class OneModelTask(ABC):
         """Returns the metrics over several batches: means weighted by their rows.
 
         Args:
-            metrics: of each batch, arrays [batches] by name.
-            rows: how many rows each batch has, [batches].
+            metrics: Metrics of each batch, arrays [batches] by name.
+            rows: Number of rows of each batch, [batches].
         """
         return {name: weighted_mean(values, rows) for name, values in metrics.items()}
 
     def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
-        """Returns the predictions for inputs of any number, `batch_size` at a time."""
+        """Returns the predictions for any number of inputs, `batch_size` at a time."""
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
@@ -175,7 +175,7 @@ class OneModelTask(ABC):
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
-        """Returns what a trained model is kept with: `{"model": (model, params, state)}`."""
+        """Returns the trained model: `{"model": (model, params, state)}`."""
         _checks.train_state(type(self).__name__, train_state)
         return {"model": (self.model, train_state.params, train_state.state)}
 

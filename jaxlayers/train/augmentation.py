@@ -1,6 +1,6 @@
-"""Changes at random that leave an image what it is, so that a model sees more of them.
+"""Random augmentations of training images.
 
-Each is a pure function of a key and one image; `augment` runs several over a batch.
+Each is a pure function of a key and one image; `augment` applies several to a batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Augmentation = Callable[[Array, Array], Array]
 
 
 def augmentations_field() -> fields.Tuple:
-    """Returns the field of a tuple of augmentations, by default of none."""
+    """Returns the field of a tuple of augmentations, empty by default."""
     return fields.Tuple(
         fields.Function("key", "image"),
         "a tuple of augmentations, such as (Flip(), Shift(2)), functions of (key, image)",
@@ -27,15 +27,15 @@ def augmentations_field() -> fields.Tuple:
 
 
 def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) -> Array:
-    """Applies augmentations one after another, with random numbers of its own to each image.
+    """Applies augmentations in sequence, with different random numbers for each image.
 
     Args:
-        augmentations: what to do.
-        key: a JAX random key.
+        augmentations: The augmentations, in order.
+        key: A JAX random key.
         images: [batch, height, width, channels].
 
     Raises:
-        ValueError: something that is no function of a key and an image.
+        ValueError: If an augmentation changes the shape of an image.
 
     Example:
         >>> images = jnp.ones((2, 28, 28, 1))
@@ -48,7 +48,7 @@ def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) ->
         changed = jax.vmap(change)(keys, images)
         if jnp.shape(changed) != images.shape:
             raise ValueError(
-                f"augment: {change!r} must return an image of the shape it got, "
+                f"augment: {change!r} must return an image of the input's shape, "
                 f"{images.shape[1:]}, got {jnp.shape(changed)[1:]}"
             )
         images = changed
@@ -56,14 +56,14 @@ def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) ->
 
 
 def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
-    """Returns augmentations as a tuple, having checked them.
+    """Checks augmentations and returns them as a tuple.
 
     Args:
-        owner: who asks, for the error.
-        value: a list or tuple of functions of a key and an image.
+        owner: Name of the caller, for the error message.
+        value: A list or tuple of functions of a key and an image.
 
     Raises:
-        TypeError: something else, such as a name, or `Flip` that is not called.
+        TypeError: If it is anything else, such as a name, or `Flip` without a call.
     """
     allowed = (
         f"{owner}: augmentations must be a list of functions (key, image) -> image, such as "
@@ -73,7 +73,7 @@ def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
         raise TypeError(f"{allowed}, got {value!r} ({type(value).__name__})")
     for change in value:
         if isinstance(change, type):
-            raise TypeError(f"{allowed}, got the class {change.__name__}; call it")
+            raise TypeError(f"{allowed}, got the class {change.__name__}; construct it first")
         if not callable(change):
             raise TypeError(f"{allowed}, got {change!r} ({type(change).__name__}) among them")
     return tuple(value)
@@ -81,13 +81,13 @@ def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
 
 @dataclass(frozen=True)
 class Shift:
-    """Moves an image by up to so many pixels, up or down and to a side; what comes in is 0.
+    """Shifts an image by up to `pixels` vertically and horizontally, filling with 0.
 
     Args:
-        pixels: how far at most, a positive integer.
+        pixels: Largest shift, a positive integer.
 
     Raises:
-        ValueError: another number.
+        ValueError: If it is not a positive integer.
 
     Example:
         >>> Shift(2)(jax.random.key(0), jnp.ones((4, 4, 1))).shape
@@ -105,7 +105,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class Flip:
-    """Turns left and right around in half of all cases.
+    """Flips an image horizontally with probability 1/2.
 
     Example:
         >>> Flip()(jax.random.key(0), jnp.ones((4, 4, 1))).shape
@@ -118,13 +118,13 @@ class Flip:
 
 @dataclass(frozen=True)
 class Cutout:
-    """Makes a square 0, whose centre is anywhere in the image; it may reach over its border.
+    """Sets a square with a random center to 0; it may extend beyond the border.
 
     Args:
-        size: pixels along a side of the square, a positive integer.
+        size: Side length of the square in pixels, a positive integer.
 
     Raises:
-        ValueError: another number.
+        ValueError: If it is not a positive integer.
 
     Reference:
         DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552
@@ -145,7 +145,7 @@ class Cutout:
         return jnp.where(square, jnp.zeros_like(image), image)
 
     def _covers(self, key: Array, extent: int) -> Array:
-        """Returns which positions along an axis are cut out, [extent]."""
+        """Returns a mask of the positions along an axis that are cut out, [extent]."""
         start = jax.random.randint(key, (), 0, extent) - self.size // 2
         positions = jnp.arange(extent)
         return (positions >= start) & (positions < start + self.size)

@@ -1,4 +1,4 @@
-"""Functions that `fit` calls with the metrics of a step, and that may end the training."""
+"""Callbacks, which `fit` calls with the metrics of a step and which may end the training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,20 @@ from jaxlayers.train.task import TrainState
 
 
 class Callback(Protocol):
-    """Any function of this signature: `fit` calls it whenever metrics are logged.
+    """The signature of callbacks, which `fit` calls whenever metrics are logged.
 
-    With several processes it is called in each of them.
+    With several processes they are called in each of them.
     """
 
     def __call__(
         self, step: int, metrics: Mapping[str, float], train_state: TrainState
     ) -> bool | None:
-        """Looks at a step.
+        """Handles the metrics of a step.
 
         Args:
-            step: how many steps have been taken.
-            metrics: of that step, with `val_` before the name of those of validation data.
-            train_state: the state after that step.
+            step: The number of steps taken.
+            metrics: Metrics of that step; those of validation data have the prefix `val_`.
+            train_state: The state after that step.
 
         Returns:
             True to end the training after this step.
@@ -34,19 +34,19 @@ class Callback(Protocol):
 class EarlyStopping:
     """Ends the training when a metric has stopped improving; Keras's `EarlyStopping`.
 
-    A run that is resumed stops where it would have stopped without the interruption.
+    A resumed run stops at the same step as an uninterrupted one.
 
     Args:
-        monitor: name of a metric, such as `val_loss`. Smaller is better, but larger for names
-            with `accuracy`, `precision`, `recall` or `auc` in them.
-        patience: after how many values in a row that are no better than the best one before
-            them the training ends; 0 is 1, as in Keras.
-        restore_best: whether `fit` returns, and saves, the state at the best value rather than
-            the last one.
-        min_delta: by how much a value must be better than the best to count as such.
+        monitor: Name of a metric, such as `val_loss`. Smaller is better, except for names that
+            contain `accuracy`, `precision`, `recall` or `auc`.
+        patience: Number of consecutive values without improvement after which the training ends; 0
+            means 1, as in Keras.
+        restore_best: Whether `fit` returns and saves the state with the best value rather than the
+            last one.
+        min_delta: Minimum change that counts as an improvement.
 
     Raises:
-        ValueError: an argument of another kind.
+        ValueError: If an argument has the wrong type or is out of range.
 
     Example:
         >>> stop = EarlyStopping("val_loss", patience=2)
@@ -69,13 +69,13 @@ class EarlyStopping:
         self.reset(())
 
     def reset(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Begins anew, after a run whose logged metrics are `rows`."""
+        """Resets the state to that after a run with the logged metrics `rows`."""
         self._best, self._waited = math.inf, 0
         for row in rows:
             self(0, row, None)
 
     def __call__(self, step: int, metrics: Mapping[str, float], train_state: Any) -> bool:
-        """Takes the metrics of a step, and returns `stopped`."""
+        """Updates the state with the metrics of a step and returns `stopped`."""
         if self.monitor in metrics:
             value = metrics[self.monitor]
             loss = -value if larger_is_better(self.monitor) else value
@@ -87,7 +87,7 @@ class EarlyStopping:
 
     @property
     def stopped(self) -> bool:
-        """Whether the metric has not improved for as long as the patience lasts."""
+        """Whether the metric has not improved for `patience` values."""
         return self._waited >= max(self.patience, 1)
 
     def __repr__(self) -> str:

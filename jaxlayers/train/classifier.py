@@ -1,4 +1,4 @@
-"""Training of a classifier of images."""
+"""The task of training an image classifier."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,34 +34,33 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Classifier(OneModelTask):
-    """A model that learns to tell the class of an image.
+    """Training of an image classifier.
 
-    One step makes the loss of a batch smaller. If the model ends in a softmax, training goes by
-    the logits before that; a model that ends in nothing, or in a layer or a function that
-    jaxlayers does not know, is taken to give logits.
+    If the model ends in a softmax, the loss is computed from the logits before it; a model that
+    ends in no activation, or in an unknown layer or function, is assumed to return logits.
 
     Args:
-        model: a layer from images to [batch, classes], constructed with its input shape.
-        optimizer: any Optax optimizer. Those that need more than the gradient, such as
-            `optax.contrib.reduce_on_plateau` and `optax.lbfgs`, get it.
+        model: A layer from images to [batch, classes], constructed with its input shape.
+        optimizer: Any Optax optimizer, including those that require more than the gradient, such as
+            `optax.contrib.reduce_on_plateau` and `optax.lbfgs`.
         loss: `"cross_entropy"`, or `"squared_error"`: the sum of `1/2 (target - output)**2` over
             the softmax; or a function of logits and targets, both [batch, classes], that returns
             [batch].
-        label_smoothing: this part of the target is shared by all classes; from 0 to below 1.
-        class_weights: what the loss of an example counts, by its class: a number for each class,
-            or Keras's dictionary from classes to numbers, 1 where it has none; all 1 where
-            `None`. The loss is the sum over the batch by its length, as in Keras.
-        augmentations: what is done to images at random in training, such as
+        label_smoothing: Fraction of the target that is distributed over all classes, in [0, 1).
+        class_weights: Weights of the losses of examples by class: a number for each class, or a
+            dictionary from classes to numbers as in Keras, where missing classes have weight 1;
+            `None` for 1. The loss is the weighted sum over the batch divided by the batch size, as
+            in Keras.
+        augmentations: Random augmentations of training images, such as
             `train.augmentation.Shift(2)`.
 
-    The penalties of the layers are part of what is made smaller, and their constraints hold after
-    every update.
+    The layers' penalties are added to the loss, and their constraints are applied after every
+    update.
 
     Raises:
-        TypeError: an argument of another type.
-        ValueError: a model without an input shape, that does not end in classes, or that ends in
-            an activation other than a softmax over them; or an argument that is not as said
-            above.
+        TypeError: If an argument has the wrong type.
+        ValueError: If the model has no input shape, its output is not one number per class, it ends
+            in an activation other than a softmax over them, or an argument is out of range.
 
     Example:
         >>> from jaxlayers.models import cnn
@@ -92,8 +91,8 @@ class Classifier(OneModelTask):
         output = tuple(self.model.output_shape(shape))
         if len(output) != 1 or output[0] < 2:
             raise ValueError(
-                "Classifier: the model must give a number for each of at least two classes, "
-                f"shape (classes,); for images of shape {shape} it gives {output}"
+                "Classifier: the model must return one number per class for at least two classes, "
+                f"shape (classes,); for images of shape {shape} it returns {output}"
             )
         _checks.logits("Classifier", "model", self.model, "softmax", output)
         check_optimizer("Classifier", "optimizer", self.optimizer)
@@ -116,29 +115,27 @@ class Classifier(OneModelTask):
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return self.model.output_shape(self.image_shape)[0]
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
         """Takes one training step; pure, and best jitted with the state donated.
 
         Args:
-            train_state: as `init` or the previous step returned it.
-            batch: images, [batch, height, width, channels], with values from 0 to 1 or uint8 from
+            train_state: As `init` or the previous step returned it.
+            batch: Images, [batch, height, width, channels], with values from 0 to 1 or uint8 from
                 0 to 255; and labels, integers [batch] or [batch, 1], or [batch, classes],
                 one-hot.
 
         Returns:
             The new state, and the metrics, means over the batch: `loss` (without penalties),
-            `accuracy`, and `top_5_accuracy`, the part of the images of whose classes the right one
-            is among the five likeliest, where there are more than five. `learning_rate` where the
-            optimizer's state holds it (`optax.inject_hyperparams`).
+            `accuracy`, and `top_5_accuracy` if there are more than five classes, and
+            `learning_rate` if the state of the optimizer has one (`optax.inject_hyperparams`).
 
         Raises:
-            TypeError: no pair of arrays.
-            ValueError: images or labels of another shape; values that are none of the above.
-                Inside of `jit`, where there are no values to see, a label that is no class makes
-                the loss NaN.
+            TypeError: If `batch` is not a pair of arrays.
+            ValueError: If images or labels have another shape or range of values. Inside `jit`,
+                where values are not known, an invalid label makes the loss NaN.
         """
         return super().step(train_state, batch)
 
@@ -146,22 +143,22 @@ class Classifier(OneModelTask):
         """Returns the probabilities of each class, [N, classes].
 
         Args:
-            train_state: whose params and moving statistics count.
-            images: as for `step`, any number of them.
-            batch_size: how many are computed at a time, a positive integer.
+            train_state: Whose params and moving statistics count.
+            images: Any number of images, as in `step`.
+            batch_size: How many are computed at a time, a positive integer.
         """
         return super().predict(train_state, images, batch_size)
 
     def rows(self, data: Any) -> tuple[Any, Any]:
-        """Returns the images and labels of a data set, having checked them.
+        """Checks the images and labels of a data set and returns them.
 
         Args:
-            data: a `Dataset` with labels, or a tuple of images and labels as `step` takes them.
+            data: A `Dataset` with labels, or a tuple of images and labels as in `step`.
 
         Raises:
-            TypeError: something else.
-            ValueError: no labels, or some that are no class of the model; images of another shape
-                or range.
+            TypeError: If the data has any other type.
+            ValueError: If there are no labels, some are not classes of the model, or the images
+                have another shape or range of values.
         """
         return self._checked(data, "data")
 
@@ -194,10 +191,10 @@ class Classifier(OneModelTask):
         return as_float(inputs)
 
     def _loss_targets(self, targets: Array) -> Array:
-        """Returns what should be 1 and what 0, [batch, classes]."""
+        """Returns targets as probabilities, [batch, classes]."""
         if targets.ndim == 1:
             return losses.one_hot(targets, self.classes)
-        # Not the dtype of the images: bfloat16 or integers would round what is not 0 or 1.
+        # Not the dtype of the images: bfloat16 or integers would round smoothed labels.
         return targets.astype(jnp.result_type(float))
 
     def _augmented(self, key: Array, inputs: Array) -> Array:
@@ -231,7 +228,7 @@ _LABELS = "a folder with a sub-folder of images for each class has them"
 
 
 def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
-    """Returns labels as integers [count], or as probabilities [count, classes]."""
+    """Checks labels and returns them as integers [count] or probabilities [count, classes]."""
     names = _strings(labels)
     if names:
         raise TypeError(
@@ -266,7 +263,7 @@ def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
 
 
 def _strings(labels: Any) -> list[str | bytes]:
-    """Returns the different strings among labels, in their order."""
+    """Returns the distinct strings among labels, in order of appearance."""
     if isinstance(labels, jax.Array):
         return []
     if isinstance(labels, list | tuple):
@@ -278,7 +275,7 @@ def _strings(labels: Any) -> list[str | bytes]:
 
 
 def _class_weights(given: Any, classes: int) -> tuple[float, ...] | None:
-    """Returns a weight for each class."""
+    """Checks class weights and returns one weight per class."""
     if given is None:
         return None
     weights = given
@@ -286,13 +283,13 @@ def _class_weights(given: Any, classes: int) -> tuple[float, ...] | None:
         unknown = [label for label in given if label not in range(classes)]
         if unknown:
             raise ValueError(
-                f"Classifier: class_weights must be of the classes 0 to {classes - 1}, "
-                f"got one of {unknown[0]!r}"
+                f"Classifier: class_weights must have keys from 0 to {classes - 1}, "
+                f"got {unknown[0]!r}"
             )
         weights = [given.get(label, 1.0) for label in range(classes)]
     allowed = (
         f"Classifier: class_weights must be {classes} finite numbers, none of them negative, or "
-        "a dictionary from classes to such"
+        "a dictionary from classes to such numbers"
     )
     if isinstance(weights, str):
         raise TypeError(f"{allowed}, got {_checks.described(given)}")

@@ -1,4 +1,4 @@
-"""How a task is trained."""
+"""The configuration of a training run."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,24 @@ from jaxlayers import _fields as fields
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How a task is trained.
+    """The configuration of a training run.
 
     Args:
-        steps: how many steps.
-        batch_size: examples per step, over all devices.
-        seed: of the params, the order of the data and all random numbers; not negative.
-        log_every: steps between two logged steps.
-        sample_every: steps between two grids of samples.
-        samples: how many images such a grid shows.
-        evaluate_every: steps between two evaluations of validation data, where there are any.
-        checkpoint_every: steps between two checkpoints.
-        keep: how many of the last checkpoints stay.
-        best: name of a metric, such as `val_loss` or `val_accuracy`; the checkpoint at which it
-            was best stays as well. Smaller is better, but larger for accuracies and the like.
-        devices: how many devices share each batch; all where `None`.
+        steps: Number of training steps.
+        batch_size: Number of examples per step, over all devices.
+        seed: Seed of the params, the order of the data and all random numbers; not negative.
+        log_every: Number of steps between logged metrics.
+        sample_every: Number of steps between grids of samples.
+        samples: Number of images per grid.
+        evaluate_every: Number of steps between evaluations on the validation data, if any.
+        checkpoint_every: Number of steps between checkpoints.
+        keep: Number of latest checkpoints to keep.
+        best: Name of a metric, such as `val_loss` or `val_accuracy`; the checkpoint with its best
+            value is kept as well. Smaller is better, except for accuracies and similar metrics.
+        devices: Number of devices that each batch is divided among; `None` for all.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: If a number is out of range.
     """
 
     steps: fields.PositiveInteger = fields.PositiveInteger(default=1000)

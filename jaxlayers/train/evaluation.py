@@ -1,4 +1,4 @@
-"""Means over validation data, computed while training."""
+"""Evaluation on validation data during training."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from jaxlayers.train.task import Combines, Metrics, TrainState
 
 
 class Evaluation:
-    """The means of `task.evaluate` over validation data, a batch at a time.
+    """Computes the means of `task.evaluate` over validation data, batch by batch.
 
     Args:
-        task: its `evaluate(train_state, batch)` returns scalars by name, or arrays [batch], of
-            which the mean is taken. Its `combine`, where it has one, combines those of the
-            batches; their mean weighted by the rows of each otherwise.
-        data: arrays of one length.
-        batch_size: rows at a time; the last batch may have fewer.
-        devices: which evaluate.
+        task: A task whose `evaluate(train_state, batch)` returns scalars by name, or arrays
+            [batch], which are averaged. The metrics of the batches are combined by its `combine`,
+            if it has one, else by their mean weighted by the number of rows.
+        data: Arrays of equal length.
+        batch_size: Number of rows per batch; the last batch may have fewer.
+        devices: The devices to evaluate on.
     """
 
     def __init__(self, task: Any, data: Any, batch_size: int, devices: Devices) -> None:
@@ -51,6 +51,6 @@ class Evaluation:
         self._combine = jax.jit(combine)
 
     def means(self, train_state: TrainState) -> Metrics:
-        """Returns the means by name, with `VALIDATION` before each; nothing is waited for."""
+        """Returns the means by name with the prefix `VALIDATION`, without waiting for them."""
         parts = [self._evaluate(train_state, self._devices.place(batch)) for batch in self._batches]
         return {VALIDATION + name: value for name, value in self._combine(parts).items()}

@@ -1,4 +1,4 @@
-"""Training a task: everything about it that is not pure."""
+"""The training function, `fit`."""
 
 import platform
 import signal
@@ -34,14 +34,13 @@ class FitResult:
     """The result of `fit`.
 
     Args:
-        train_state: the state after the last step taken, or that of `best` where a callback
-            restores it.
-        history: the logged metrics by name, one column each, with the columns `step` and
-            `seconds`; NaN where a step has none, such as `val_loss` between two evaluations.
-            A resumed run begins with the metrics of the run before.
-        best: the step at which `config.best` was best, its value and the state there; `None`
-            where `config.best` is.
-        signal: the number of the signal that ended the run before the last of `config.steps`.
+        train_state: The state after the last step, or that of `best` if a callback restores it.
+        history: The logged metrics, one column per name, and the columns `step` and `seconds`; NaN
+            where a step has no value, such as `val_loss` between evaluations. The history of a
+            resumed run includes the steps before it was interrupted.
+        best: The step at which `config.best` was best, its value and the state; `None` if
+            `config.best` is.
+        signal: The number of the signal that ended the run early, if any.
     """
 
     train_state: TrainState
@@ -51,7 +50,7 @@ class FitResult:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal ended the run before the last of `config.steps`."""
+        """Whether a signal ended the run early."""
         return self.signal is not None
 
 
@@ -69,46 +68,46 @@ def fit(
 ) -> FitResult:
     """Trains a task.
 
-    Many steps run in one compiled call, on data that lies on the devices and is shuffled there,
-    each epoch anew and without replacement, by the key of the run. Data that does not fit is
-    streamed from the host. Python handles the results of a call while the next one runs.
+    Many steps run in one compiled call. The data is kept in device memory and is shuffled there
+    every epoch, without replacement; data that does not fit is streamed from the host. Python
+    handles the results of a call while the next one runs.
 
     Args:
-        task: what to train, such as `GAN`.
-        data: a `Dataset`, of which a `GAN` takes the images and a `Classifier` the labels as well;
-            images, uint8 [N, height, width, channels]; a tuple of arrays of one length; or data
-            that streams, such as `data.Streamed`.
-        config: how long and how.
-        folder: the folder of the run, which `fit` makes: metrics, samples, checkpoints, the report
-            and the trained models (`runs.load` reads them) go there; nothing is written where
-            `None`.
-        validation_data: data of the same kind to evaluate the task on, every
-            `config.evaluate_every` steps and at the end; the metrics are logged as `val_loss` and
-            so on.
-        initial: what to begin with instead of fresh params: a tuple `(params, state)` as
-            `runs.load` and `interop.keras.load` return them (of a GAN dictionaries by
-            `"generator"` and `"discriminator"`), or a `TrainState`, whose step counts as taken.
-        resume: whether to go on from the last checkpoint in `folder`; or the step of the
-            checkpoint to go on from. The run continues bit for bit as it would have without the
-            interruption.
-        callbacks: functions called with the step, the metrics and the train state whenever metrics
-            are logged; one that returns True ends the training. `EarlyStopping` is one.
-        verbose: whether progress is printed.
+        task: The task to train, such as `GAN`.
+        data: A `Dataset`, of which a `GAN` uses the images and a `Classifier` also the labels;
+            images, uint8 [N, height, width, channels]; a tuple of arrays of equal length; or
+            streamed data, such as `data.Streamed`.
+        config: The number of steps, the batch size and other settings.
+        folder: The folder of the run, which `fit` creates. Metrics, samples, checkpoints, the
+            report and the trained models, which `runs.load` reads, are written to it. If `None`,
+            nothing is written.
+        validation_data: Data of the same kind to evaluate the task on, every
+            `config.evaluate_every` steps and at the end; the metrics are logged with the prefix
+            `val_`.
+        initial: Initial values, instead of newly initialized params: a tuple `(params, state)` as
+            returned by `runs.load` and `interop.keras.load` (for a GAN, dictionaries with the keys
+            `"generator"` and `"discriminator"`), or a `TrainState`, to continue from its step.
+        resume: Whether to resume from the last checkpoint in `folder`; or the step of the
+            checkpoint to resume from. The results are bitwise equal to those of an uninterrupted
+            run.
+        callbacks: Functions called with the step, the metrics and the train state whenever metrics
+            are logged; training ends if one returns True. An example is `EarlyStopping`.
+        verbose: Whether to print progress.
 
     Returns:
-        The last state, the history of the metrics, and the best state where `config.best` says by
-        which metric. Ctrl-C, SIGTERM and SIGHUP end the training after the current call, with
-        everything written; a second signal ends the process at once.
+        The last state, the history of the metrics and, if `config.best` is given, the best state.
+        Ctrl-C, SIGTERM and SIGHUP end the training after the current call and still write all
+        outputs; a second signal ends the process immediately.
 
     Raises:
-        FileExistsError: `folder` is in use; nothing in it has been touched.
-        FileNotFoundError: there is no run to resume in `folder`.
-        TypeError: an argument of another type.
-        ValueError: fewer images than a batch takes, images that the task does not take, devices
-            that cannot share a batch, or a `best` that is no metric.
-        CheckpointError: there is no checkpoint to resume from, it is damaged or of another
-            configuration, or one could not be written.
-        NotFiniteError: a metric or a parameter became NaN or infinite. The state before that is
+        FileExistsError: If `folder` is in use; nothing in it is changed.
+        FileNotFoundError: If there is no run to resume in `folder`.
+        TypeError: If an argument has the wrong type.
+        ValueError: If there are fewer examples than `batch_size`, the task does not accept the
+            data, the batch cannot be divided among the devices, or `config.best` is not a metric.
+        CheckpointError: If there is no checkpoint to resume from, it is damaged or of another
+            configuration, or a checkpoint cannot be written.
+        NotFiniteError: If a metric or a parameter became NaN or infinite. The last finite state is
             in the error, and saved in the folder.
 
     Example:
@@ -133,7 +132,7 @@ def fit(
     if validation_data is not None:
         if not isinstance(task, Evaluates):
             raise ValueError(
-                f"fit: {type(task).__name__} has no evaluate to use validation_data with"
+                f"fit: {type(task).__name__} has no method evaluate, which validation_data requires"
             )
         evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
     init_key, sample_key = jax.random.split(jax.random.key(config.seed))
@@ -160,7 +159,7 @@ def fit(
             _check_steps(config, int(train_state.step))
             checkpoints.forget_after(int(train_state.step))
         if folder is not None and leads:
-            # Not before: a resume that is refused changes nothing.
+            # Not earlier: a resume that fails must not change anything.
             folder.write_config(asdict(config) | _description(task, rows))
             if resume is False:
                 folder.write_model(_models(task, train_state, data, rows))
@@ -179,7 +178,7 @@ def fit(
         try:
             train_state = loop.run(train_state, lambda: over or _agreed(interruption.asked))
         except BaseException:
-            # What ended it is what there is to say, even if this fails as well.
+            # The original error is raised even if this fails as well.
             with suppress(Exception):
                 _write_last(task, loop.good, writes, recorder)
             raise
@@ -198,7 +197,7 @@ def fit(
 def _checked(
     config: FitConfig, callbacks: Sequence[Callback]
 ) -> tuple[FitConfig, tuple[Callback, ...]]:
-    """Returns the arguments, with the metric that an early stopping restores as the best."""
+    """Checks the arguments and sets `config.best` to the metric that early stopping restores."""
     if not isinstance(config, FitConfig):
         raise TypeError(f"fit: config must be a FitConfig, got {config!r}")
     if callable(callbacks) or not all(map(callable, callbacks)):
@@ -222,7 +221,7 @@ def _checked(
 def _folder(
     folder: str | Path | RunFolder | None, resume: bool | int, leads: bool
 ) -> RunFolder | None:
-    """Returns the folder of the run, having checked that it may have it."""
+    """Returns the folder of the run after checking that it can be used."""
     if not isinstance(resume, int) or resume < 0:
         raise TypeError(f"fit: resume must be a bool or the step of a checkpoint, got {resume!r}")
     if folder is None:
@@ -249,7 +248,7 @@ def _initial(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> Trai
         if int(initial.step) >= config.steps:
             raise ValueError(
                 f"fit: initial has taken {int(initial.step)} steps, config.steps must be more: it "
-                f"is the step after which the training ends, got {config.steps}. Begin at step 0 "
+                f"is the step after which the training ends, got {config.steps}. Start at step 0 "
                 "with initial=(params, state)"
             )
         return initial
@@ -274,7 +273,7 @@ def _check_steps(config: FitConfig, taken: int) -> None:
 def _check_best(
     task: Any, config: FitConfig, train_state: TrainState, rows: Any, validation_rows: Any
 ) -> None:
-    """Refuses a best that is no metric, before anything is compiled or written."""
+    """Checks that `config.best` is a metric, before anything is compiled or written."""
     if config.best is None:
         return
     batch = inputs.first_batch(rows, config.batch_size)
@@ -287,7 +286,7 @@ def _check_best(
     if config.best not in metrics:
         hint = ""
         if config.best.startswith(VALIDATION) and validation_rows is None:
-            hint = "; metrics that begin with val_ need validation_data"
+            hint = "; metrics that start with val_ require validation_data"
         raise ValueError(
             f"fit: best must be a metric of the task, {', '.join(metrics)}, "
             f"got {config.best!r}{hint}"
@@ -295,7 +294,7 @@ def _check_best(
 
 
 def _description(task: Any, rows: Any) -> dict[str, Any]:
-    """Returns what config.json says besides the config."""
+    """Returns the entries of config.json other than the config."""
     from jaxlayers import __version__
 
     device = jax.devices()[0]
@@ -313,7 +312,7 @@ def _description(task: Any, rows: Any) -> dict[str, Any]:
 
 
 def _models(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[str, Any]:
-    """Returns what model.json says: the models, and what their inputs were."""
+    """Returns the entries of model.json: the models and a description of their inputs."""
     described: dict[str, Any] = {}
     if isinstance(task, HasModels):
         described |= describe(task.models(train_state))
@@ -326,7 +325,7 @@ def _models(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[st
 
 @contextmanager
 def _removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
-    """Removes the folder of a new run that fails before it has taken a step."""
+    """Removes the folder of a new run that fails before its first step."""
     try:
         yield
     except BaseException:
@@ -337,7 +336,7 @@ def _removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
 
 
 def _reset(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
-    """Tells callbacks of the run so far, and returns whether one of them ended it."""
+    """Resets the callbacks with the metrics so far; returns whether one ends the training."""
     stopping = [callback for callback in callbacks if isinstance(callback, EarlyStopping)]
     for callback in stopping:
         callback.reset(rows)
@@ -347,7 +346,7 @@ def _reset(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -
 def _best_so_far(
     name: str, rows: Sequence[Mapping[str, float]], checkpoints: Checkpoints, like: TrainState
 ) -> Best | None:
-    """Returns the best step of a run that is resumed, of those that have a checkpoint."""
+    """Returns the best step of a resumed run among those with a checkpoint."""
     kept = checkpoints.steps()
     best: tuple[int, float] | None = None
     for row in rows:
@@ -374,7 +373,7 @@ def _write_last(
 
 
 def _agreed(asked: bool) -> bool:
-    """Returns whether any process was asked to stop."""
+    """Returns whether any process has received a signal to stop."""
     if jax.process_count() == 1:
         return asked
     return bool(multihost_utils.process_allgather(np.array(asked)).any())

@@ -1,4 +1,4 @@
-"""Training of a generative adversarial network."""
+"""The task of training a generative adversarial network."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,37 +20,36 @@ from jaxlayers.train.task import Metrics, TrainState
 
 @dataclass(frozen=True)
 class GAN:
-    """A generator that learns to make images which a discriminator takes for real ones.
+    """A generator and a discriminator that are trained against each other.
 
     One step updates the discriminator on real and generated images, then the generator against
-    the updated discriminator, whose params do not move. One pass of the generator serves both.
-    Both losses are the binary cross-entropy of logits; for the generator's the labels are turned
-    around, so that it has a gradient where the discriminator is sure.
+    the updated discriminator, whose params are fixed. One forward pass of the generator is used for
+    both. Both losses are the binary cross-entropy of logits; the labels are flipped for the
+    generator's loss, so that its gradient does not vanish when the discriminator is confident.
 
-    Images have values from 0 to 1, those that are given and those that `sample` returns. A
-    generator that ends in tanh makes values from -1 to 1: then real images are scaled to that
-    range for the discriminator, and samples back to 0 to 1. Any other generator is taken to make
-    values from 0 to 1, which a sigmoid at its end ensures.
+    Real images and those that `sample` returns have values from 0 to 1. If the generator ends in
+    tanh, real images are scaled to -1 to 1 for the discriminator, and samples back to 0 to 1. Any
+    other generator is assumed to return values from 0 to 1, as one that ends in a sigmoid does.
 
     Args:
-        generator: a layer from latent vectors to images, constructed with its input shape.
-        discriminator: a layer from images to [batch, 1]. If it ends in a sigmoid, training goes
-            by the logits before that; one that ends in nothing, or in a layer or a function that
-            jaxlayers does not know, is taken to give logits.
-        generator_optimizer: any Optax optimizer. Those that need more than the gradient, such as
-            `optax.contrib.reduce_on_plateau` and `optax.lbfgs`, get it.
-        discriminator_optimizer: any Optax optimizer, likewise.
-        ema: keeps an exponential moving average of the generator's params, with this decay a
-            step, and samples with it; from 0 to below 1, such as 0.999. None where `None`. It
-            lies in `opt_state["ema"]`.
+        generator: A layer from latent vectors to images, constructed with its input shape.
+        discriminator: A layer from images to [batch, 1]. If it ends in a sigmoid, the losses are
+            computed from the logits before it; a model that ends in no activation, or in an unknown
+            layer or function, is assumed to return logits.
+        generator_optimizer: Any Optax optimizer, including those that require more than the
+            gradient, such as `optax.contrib.reduce_on_plateau` and `optax.lbfgs`.
+        discriminator_optimizer: Likewise for the discriminator.
+        ema: Decay per step of an exponential moving average of the generator's params, which is
+            used for sampling; in [0, 1), such as 0.999. `None` for no average. It is stored in
+            `opt_state["ema"]`.
 
-    The penalties of the layers are part of the losses, and their constraints hold after every
+    The losses include the layers' penalties, and the layers' constraints are applied after every
     update.
 
     Raises:
-        TypeError: a model that is no layer, or an optimizer that is not one of Optax.
-        ValueError: models whose shapes do not fit each other, a discriminator that ends in an
-            activation other than a sigmoid, or an `ema` out of its range.
+        TypeError: If a model is not a layer, or an optimizer is not an Optax optimizer.
+        ValueError: If the shapes of the models do not fit, the discriminator ends in an activation
+            other than a sigmoid, or `ema` is out of range.
 
     Reference:
         Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
@@ -83,21 +82,21 @@ class GAN:
         images = tuple(self.generator.output_shape(latent))
         if len(images) != 3:
             raise ValueError(
-                "GAN: the generator must make images, of shape (height, width, channels); from "
-                f"latent vectors of shape {latent} it makes {images}"
+                "GAN: the generator must return images, of shape (height, width, channels); for "
+                f"latent vectors of shape {latent} it returns {images}"
             )
         _checks.layer("GAN", "discriminator", self.discriminator)
         try:
             output = tuple(self.discriminator.output_shape(images))
         except ValueError as error:
             raise ValueError(
-                "GAN: the discriminator must take images as the generator makes them, of shape "
+                "GAN: the discriminator must accept the images of the generator, of shape "
                 f"{images}; it does not: {error}"
             ) from error
         if output != (1,):
             raise ValueError(
-                "GAN: the discriminator must give one number per image, shape (1,); for images "
-                f"of shape {images} it gives {output}"
+                "GAN: the discriminator must return one number per image, shape (1,); for images "
+                f"of shape {images} it returns {output}"
             )
         _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", output)
         check_optimizer("GAN", "generator_optimizer", self.generator_optimizer)
@@ -123,14 +122,16 @@ class GAN:
         """Returns the state before the first step.
 
         Args:
-            key: a JAX random key; it makes the params and is the key of the run.
-            params: of one model or both, by `"generator"` and `"discriminator"`, to train these
-                further, such as those that `keras.load` returned; fresh ones where there are none.
-            state: of one model or both, likewise.
+            key: A JAX random key, used to initialize the params and as the key of the run.
+            params: Params of one or both models, a dictionary with the keys `"generator"` and
+                `"discriminator"`, to train further, such as those that `keras.load` returns. Others
+                are initialized.
+            state: State of one or both models, likewise.
 
         Raises:
-            TypeError: no random key, or params or a state that are no dictionary.
-            ValueError: another model, or other arrays than those of a model.
+            TypeError: If `key` is not a random key, or `params` or `state` is not a dictionary.
+            ValueError: If the names are not those of the models, or the arrays are not those of a
+                model.
         """
         _checks.key("GAN", key)
         generator_key, discriminator_key, run_key = jax.random.split(key, 3)
@@ -165,25 +166,25 @@ class GAN:
         )
 
     def step(self, train_state: TrainState, images: Array) -> tuple[TrainState, Metrics]:
-        """Takes one training step; pure, and best jitted with the state donated.
+        """Takes one training step; a pure function, best jitted with the state donated.
 
         Args:
-            train_state: as `init` or the previous step returned it.
+            train_state: The state returned by `init` or the previous step.
             images: [batch, height, width, channels], real images with values from 0 to 1, or
                 uint8 from 0 to 255.
 
         Returns:
             The new state, and the metrics: scalars `discriminator_loss` and `generator_loss`
-            (without penalties), and `real_accuracy` and `fake_accuracy`, the part of the real
-            and of the generated images that the discriminator classified correctly before its
-            update. `generator_learning_rate` and `discriminator_learning_rate` where the
-            optimizer's state holds one (`optax.inject_hyperparams`).
+            (without penalties), and `real_accuracy` and `fake_accuracy`, the fractions of real and
+            of generated images that the discriminator classified correctly before its update. Also
+            `generator_learning_rate` and `discriminator_learning_rate` if the state of the
+            optimizer has one (`optax.inject_hyperparams`).
 
         Raises:
-            TypeError: no train state, or images that are no array.
-            ValueError: images of another shape than the generator's, none at all, or of another
-                range; inside of `jit`, where there are no values to see, integers that are not
-                uint8.
+            TypeError: If an argument is not a train state or not an array.
+            ValueError: If there are no images, or their shape or range of values is not the
+                generator's; inside `jit`, where values are not known, if they are integers other
+                than uint8.
         """
         _checks.train_state("GAN", train_state)
         images = from_unit(self.generator, as_float(as_images("GAN", images, self.image_shape)))
@@ -210,7 +211,7 @@ class GAN:
             loss = binary_cross_entropy(logits, 1.0)
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
-        # allow_int: a layer may count in its state, and what counts has no gradient.
+        # allow_int: the state of a layer may contain counters, which have no gradient.
         gradient = jax.value_and_grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
         (value, loss), (by_params, *by_outputs) = gradient(
             params["generator"], fakes, generator_state
@@ -242,16 +243,16 @@ class GAN:
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
         """Returns `n` generated images, [n, height, width, channels], values from 0 to 1.
 
-        They are those of the averaged params where there are such.
+        Uses the averaged params if there are any.
 
         Args:
-            train_state: as `init` or `step` returned it.
-            key: a JAX random key.
-            n: a positive integer.
+            train_state: The state returned by `init` or `step`.
+            key: A JAX random key.
+            n: Number of images, a positive integer.
 
         Raises:
-            TypeError: no train state or no random key.
-            ValueError: another `n`.
+            TypeError: If an argument is not a train state or not a random key.
+            ValueError: If `n` is not positive.
         """
         n = _checks.count("GAN.sample", "n", n)
         _checks.key("GAN.sample", key)
@@ -260,10 +261,10 @@ class GAN:
         return to_unit(generator, images)
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
-        """Returns what the trained models are kept with: layer, params and state by name.
+        """Returns the layer, params and state of each trained model by name.
 
-        The params of the generator are the averaged ones where there are such. What a generator
-        that ends in tanh makes goes from -1 to 1, other than what `sample` returns.
+        The params of the generator are the averaged ones if there are any. Unlike `sample`, a
+        generator that ends in tanh returns values from -1 to 1.
         """
         _checks.train_state("GAN", train_state)
         params = train_state.params | {
@@ -275,18 +276,18 @@ class GAN:
         }
 
     def rows(self, data: Any) -> Any:
-        """Returns the images of a data set, having checked them.
+        """Checks the images of a data set and returns them.
 
         Args:
-            data: a `Dataset`, images as `step` takes them, or what streams.
+            data: A `Dataset`, images as in `step`, or streamed data.
 
         Raises:
-            TypeError: no array.
-            ValueError: images of another shape or range.
+            TypeError: If the argument is not an array.
+            ValueError: If the images have another shape or range of values.
         """
         if isinstance(data, Dataset):
             data = data.images
-        # What streams makes uint8 of whatever it reads.
+        # Streamed data is always uint8.
         return data if isinstance(data, Streams) else as_images("GAN", data, self.image_shape)
 
     @property
@@ -296,7 +297,7 @@ class GAN:
     def _discriminate(
         self, train_state: TrainState, images: Array, fakes: Array, key: Array
     ) -> Any:
-        """Updates the discriminator on real and on generated images."""
+        """Updates the discriminator on real and generated images."""
         half = images.shape[0]
         labels = jnp.concatenate([jnp.ones((half, 1)), jnp.zeros((half, 1))])
         images = jnp.concatenate([images, fakes])
@@ -331,7 +332,7 @@ class GAN:
 
 
 def _by_model(argument: str, given: Any) -> dict[str, Any]:
-    """Returns given params or states by the name of the model."""
+    """Checks given params or states and returns them by the name of the model."""
     if given is None:
         return {}
     known = ("generator", "discriminator")

@@ -1,4 +1,4 @@
-"""Images and other arrays as tasks take them."""
+"""Checks and conversions of images and other arrays passed to tasks."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -12,19 +12,19 @@ from jaxlayers.train._checks import final_activation
 
 Images = TypeVar("Images", Array, np.ndarray)
 
-# Generators that end in these make values from -1 to 1.
+# Generators that end in these return values from -1 to 1.
 _SIGNED = ("tanh", "hard_tanh", "softsign")
 
 
 def as_array(where: str, values: Any) -> Any:
-    """Returns an array, made of a list where it is one.
+    """Returns an array, converted from a list if necessary.
 
     Args:
-        where: who asks and what it is, for the error.
-        values: an array of NumPy or JAX, what NumPy makes one of, or a list of either.
+        where: Name of the caller and of the argument, for the error message.
+        values: A NumPy or JAX array, anything that NumPy converts to one, or a list of these.
 
     Raises:
-        TypeError: what makes no array of numbers.
+        TypeError: If `values` cannot be converted to an array of numbers.
     """
     if isinstance(values, jax.Array | np.ndarray):
         array = values
@@ -39,16 +39,17 @@ def as_array(where: str, values: Any) -> Any:
     ):
         dtype = "" if array is None else f" of {array.dtype}"
         raise TypeError(
-            f"{where} must be an array of numbers or a list of such, "
+            f"{where} must be an array of numbers or a list of these, "
             f"got {type(values).__name__}{dtype}"
         )
     return array
 
 
 def values_of(array: Any) -> np.ndarray | None:
-    """Returns the values of an array for a check; `None` where there are none to see.
+    """Returns the values of an array for a check; `None` if they are not available.
 
-    Inside of `jit` arrays have only shapes, and no process sees all of what several share.
+    Values are not known inside `jit`, and not all of them if an array is distributed over
+    processes.
     """
     if isinstance(array, jax.core.Tracer):
         return None
@@ -61,20 +62,20 @@ def as_images(task: str, images: Any, shape: Sequence[int]) -> Any:
     """Returns images as an array: uint8, or floating point with values from 0 to 1.
 
     Args:
-        task: who asks, for the error.
+        task: Name of the task, for the error message.
         images: [batch, height, width, channels], values from 0 to 1, or uint8 from 0 to 255.
-        shape: (height, width, channels) as the model has it.
+        shape: (height, width, channels) of the model's images.
 
     Raises:
-        TypeError: no array.
-        ValueError: images of another shape or none at all; values of another range, or, where
-            there are no values to see, integers other than uint8.
+        TypeError: If the argument is not an array.
+        ValueError: If the images have another shape or range of values, or there are none; inside
+            `jit`, where values are not known, if they are integers other than uint8.
     """
     images = as_array(f"{task}: images", images)
     if images.ndim == 0 or tuple(images.shape[1:]) != tuple(shape):
         hint = "; for one image pass image[None]" if tuple(images.shape) == tuple(shape) else ""
         raise ValueError(
-            f"{task}: images must be [batch, {', '.join(map(str, shape))}], as the model has "
+            f"{task}: images must be [batch, {', '.join(map(str, shape))}], as in the model, "
             f"them, got an array of shape {tuple(images.shape)}{hint}"
         )
     check_image_values(images, task)
@@ -84,20 +85,21 @@ def as_images(task: str, images: Any, shape: Sequence[int]) -> Any:
 
 
 def as_float(images: Array) -> Array:
-    """Returns images with values from 0 to 1, made of bytes where they are that."""
+    """Returns images with values from 0 to 1; uint8 images are divided by 255."""
     return images / jnp.float32(255) if images.dtype == jnp.uint8 else images
 
 
 def check_image_values(images: Any, where: str) -> None:
-    """Refuses images whose values are not what a task takes.
+    """Checks that images have the values that tasks accept.
 
     Args:
         images: [N, height, width, channels].
-        where: who asks, for the error.
+        where: Who asks, for the error.
 
     Raises:
-        ValueError: no images; values below 0, above 1 or NaN that are not uint8. Inside of `jit`,
-            where there are no values, integers that are not uint8. Complex numbers.
+        ValueError: If there are no images, they are complex, or they are not uint8 and a value is
+            below 0, above 1 or NaN; inside `jit`, where values are not known, if they are integers
+            other than uint8.
     """
     if images.shape[0] == 0:
         raise ValueError(
@@ -113,7 +115,7 @@ def check_image_values(images: Any, where: str) -> None:
     if values is None:
         return
     least, most = float(values.min()), float(values.max())
-    # Written so that NaN fails as well.
+    # The condition also rejects NaN.
     if not (least >= 0 and most <= 1):
         bytes_like = least >= 0 and 1 < most <= 255
         hint = ": use images.astype(np.uint8), or divide by 255" if bytes_like else ""
@@ -121,9 +123,9 @@ def check_image_values(images: Any, where: str) -> None:
 
 
 def check_probabilities(where: str, values: np.ndarray) -> None:
-    """Refuses probabilities of classes, [..., classes], that are negative or do not sum to 1."""
+    """Checks that class probabilities, [..., classes], are not negative and sum to 1."""
     exact = values.astype(np.float64)
-    # Written so that NaN fails as well. bfloat16 has three digits.
+    # The condition also rejects NaN. bfloat16 has three digits.
     right = (exact >= 0).all(-1) & (np.abs(exact.sum(-1) - 1) <= 0.01)
     if not right.all():
         row = tuple(np.argwhere(~right)[0].tolist())
@@ -133,16 +135,16 @@ def check_probabilities(where: str, values: np.ndarray) -> None:
 
 
 def to_unit(model: Any, images: Images) -> Images:
-    """Returns what a generator makes with values from 0 to 1.
+    """Returns generated images scaled to values from 0 to 1.
 
-    A generator that ends in tanh makes values from -1 to 1; any other is taken to make values
+    A generator that ends in tanh returns values from -1 to 1; any other is assumed to return values
     from 0 to 1.
     """
     return (images + 1) / 2 if _is_signed(model) else images
 
 
 def from_unit(model: Any, images: Images) -> Images:
-    """Returns images of 0 to 1 with the range of a generator's, as in `to_unit`."""
+    """Returns images with values from 0 to 1 scaled to the range of a generator; see `to_unit`."""
     return images * 2 - 1 if _is_signed(model) else images
 
 

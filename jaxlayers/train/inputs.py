@@ -1,4 +1,4 @@
-"""From what `fit` is given as data to the batches that a task trains on."""
+"""Conversion of the data passed to `fit` to the batches that a task trains on."""
 
 import zlib
 from collections.abc import Generator
@@ -15,20 +15,20 @@ from jaxlayers.train.task import HasRows, Task
 
 
 def rows_of(task: Any, data: Any) -> Any:
-    """Returns the arrays that batches are cut from, or the data itself where they stream."""
+    """Returns the arrays that batches are slices of, or the data itself if it is streamed."""
     if isinstance(task, HasRows):
         return task.rows(data)
     return data.images if isinstance(data, Dataset) else data
 
 
 def count_of(data: Any) -> int:
-    """Returns the number of examples of arrays of one length, or of what streams."""
+    """Returns the number of examples of arrays of equal length, or of streamed data."""
     return len(data) if isinstance(data, Streams) else len(jax.tree.leaves(data)[0])
 
 
 @runtime_checkable
 class Streams(Protocol):
-    """Data that makes its own batches, as `data.Streamed` does."""
+    """The interface of streamed data, such as `data.Streamed`."""
 
     def __len__(self) -> int:
         """Returns the number of examples."""
@@ -37,14 +37,14 @@ class Streams(Protocol):
     def batches(
         self, batch_size: int, *, seed: int, start: int, process_index: int, process_count: int
     ) -> Generator[Any]:
-        """Iterates over shuffled batches without end; see `data.Streamed.batches`."""
+        """Iterates endlessly over shuffled batches; see `data.Streamed.batches`."""
         ...
 
 
 def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
-    """Returns what takes steps on data of this kind and size.
+    """Returns the `Steps` for data of this kind and size.
 
-    Arrays lie on the devices where they fit into their memory; larger ones stream to them.
+    Arrays are kept in device memory if they fit; larger ones are streamed from the host.
     """
     batch_size, seed = config.batch_size, config.seed
     index, count = jax.process_index(), jax.process_count()
@@ -55,7 +55,7 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
                 batch_size, seed=seed, start=start, process_index=index, process_count=count
             )
 
-        stream(0).close()  # raises what is wrong with arguments
+        stream(0).close()  # raises errors in the arguments
         return Streaming(task, stream, devices)
     batches(data, batch_size, seed=seed)  # likewise
     if devices.fits_in_memory(data):
@@ -71,7 +71,7 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
 
 
 def identity(config: FitConfig, data: Any) -> dict[str, Any]:
-    """Returns what determines the numbers of a run besides the task, as JSON."""
+    """Returns a JSON description of everything besides the task that determines the results."""
     fixed: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
     if isinstance(data, Streams):
         streamed = data.identity if isinstance(data, Streamed) else f"{len(data)} examples"
@@ -85,7 +85,7 @@ def identity(config: FitConfig, data: Any) -> dict[str, Any]:
 
 
 def first_batch(data: Any, batch_size: int) -> Any:
-    """Returns the shapes and dtypes of one batch; `None` where they are not known."""
+    """Returns the shapes and dtypes of one batch; `None` if they are not known."""
     if isinstance(data, Streamed):
         return jax.ShapeDtypeStruct((batch_size, *data.image_shape), np.uint8)
     if isinstance(data, Streams):

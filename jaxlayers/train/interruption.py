@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: they end a run between two steps rather than within one."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP: they end a run between steps."""
 
 import os
 import signal
@@ -11,39 +11,39 @@ from contextlib import contextmanager
 from jaxlayers.runs.terminal import say
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-# A terminal that is closed sends SIGHUP; Windows has none.
+# A terminal that closes sends SIGHUP; Windows has no such signal.
 _SIGNALS = (*_ENDING, *filter(None, [getattr(signal, "SIGHUP", None)]))
 
 
 class Interruption:
-    """Whether somebody asked the run to stop, and by which signal."""
+    """Whether a signal asked the run to stop, and which one."""
 
     signal: int | None = None
 
     @property
     def asked(self) -> bool:
-        """Whether there was a signal."""
+        """Whether a signal was received."""
         return self.signal is not None
 
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Takes Ctrl-C, SIGTERM and SIGHUP as a request that the loop asks for after each call.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into a request that the loop checks after each call.
 
-    SIGHUP stays ignored where it is, as under `nohup`.
+    SIGHUP remains ignored if it is, as under `nohup`.
 
-    An exception in the middle of a step would lose what has not been written yet. The request is
-    seen at once, also while XLA compiles, and said on stderr; a second Ctrl-C or SIGTERM ends the
-    process there, with what has been written before.
+    An exception in the middle of a step would lose outputs that have not been written. The request
+    is acknowledged on stderr immediately, even while XLA compiles; a second Ctrl-C or SIGTERM ends
+    the process.
 
-    Only the main thread can do so; elsewhere nothing changes.
+    Only the main thread can handle signals; in other threads nothing changes.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    # Python runs handlers between two of its own instructions, which may be long in coming; the
-    # numbers of signals go through a socket at once, to a thread that does not wait for XLA.
+    # Python runs handlers between two bytecode instructions, which can take long; the numbers of
+    # signals are sent immediately through a socket to a thread that does not wait for XLA.
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     taken = [
@@ -72,9 +72,9 @@ def _listen(receiver: socket.socket, interruption: Interruption) -> None:
         if number not in _SIGNALS:
             continue
         if interruption.asked:
-            # A terminal that is closed sends SIGHUP itself, and its shell does so again.
+            # When a terminal closes, both it and its shell send SIGHUP.
             if number in _ENDING:
                 os._exit(128 + number)
             continue
         interruption.signal = number
-        say("stopping after this step; once more to stop at once", file=sys.stderr)
+        say("stopping after this step; repeat to stop immediately", file=sys.stderr)

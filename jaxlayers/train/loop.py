@@ -1,4 +1,4 @@
-"""The training loop: calls of many steps, and what is due between them."""
+"""The training loop: compiled calls of many steps, and the work between them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +18,12 @@ from jaxlayers.train.nonfinite import first_not_finite
 from jaxlayers.train.steps import StepResult, Steps
 from jaxlayers.train.task import Metrics, Samples, TrainState
 
-# Where steps are slow a call takes about as long as this: whoever stops a run waits for its end.
+# The target duration of a call if steps are slow: a run can only stop after a call.
 _SECONDS_PER_CALL = 2.0
 
 
 class Best(NamedTuple):
-    """The step at which a metric was best."""
+    """The step with the best value of a metric."""
 
     step: int
     metric: float
@@ -31,29 +31,29 @@ class Best(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call that is running or has run, and what is to be done when it has ended."""
+    """A call that is running or has finished, and the work to be done after it."""
 
     before: TrainState
-    first: int  # steps taken before
-    last: int  # and after
+    first: int  # number of steps before the call
+    last: int  # and after it
     result: StepResult
     samples: Array | None
-    evaluated: Metrics  # of validation data
+    evaluated: Metrics  # on validation data
 
 
 class Loop:
-    """Runs the steps: one call is computed while Python handles the results of the one before.
+    """Runs the steps; one call is computed while Python handles the results of the previous one.
 
     Args:
-        task: what to train.
-        steps: takes steps of it.
-        evaluation: evaluates validation data; `None` where there are none.
-        config: when to do what.
-        sample_key: of the samples.
-        recorder: writes metrics and samples.
-        checkpoints: writes checkpoints; `None` for none.
-        callbacks: called with the metrics of each logged step.
-        best: the best step so far, of a run that is resumed.
+        task: The task to train.
+        steps: Takes steps of the task.
+        evaluation: Evaluates the validation data; `None` if there is none.
+        config: The intervals between logs, samples, evaluations and checkpoints.
+        sample_key: Random key of the samples.
+        recorder: Writes metrics and samples.
+        checkpoints: Writes checkpoints; `None` for no checkpoints.
+        callbacks: Called with the metrics of each logged step.
+        best: The best step so far, if the run is resumed.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Loop:
         self.best = best
 
     def run(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
-        """Takes all steps that are left, or as many as there are before a request to stop.
+        """Takes all remaining steps, or those before a request to stop.
 
         Args:
-            train_state: the state to begin with.
-            asked: whether somebody has asked to stop.
+            train_state: The initial state.
+            asked: Returns whether a stop was requested.
         """
         self.good = train_state
         step, running = int(train_state.step), None
@@ -91,14 +91,14 @@ class Loop:
             evaluated = self._due_evaluation(result.train_state, step + count)
             call = _Call(train_state, step, step + count, result, samples, evaluated)
             if running is not None and self._finish(running):
-                return self.good  # without the call that has begun
+                return self.good  # without the call that is running
             train_state, step, running = result.train_state, step + count, call
         if running is not None:
             self._finish(running, last=True)
         return train_state
 
     def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
-        """Returns samples, always of the same latent vectors, where they are due."""
+        """Returns samples of the same latent vectors each time, if they are due."""
         due = last or step % self._config.sample_every == 0
         if not due or self._draw is None:
             return None
@@ -106,15 +106,15 @@ class Loop:
         return samples
 
     def _due_evaluation(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
-        """Returns the metrics of validation data, where they are due."""
+        """Returns the metrics on validation data, if they are due."""
         config = self._config
         due = last or step % config.evaluate_every == 0
-        # The best checkpoint is chosen by the metrics of each.
+        # The best checkpoint is chosen by the metrics at every checkpoint.
         due |= config.best is not None and step % config.checkpoint_every == 0
         return self._evaluation.means(train_state) if due and self._evaluation else {}
 
     def _next(self, step: int) -> int:
-        """Returns the next step after which something is due."""
+        """Returns the next step after which a log, sample, evaluation or checkpoint is due."""
         config = self._config
         every = [config.log_every, config.sample_every, config.checkpoint_every]
         if self._evaluation is not None:
@@ -122,7 +122,7 @@ class Loop:
         return min(config.steps, *(step - step % n + n for n in every))
 
     def _finish(self, call: _Call, last: bool = False) -> bool:
-        """Waits for a call, does what is due after it, and returns whether to stop there."""
+        """Waits for a call, does the work due after it, and returns whether to stop."""
         config, step = self._config, call.last
         finite, metrics = jax.device_get((call.result.finite, call.result.metrics))
         if not finite.all():
@@ -151,9 +151,9 @@ class Loop:
         return stop
 
     def _improves(self, step: int, numbers: Mapping[str, float], last: bool) -> bool:
-        """Keeps the state if `config.best` is better than before, and returns whether it is.
+        """Keeps the state if `config.best` has improved, and returns whether it has.
 
-        Metrics of training batches, which come with every step, count at checkpoints only.
+        Metrics of training batches, which every step has, are compared at checkpoints only.
         """
         name = self._config.best
         if name is None or name not in numbers:
@@ -183,7 +183,7 @@ def is_better(name: str, value: float, best: float) -> bool:
 
 
 class _Pace:
-    """How many steps a call may take, from how long the calls before took."""
+    """Chooses the number of steps per call from the duration of previous calls."""
 
     def __init__(self) -> None:
         self._ended: float | None = None
@@ -197,7 +197,7 @@ class _Pace:
 
     def steps(self) -> int:
         if jax.process_count() > 1:
-            return 2**31 - 1  # all processes must take the same
+            return 2**31 - 1  # all processes must take the same number
         if self._seconds_per_step is None:
             return 1
         return max(1, int(_SECONDS_PER_CALL / self._seconds_per_step))

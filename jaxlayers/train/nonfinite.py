@@ -1,4 +1,4 @@
-"""NaN and infinity: whether there are any, and at which step and where they came first."""
+"""Detection of NaN and infinity, and of the step and the arrays in which they first occurred."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +16,8 @@ class NotFiniteError(FloatingPointError):
     """A metric or a parameter became NaN or infinite.
 
     Args:
-        message: at which step, and in which.
-        train_state: the state after the last step that was good.
+        message: The step, and the metrics or parameters.
+        train_state: The state after the last step in which everything was finite.
     """
 
     def __init__(self, message: str, train_state: TrainState) -> None:
@@ -32,21 +32,21 @@ def are_finite(tree: Any) -> Array:
 
 
 def names_of_not_finite(finite: np.ndarray, tree: Any) -> list[str]:
-    """Returns which arrays of a tree are not finite, of what `are_finite` said of it."""
+    """Returns the paths of the arrays of a tree that are not finite by `are_finite`."""
     return [name for name, good in zip(named(tree), finite, strict=True) if not good]
 
 
 def first_not_finite(
     take: Callable[[TrainState, int], Any], train_state: TrainState, step: int, count: int
 ) -> NotFiniteError:
-    """Takes steps again, one by one, and returns the error for the first that is not finite.
+    """Repeats steps one by one and returns the error for the first one that is not finite.
 
     Args:
-        take: takes one step, given the state and how many steps were taken before; returns what
-            has `train_state` and `finite`.
-        train_state: a state that is good.
-        step: how many steps led to it.
-        count: among how many steps more there is one that is not finite.
+        take: Takes one step, given the state and the number of previous steps; returns an object
+            with `train_state` and `finite`.
+        train_state: A finite state.
+        step: The number of steps before it.
+        count: The number of further steps, one of which is not finite.
     """
     names: list[str] = []
     for number in range(step, step + count):
@@ -57,8 +57,9 @@ def first_not_finite(
             break
         train_state = taken.train_state
     return NotFiniteError(
-        f"step {step + 1}: not finite in {', '.join(names) or 'what did not come again'}. "
-        f"The state after step {step} is kept; try a lower learning rate or clipped gradients",
+        f"step {step + 1}: not finite in "
+        f"{', '.join(names) or 'arrays that were finite when repeated'}. "
+        f"The state after step {step} is kept; try a lower learning rate or gradient clipping",
         train_state,
     )
 

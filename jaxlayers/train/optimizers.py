@@ -1,4 +1,4 @@
-"""Optimizers with Keras's meaning of their arguments, on top of Optax."""
+"""Optimizers with Keras's arguments, based on Optax."""
 
 import inspect
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from jaxlayers.layer import Layer
 
 
 def inverse_time_decay(learning_rate: float, decay: float) -> optax.Schedule:
-    """Returns the schedule `learning_rate / (1 + decay * step)`, Keras's meaning of decay.
+    """Returns the schedule `learning_rate / (1 + decay * step)`, as Keras's `decay`.
 
     Args:
-        learning_rate: of the first step, which has the number 0.
-        decay: not negative; 0 for a constant rate.
+        learning_rate: Learning rate of step 0.
+        decay: Decay rate, not negative; 0 for a constant learning rate.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: If a number is out of range.
 
     Example:
         >>> inverse_time_decay(0.1, decay=1.0)(1)
@@ -38,13 +38,13 @@ def rmsprop(
     """Returns RMSprop with Keras's arguments, defaults and arithmetic.
 
     Args:
-        learning_rate: of the first step.
-        rho: how much of the mean of squared gradients one step keeps.
-        epsilon: added to that mean under the root.
-        decay: the rate of step t is `learning_rate / (1 + decay * t)`.
+        learning_rate: Initial learning rate.
+        rho: Decay of the moving average of squared gradients, from 0 to 1.
+        epsilon: Constant added to that average inside the square root.
+        decay: The learning rate of step t is `learning_rate / (1 + decay * t)`.
 
     Raises:
-        ValueError: a number that is negative, or rho above 1.
+        ValueError: If a number is negative, or `rho` is above 1.
 
     Reference:
         Hinton, 2012, Neural Networks for Machine Learning, lecture 6e
@@ -63,17 +63,17 @@ def rmsprop(
 def constrained(
     optimizer: optax.GradientTransformation, model: Layer
 ) -> optax.GradientTransformation:
-    """Returns an optimizer whose updates leave the params within the constraints of a model.
+    """Returns an optimizer whose updates keep the params within the constraints of a model.
 
-    Keras does so by itself; the tasks of this package do it for their models.
+    Keras's optimizers and the tasks of this package apply constraints automatically.
 
     Args:
-        optimizer: any Optax optimizer; its `update` must be given the params.
-        model: the layer whose `constrain` projects the params.
+        optimizer: Any Optax optimizer; `update` requires the params.
+        model: The layer whose `constrain` projects the params.
 
     Raises:
-        TypeError: no optimizer.
-        ValueError: no layer, or `update` without params.
+        TypeError: If `optimizer` is not an Optax optimizer.
+        ValueError: If `model` is not a layer, or `update` is called without params.
 
     Example:
         >>> from jaxlayers import layers
@@ -92,7 +92,7 @@ def constrained(
         projected = model.constrain(updated)
 
         def to_update(old: Any, new: Any, free: Any, update: Any) -> Any:
-            # new - old would round where nothing is constrained; there the update stays as it is.
+            # new - old is rounded; unconstrained updates are returned unchanged.
             return update if new is free else new - old
 
         return jax.tree.map(to_update, params, projected, updated, updates), opt_state
@@ -102,15 +102,15 @@ def constrained(
 
 
 def check_optimizer(owner: str, name: str, value: Any) -> None:
-    """Refuses what is no optimizer of Optax.
+    """Checks that an argument is an Optax optimizer.
 
     Args:
-        owner: who asks, for the error.
-        name: of the argument.
-        value: what must have `init` and `update`.
+        owner: Name of the caller, for the error message.
+        name: Name of the argument.
+        value: The argument, which must have `init` and `update`.
 
     Raises:
-        TypeError: anything else, such as `"adam"`, `1e-3`, or `optax.adam` that is not called.
+        TypeError: If it is anything else, such as `"adam"`, `1e-3`, or `optax.adam` without a call.
     """
     has = all(callable(getattr(value, method, None)) for method in ("init", "update"))
     if has and not isinstance(value, type):
@@ -118,9 +118,9 @@ def check_optimizer(owner: str, name: str, value: Any) -> None:
     got = f"{value!r} ({type(value).__name__})"
     if callable(value):
         called = getattr(value, "__name__", repr(value))
-        got = f"{called} itself, which must be called with its arguments"
+        got = f"{called} itself; call it with its arguments"
     raise TypeError(
-        f"{owner}: {name} must be an optimizer of Optax, such as optax.adam(1e-3), got {got}"
+        f"{owner}: {name} must be an Optax optimizer, such as optax.adam(1e-3), got {got}"
     )
 
 
@@ -133,23 +133,23 @@ def update(
     value: Array,
     value_fn: Callable[[Any], Array],
 ) -> tuple[Any, Any]:
-    """Returns the params of a model after one step down a gradient, and the optimizer's state.
+    """Returns the params of a model and the state of the optimizer after one update.
 
-    The constraints of the model hold for them.
+    The constraints of the model are applied.
 
     Args:
-        model: the layer whose `constrain` projects the params.
-        optimizer: any Optax optimizer. Those that take more than the gradient get `value`,
-            `grad` and `value_fn`, which Sophia calls `obj_fn`, and its gradient `grad_fn`.
-        params: before the step.
-        opt_state: before the step.
-        gradient: of `value` with respect to `params`.
-        value: what is made smaller, a scalar.
+        model: The layer whose `constrain` projects the params.
+        optimizer: Any Optax optimizer. Those that accept them are passed `value`, `grad` and
+            `value_fn`, which Sophia calls `obj_fn`, and its gradient `grad_fn`.
+        params: The params before the update.
+        opt_state: The state of the optimizer before the update.
+        gradient: The gradient of `value` with respect to `params`.
+        value: The objective, a scalar.
         value_fn: `value` as a function of params.
     """
 
     def objective(params: Any, obj_fn: Any = None, grad_fn: Any = None) -> Array:
-        # A line search refuses arguments of `update` that its value_fn does not take.
+        # A line search rejects arguments of `update` that its value_fn does not accept.
         return value_fn(params)
 
     updates, opt_state = _update_function(optimizer)(
@@ -166,15 +166,15 @@ def update(
 
 
 def _number(owner: str, name: str, value: Any, at_most: float | None = None) -> Any:
-    """Returns an argument that is a number; arrays, as of `optax.inject_hyperparams`, as well."""
+    """Checks that an argument is a number or, for `optax.inject_hyperparams`, an array."""
     if isinstance(value, jax.Array):
         return value
     return fields.Number(at_least=0, at_most=at_most).check(owner, name, value)
 
 
 def _update_function(optimizer: Any) -> Callable[..., Any]:
-    """Returns the `update` of an optimizer, which ignores the arguments that it does not know."""
-    # MultiSteps passes on what it is given, but is no transformation that takes it.
+    """Returns the `update` of an optimizer, ignoring arguments that it does not accept."""
+    # MultiSteps forwards extra arguments, but does not declare that it accepts them.
     whole = isinstance(optimizer, optax.MultiSteps)
     extended = optimizer if whole else optax.with_extra_args_support(optimizer)
     function: Callable[..., Any] = extended.update
@@ -190,14 +190,13 @@ def _update_function(optimizer: Any) -> Callable[..., Any]:
 
 
 def learning_rates(opt_state: Any, prefix: str = "") -> dict[str, Array]:
-    """Returns the learning rate that an optimizer's state holds, under its name; or nothing.
+    """Returns the learning rate in the state of an optimizer by name; `{}` if there is none.
 
-    States of `optax.inject_hyperparams` hold one. Where there are several, it is that of the
-    first.
+    States of `optax.inject_hyperparams` have one. If there are several, the first is returned.
 
     Args:
-        opt_state: of any optimizer.
-        prefix: before the name.
+        opt_state: State of any optimizer.
+        prefix: Prefix of the name.
     """
     found = optax.tree_utils.tree_get_all_with_path(opt_state, "hyperparams")
     rates = [hyper["learning_rate"] for _, hyper in found if "learning_rate" in hyper]

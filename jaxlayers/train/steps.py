@@ -1,4 +1,4 @@
-"""Many training steps in one compiled call, on data that lies on the devices or comes to them."""
+"""Training steps in compiled calls, on data in device memory or streamed from the host."""
 
 import collections
 import itertools
@@ -14,20 +14,20 @@ from jaxlayers.train.nonfinite import are_finite
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.task import Metrics, Task, TrainState
 
-# Folded into the key of the run for the order of the data: no step has this number.
+# Folded into the key of the run for the order of the data; no step has this number.
 _ORDER = 2**32 - 1
 
 
 class StepResult(NamedTuple):
-    """The result of some steps; its arrays may still be being computed."""
+    """The result of some steps; its arrays may not have been computed yet."""
 
     train_state: TrainState
     metrics: Metrics  # of the last step
-    finite: Array  # whether each array of `checked` is
+    finite: Array  # whether each array of `checked` is finite
 
     @property
     def checked(self) -> Any:
-        """What must be finite."""
+        """The arrays that must be finite."""
         return _checked(self.train_state, self.metrics)
 
 
@@ -43,30 +43,30 @@ class Steps(Protocol):
     """Takes training steps."""
 
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
-        """Takes `count` steps, `step` being how many were taken before.
+        """Takes `count` steps after the first `step` ones.
 
-        Nothing is waited for. `train_state` is not donated: until somebody has looked whether
-        the steps came to anything finite, it is the last that is known to be good. After a
-        metric that is not finite there may be fewer steps.
+        Returns without waiting for the result. `train_state` is not donated: until the result is
+        known to be finite, it is the last known good state. Fewer steps may be taken if a metric is
+        not finite.
         """
         ...
 
     def close(self) -> None:
-        """Ends what works in the background."""
+        """Stops background work."""
         ...
 
 
 class OnDevice:
-    """Steps on data that lies on the devices, in an order that they shuffle themselves.
+    """Takes steps on data in device memory, which is shuffled there.
 
-    A call is a loop of as many steps as it is asked for, so that one program serves every
-    number of them, and the numbers do not depend on how a run is cut into calls.
+    A call is a loop with a dynamic number of steps, so that it is compiled only once, and the
+    results do not depend on how a run is divided into calls.
 
     Args:
-        task: what to train.
-        data: arrays of one length, such as images, uint8 [N, height, width, channels].
-        batch_size: rows a step.
-        devices: where to.
+        task: What to train.
+        data: Arrays of equal length, such as images, uint8 [N, height, width, channels].
+        batch_size: Number of rows per step.
+        devices: The devices to train on.
     """
 
     def __init__(self, task: Task, data: Any, batch_size: int, devices: Devices) -> None:
@@ -107,7 +107,7 @@ class OnDevice:
         taken: StepResult | None = None
         while count:
             epoch, position = divmod(step, self._per_epoch)
-            # The order changes between two calls only.
+            # The order changes only between calls.
             part = min(count, self._per_epoch - position)
             if self._order is None or self._order[0] != epoch:
                 self._order = epoch, self._shuffle(train_state.key, np.uint32(epoch))
@@ -121,12 +121,13 @@ class OnDevice:
 
 
 class Streaming:
-    """Steps on batches that come from the host, one call a step.
+    """Takes steps on batches that are streamed from the host, one call per step.
 
     Args:
-        task: what to train.
-        batches: of the number of a step, a generator of the batches from there on.
-        devices: where to.
+        task: What to train.
+        batches: A function from the number of a step to a generator of the batches from that
+            step.
+        devices: The devices to train on.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class Streaming:
 
 
 def _ahead(batches: Generator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
-    """Yields batches on the devices, with the next ones on their way there already."""
+    """Yields batches on the devices while the next ones are being transferred."""
     try:
         waiting = collections.deque(map(place, itertools.islice(batches, count)))
         for batch in batches:

@@ -1,4 +1,4 @@
-"""Training of a model on inputs and targets of any shape."""
+"""The task of training a model on inputs and targets of any shape."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,31 +25,31 @@ from jaxlayers.train.task import Metrics, TrainState
 
 @dataclass(frozen=True)
 class Supervised(OneModelTask):
-    """A model that learns targets from inputs: regression, autoencoders, binary and multi-label.
+    """Supervised training: regression, autoencoders, binary and multi-label classification.
 
-    Losses and metrics have Keras's names and numbers. The cross-entropies are computed from
-    logits: the sigmoid or softmax that the model ends in is left to the loss, and a model that
-    ends in nothing, or in a layer or a function that jaxlayers does not know, is taken to give
-    logits (as with Keras's `from_logits=True`). All other losses, and all metrics, get what
-    `predict` returns. For one class of several, with images, there is `Classifier`.
+    Losses and metrics have Keras's names and results. The cross-entropies are computed from logits:
+    if the model ends in the sigmoid or softmax of the loss, it is removed; a model that ends in no
+    activation, or in an unknown layer or function, is assumed to return logits (as with Keras's
+    `from_logits=True`). All other losses, and all metrics, are computed from the predictions. To
+    classify images, use `Classifier`.
 
     Args:
-        model: a layer constructed with its input shape.
-        optimizer: any Optax optimizer, as in `Classifier`.
-        loss: one of Keras's names, such as `"mean_squared_error"` or `"binary_crossentropy"`, or
-            a function of predictions and targets, [batch, ...], that returns [batch] or
-            [batch, ...]. Functions of Optax and of `jaxlayers.losses` that are known to take
-            logits get these; any other gets the model's outputs.
-        metrics: Keras's names, such as `"mean_absolute_error"` or `"binary_accuracy"`, or
-            functions like those of the loss, which may also return a scalar.
+        model: A layer constructed with its input shape.
+        optimizer: Any Optax optimizer, as in `Classifier`.
+        loss: One of Keras's names, such as `"mean_squared_error"` or `"binary_crossentropy"`, or a
+            function of predictions and targets, [batch, ...], that returns [batch] or [batch, ...].
+            The functions of Optax and of `jaxlayers.losses` that take logits are called with
+            logits; any other function with the outputs of the model.
+        metrics: Keras's names, such as `"mean_absolute_error"` or `"binary_accuracy"`, or functions
+            like those of `loss`, which may also return a scalar.
 
-    The penalties of the layers are part of what is made smaller, and their constraints hold after
-    every update.
+    The layers' penalties are added to the loss, and their constraints are applied after every
+    update.
 
     Raises:
-        TypeError: an argument of another type.
-        ValueError: a model without an input shape, or that ends in an activation other than that
-            of the cross-entropy; an unknown name.
+        TypeError: If an argument has the wrong type.
+        ValueError: If the model has no input shape, it ends in an activation other than that of the
+            loss, or a name is unknown.
 
     Example:
         >>> from jaxlayers import Sequential, layers
@@ -76,8 +76,8 @@ class Supervised(OneModelTask):
         output = tuple(self.model.output_shape(shape))
         if not output:
             raise ValueError(
-                "Supervised: the model must give arrays of at least one axis per example, such as "
-                f"shape (1,); for examples of shape {shape} it gives {output}"
+                "Supervised: the model must return arrays of at least one axis per example, such "
+                f"as shape (1,); for examples of shape {shape} it returns {output}"
             )
         check_optimizer("Supervised", "optimizer", self.optimizer)
         _resolved("loss", losses.get, self.loss)
@@ -101,51 +101,51 @@ class Supervised(OneModelTask):
         """Takes one training step; pure, and best jitted with the state donated.
 
         Args:
-            train_state: as `init` or the previous step returned it.
-            batch: inputs, [batch, *input_shape], of which uint8 images are divided by 255; and
-                targets, of the shape of the outputs, where [batch] stands for [batch, 1]. For
-                `sparse_categorical_crossentropy` integers, without the last axis of the outputs.
+            train_state: As `init` or the previous step returned it.
+            batch: Inputs, [batch, *input_shape], where uint8 images are divided by 255; and targets
+                of the shape of the outputs, where [batch] stands for [batch, 1]. Integers without
+                the last axis of the outputs for `sparse_categorical_crossentropy`.
 
         Returns:
-            The new state, and the metrics, scalars: `loss` (without penalties), and those of
-            `metrics` under their names. `learning_rate` where the optimizer's state holds it.
+            The new state, and the metrics, scalars: `loss` (without penalties), those of `metrics`
+            by name, and `learning_rate` if the state of the optimizer has one.
 
         Raises:
-            TypeError: no pair of arrays.
-            ValueError: inputs or targets of another shape, or with values that the loss does not
-                take. Inside of `jit`, where there are no values to see, a label that is no class
-                makes the loss NaN.
+            TypeError: If `batch` is not a pair of arrays.
+            ValueError: If inputs or targets have another shape, or values that the loss does not
+                accept. Inside `jit`, where values are not known, an invalid label makes the loss
+                NaN.
         """
         return super().step(train_state, batch)
 
     def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
         """Returns the outputs of the model, [N, *output_shape].
 
-        With a cross-entropy they are probabilities, also where the model gives logits.
+        With a cross-entropy they are probabilities, even if the model returns logits.
 
         Args:
-            train_state: whose params and moving statistics count.
-            inputs: as for `step`, any number of them.
-            batch_size: how many are computed at a time, a positive integer.
+            train_state: Whose params and moving statistics count.
+            inputs: Any number of inputs, as in `step`.
+            batch_size: Number of examples at a time, a positive integer.
         """
         return super().predict(train_state, inputs, batch_size)
 
     def rows(self, data: Any) -> tuple[Any, Any]:
-        """Returns the inputs and targets of a data set, having checked them.
+        """Checks the inputs and targets of a data set and returns them.
 
         Args:
-            data: a tuple of inputs and targets as `step` takes them, or a `Dataset` with labels,
-                which are the targets. For an autoencoder `(images, images)`, as floats.
+            data: A tuple of inputs and targets as in `step`, or a `Dataset` with labels, which are
+                the targets. `(images, images)` of floats for an autoencoder.
 
         Raises:
-            TypeError: something else.
-            ValueError: arrays of other shapes or lengths, NaN, or values that the loss does not
-                take.
+            TypeError: If the data has any other type.
+            ValueError: If the arrays have other shapes or lengths, NaN, or values that the loss
+                does not accept.
         """
         return self._checked(data, "data")
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
-        """Returns the metrics over several batches; the mean of a root is that of its square."""
+        """Returns the metrics over several batches; root means are averaged as squares."""
         combined = super().combine(metrics, rows)
         roots = {
             name: jnp.sqrt(weighted_mean(metrics[name] ** 2, rows))
@@ -188,7 +188,7 @@ class Supervised(OneModelTask):
                 f"Supervised: {argument} must be a tuple (inputs, targets) of arrays, or a "
                 "Dataset with labels, got "
                 f"{'no targets' if without else type(data).__name__}; for an autoencoder pass the "
-                "inputs as targets, too"
+                "inputs as targets as well"
             )
         inputs = self._checked_inputs(data[0])
         return inputs, self._checked_targets(data[1], inputs.shape[0])
@@ -219,7 +219,7 @@ class Supervised(OneModelTask):
             if output[-1] == 1 and shape == output[:-1]:
                 targets, shape = targets[..., None], output
             fits = shape == allowed
-        else:  # what a function takes is its own matter
+        else:  # a function checks its own arguments
             allowed, fits = (count, "..."), shape[:1] == (count,)
             if output[-1] == 1 and shape == output[:-1]:
                 targets = targets[..., None]
@@ -284,7 +284,7 @@ class Supervised(OneModelTask):
 
 
 def _mean(what: str, values: Array, outputs: Array, scalar: bool) -> Array:
-    """Returns the mean of what a loss or a metric returned.
+    """Checks the result of a loss or a metric and returns its mean.
 
     A function that broadcasts [batch] against [batch, 1] returns [batch, batch].
     """
@@ -298,7 +298,7 @@ def _mean(what: str, values: Array, outputs: Array, scalar: bool) -> Array:
 
 
 def _name(identifier: Any) -> str:
-    """Returns the name of a loss or a metric: a string is one."""
+    """Returns the name of a loss or a metric."""
     if isinstance(identifier, str):
         return identifier
     return getattr(identifier, "__name__", type(identifier).__name__)
@@ -316,9 +316,9 @@ def _check_finite(argument: str, array: Any) -> None:
     if values is None or not jnp.issubdtype(values.dtype, jnp.inexact):
         return
     if not np.isfinite(values).all():
-        raise ValueError(f"Supervised: {argument} must be finite, got NaN or infinity among them")
+        raise ValueError(f"Supervised: {argument} must be finite, got NaN or infinity")
 
 
 def _is_image(array: Any) -> bool:
-    """Whether an array is images of bytes, [batch, height, width, channels]."""
+    """Whether an array is uint8 images, [batch, height, width, channels]."""
     return bool(array.dtype == jnp.uint8 and array.ndim == 4)

@@ -1,4 +1,4 @@
-"""The contract of a task: what `fit` trains."""
+"""The interface of tasks, which `fit` trains."""
 
 import difflib
 import inspect
@@ -12,24 +12,25 @@ Metrics = dict[str, Array]
 
 
 class TrainState(NamedTuple):
-    """All that changes in training: a pytree, and all that a run needs to go on.
+    """The training state, a pytree: everything that is needed to resume a run.
 
-    A task with several models keeps a dictionary by model in `params`, `state` and `opt_state`.
+    A task with several models has a dictionary with one entry per model in `params`, `state` and
+    `opt_state`.
     """
 
-    params: Any  # what the optimizers change
-    state: Any  # what the layers carry: moving statistics
-    opt_state: Any  # what the optimizers carry
-    step: Array  # int32, steps taken so far
-    key: Array  # random key of the run; each step folds its number in
+    params: Any  # trainable weights
+    state: Any  # non-trainable weights, such as moving statistics
+    opt_state: Any  # state of the optimizers
+    step: Array  # number of steps taken, int32
+    key: Array  # random key of the run; each step folds in its number
 
 
 class Task(Protocol):
-    """Something that can be trained: a GAN, a classifier.
+    """The interface of a task, such as a GAN or a classifier.
 
     Optional methods are those of `HasRows`, `Samples`, `Evaluates`, `Combines` and `HasModels`;
-    `check_task` refuses those that do not fit. To start from given params, `init` also takes
-    `params` and `state`.
+    `check_task` checks their signatures. To support `initial`, `init` also accepts `params` and
+    `state`.
     """
 
     def init(self, key: Array) -> TrainState:
@@ -37,25 +38,25 @@ class Task(Protocol):
         ...
 
     def step(self, train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        """Returns the state after one more step, and scalars that describe the step; pure."""
+        """Returns the state after one step, and scalar metrics; a pure function."""
         ...
 
 
 @runtime_checkable
 class HasRows(Protocol):
-    """A task that checks what `fit` is given as data.
+    """A task that checks and converts the data passed to `fit`.
 
-    Without it batches are cut from the images of a `Dataset`, or from the data itself.
+    Without this method, batches are slices of the images of a `Dataset` or of the data itself.
     """
 
     def rows(self, data: Any) -> Any:
-        """Returns the arrays of one length that batches are cut from."""
+        """Returns arrays of equal length; batches are slices of them."""
         ...
 
 
 @runtime_checkable
 class Samples(Protocol):
-    """A task of which `fit` makes pictures."""
+    """A task that generates images."""
 
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
         """Returns `n` images, [n, height, width, channels], values from 0 to 1."""
@@ -64,33 +65,33 @@ class Samples(Protocol):
 
 @runtime_checkable
 class Evaluates(Protocol):
-    """A task that `fit` evaluates on validation data."""
+    """A task that can be evaluated on validation data."""
 
     def evaluate(self, train_state: TrainState, data: Any) -> Metrics:
-        """Returns means over the data, scalars by name; in `jit` over a single batch."""
+        """Returns means over the data, scalars by name; inside `jit`, over a single batch."""
         ...
 
 
 @runtime_checkable
 class Combines(Protocol):
-    """A task whose metrics of several batches are not all combined by their weighted mean."""
+    """A task that combines metrics of several batches other than by their weighted mean."""
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
         """Returns the metrics over several batches, scalars by name.
 
         Args:
-            metrics: of each batch, arrays [batches] by name.
-            rows: how many rows each batch has, [batches].
+            metrics: Metrics of each batch, arrays [batches] by name.
+            rows: Number of rows of each batch, [batches].
         """
         ...
 
 
 @runtime_checkable
 class HasModels(Protocol):
-    """A task that says what a trained model is kept with."""
+    """A task whose trained models can be saved."""
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
-        """Returns each model with its params and its state by name, the main one first."""
+        """Returns each model with its params and state by name, the main model first."""
         ...
 
 
@@ -105,15 +106,15 @@ _OPTIONAL = {
 
 
 def check_task(task: Any, where: str = "fit") -> None:
-    """Refuses what is no task.
+    """Checks that an object is a task.
 
     Args:
-        task: what should have `init` and `step`, and may have the optional methods.
-        where: who asks, for the error.
+        task: An object with `init` and `step`, and possibly the optional methods.
+        where: Name of the caller, for the error message.
 
     Raises:
-        TypeError: a method that is missing, that does not take its arguments, or whose name is
-            nearly that of one that is missing, such as `evalute`.
+        TypeError: If a method is missing, does not accept its arguments, or has a misspelled name,
+            such as `evalute`.
     """
     if inspect.isclass(task) or not (hasattr(task, "init") and hasattr(task, "step")):
         got = f"the class {task.__name__}" if inspect.isclass(task) else _described(task)
@@ -147,7 +148,7 @@ def _check_method(task: Any, name: str, arguments: tuple[str, ...], where: str) 
         )
     try:
         signature = inspect.signature(method)
-    except ValueError:  # something written in C
+    except ValueError:  # a builtin without a signature
         return
     try:
         signature.bind(*arguments)

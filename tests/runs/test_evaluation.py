@@ -56,7 +56,7 @@ def test_a_damaged_evaluation_is_named(tmp_path, change, message):
     path = tmp_path / "evaluation.json"
     EVALUATION.write(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match=rf"evaluation\.json: is no evaluation: .*{message}"):
+    with pytest.raises(ValueError, match=rf"evaluation\.json: is not an evaluation: .*{message}"):
         read_evaluation(path)
 
 
@@ -64,5 +64,5 @@ def test_a_damaged_evaluation_is_named(tmp_path, change, message):
 def test_a_file_that_is_no_evaluation_is_named(tmp_path, text):
     path = tmp_path / "evaluation.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"evaluation\.json: is no evaluation: "):
+    with pytest.raises(ValueError, match=r"evaluation\.json: is not an evaluation: "):
         read_evaluation(path)

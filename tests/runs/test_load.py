@@ -83,8 +83,8 @@ def nested(depth):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d.pop("models"), "names no models"),
-        (lambda d: d.update(models=[]), "names no models"),
+        (lambda d: d.pop("models"), "has no models"),
+        (lambda d: d.update(models=[]), "has no models"),
         (lambda d: d.update(models={"model": 3}), "must be an object, got 3"),
         (lambda d: d.update(models={"model": {}}), "'model': "),
         (lambda d: d["models"].update(model={"class_name": "os.system"}), "'model': "),

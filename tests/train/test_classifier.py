@@ -581,8 +581,8 @@ def test_images_and_labels_of_other_shapes_are_refused(batch, message):
     [
         ({"model": Sequential([layers.Flatten(), dense()])}, "constructed with input_shape"),
         ({"model": layers.Dense(3)}, "constructed with input_shape"),
-        ({"model": Sequential([layers.ReLU()], SHAPE)}, r"it gives \(4, 4, 1\)"),
-        ({"model": model(last=dense(1))}, r"at least two classes.*it gives \(1,\)"),
+        ({"model": Sequential([layers.ReLU()], SHAPE)}, r"it returns \(4, 4, 1\)"),
+        ({"model": model(last=dense(1))}, r"at least two classes.*it returns \(1,\)"),
         ({"loss": "mse"}, "loss must be one of 'cross_entropy', 'squared_error' or a .*'mse'"),
         ({"loss": None}, "loss must be one of .* got None"),
         *(

@@ -196,7 +196,9 @@ def test_a_best_that_is_no_metric_is_refused_when_that_is_known(folder, best):
 
 
 def test_a_task_that_cannot_evaluate_is_refused():
-    with pytest.raises(ValueError, match="fit: Metered has no evaluate to use validation_data"):
+    with pytest.raises(
+        ValueError, match="fit: Metered has no method evaluate, which validation_data requires"
+    ):
         fit(toys.Metered(), NUMBERS, CONFIG, validation_data=NUMBERS)
 
 

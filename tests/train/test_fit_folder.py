@@ -126,7 +126,7 @@ def test_a_resume_that_is_refused_changes_nothing(tmp_path):
         (dataclasses.replace(CONFIG, seed=1), IMAGES),
         (dataclasses.replace(CONFIG, steps=9), IMAGES + 1),
     ]:
-        with pytest.raises(ValueError, match="is of another configuration"):
+        with pytest.raises(ValueError, match="has another configuration"):
             fit(toys.gan(), images, config, tmp_path / "run", resume=True)
     assert contents(tmp_path / "run") == before
 

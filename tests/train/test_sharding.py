@@ -105,4 +105,4 @@ def test_a_batch_that_devices_cannot_share_is_refused():
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
-    assert "a batch of 8 images cannot be shared evenly by 3 devices" in ended.stderr
+    assert "a batch of 8 images cannot be divided evenly among 3 devices" in ended.stderr

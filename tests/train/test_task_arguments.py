@@ -52,12 +52,12 @@ def message_of(call, *arguments, **keywords):
     return str(raised.value)
 
 
-OPTIMIZER = r"an optimizer of Optax, such as optax.adam\(1e-3\), got "
+OPTIMIZER = r"an Optax optimizer, such as optax.adam\(1e-3\), got "
 OPTIMIZERS = [
     (None, OPTIMIZER + r"None \(NoneType\)"),
     ("adam", OPTIMIZER + r"'adam' \(str\)"),
     (0.001, OPTIMIZER + r"0.001 \(float\)"),
-    (optax.adam, OPTIMIZER + "adam itself, which must be called"),
+    (optax.adam, OPTIMIZER + "adam itself; call it"),
     (optax.GradientTransformation, OPTIMIZER + "GradientTransformation itself"),
     ([optax.adam(1e-3)], OPTIMIZER + r"\["),
 ]
@@ -80,10 +80,14 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
         ("generator", "x", LAYER + r"'x' \(str\)"),
         ("generator", Sequential, LAYER + "<class"),
         ("generator", layers.Dense(2), r"input_shape, the shape of a latent vector.*got Dense\("),
-        ("generator", MODEL, r"make images, of shape \(height, width, channels\).*\(4,\)"),
+        ("generator", MODEL, r"return images, of shape \(height, width, channels\).*\(4,\)"),
         ("discriminator", None, LAYER + "None"),
-        ("discriminator", toys.generator(), r"take images .* of shape \(4, 4, 1\); it does not: "),
-        ("discriminator", MODEL, r"one number per image, shape \(1,\).* it gives \(4,\)"),
+        (
+            "discriminator",
+            toys.generator(),
+            r"accept the images .* of shape \(4, 4, 1\); it does not: ",
+        ),
+        ("discriminator", MODEL, r"one number per image, shape \(1,\).* it returns \(4,\)"),
         ("discriminator", dcgan.discriminator(width=1), r"shape \(4, 4, 1\); it does not: .*28"),
         *(
             ("discriminator", toys.discriminator(layers.Activation(name)), f"it ends in {name}")
@@ -94,7 +98,7 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
         (
             "discriminator",
             Sequential([layers.Conv2D(1, 1, activation="sigmoid"), layers.GlobalMaxPooling2D()]),
-            "followed by layers that change what it gives",
+            "followed by layers that change its output",
         ),
         *(("generator_optimizer", *case) for case in OPTIMIZERS),
         *(("discriminator_optimizer", *case) for case in OPTIMIZERS),
@@ -107,7 +111,9 @@ def test_wrong_arguments_of_a_gan_are_refused(argument, value, expected):
     assert re.search(rf"GAN: (the )?({argument}|discriminator) must .*{expected}", message), message
 
 
-WEIGHTS = "4 finite numbers, none of them negative, or a dictionary from classes to such, got "
+WEIGHTS = (
+    "4 finite numbers, none of them negative, or a dictionary from classes to such numbers, got "
+)
 AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augmentation.Flip\(\)\], "
 
 
@@ -117,17 +123,17 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         ("model", None, LAYER + "None"),
         ("model", "x", LAYER + "'x'"),
         ("model", layers.Dense(2), r"input_shape, the shape of an image.*got Dense\(units=2\)"),
-        ("model", toys.generator(), r"two classes, shape \(classes,\).* gives \(4, 4, 1\)"),
-        ("model", ending(units=1), r"two classes, shape \(classes,\).* gives \(1,\)"),
+        ("model", toys.generator(), r"two classes, shape \(classes,\).* returns \(4, 4, 1\)"),
+        ("model", ending(units=1), r"two classes, shape \(classes,\).* returns \(1,\)"),
         *(
-            ("model", ending(layers.Activation(name)), f"softmax or give logits.*ends in {name}")
+            ("model", ending(layers.Activation(name)), f"softmax or return logits.*ends in {name}")
             for name in ("sigmoid", "relu", "tanh", "log_softmax", "softplus")
         ),
         ("model", ending(layers.Softmax(axis=0)), "over another axis"),
         (
             "model",
             Sequential([layers.Conv2D(1, 1, activation="softmax"), layers.Flatten()], SHAPE),
-            "logits cannot be told",
+            "its logits cannot be found",
         ),
         *(("optimizer", *case) for case in OPTIMIZERS),
         ("loss", "mse", "one of 'cross_entropy', 'squared_error' or a function, got 'mse'"),
@@ -138,14 +144,14 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         ("class_weights", 3, WEIGHTS + "3"),
         ("class_weights", (1, 2, 3), WEIGHTS + r"\(1.0, 2.0, 3.0\)"),
         ("class_weights", (1, 2, 3, "x"), WEIGHTS + r"\(1, 2, 3, 'x'\)"),
-        ("class_weights", {4: 1.0}, "the classes 0 to 3, got one of 4"),
-        ("class_weights", {"cat": 1.0}, "the classes 0 to 3, got one of 'cat'"),
+        ("class_weights", {4: 1.0}, "keys from 0 to 3, got 4"),
+        ("class_weights", {"cat": 1.0}, "keys from 0 to 3, got 'cat'"),
         ("class_weights", {0: -1.0}, WEIGHTS + r"\(-1.0, 1.0, 1.0, 1.0\)"),
         ("augmentations", None, AUGMENTATIONS + "got None"),
         ("augmentations", "flip", AUGMENTATIONS + "got 'flip'"),
         ("augmentations", [3], AUGMENTATIONS + r"got 3 \(int\) among them"),
         ("augmentations", Flip, AUGMENTATIONS + "got <class"),
-        ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; call it"),
+        ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; construct it first"),
         ("augmentations", Flip(), AUGMENTATIONS + r"got Flip\(\)"),
     ],
 )
@@ -206,7 +212,7 @@ BAD_LABELS = [
     (ONE_HOT * np.nan, "sum to 1, got"),
     (LABELS[:-1], r"of shape \(6,\), or one-hot, \(6, 4\); got int64 of shape \(5,\)"),
     (LABELS.astype(float), r"integers of shape \(6,\).*got float64"),
-    (None, "an array of numbers or a list of such, got"),
+    (None, "an array of numbers or a list of these, got"),
 ]
 
 
@@ -279,7 +285,7 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_inside_of_jit():
             lambda: classifier(augmentations=[lambda key, x: x[:2]]).step(
                 classifier().init(KEY), (IMAGES, LABELS)
             ),
-            r"augment: .* must return an image of the shape it got, \(4, 4, 1\), got \(2, 4, 1\)",
+            r"augment: .* must return an image of the input's shape, \(4, 4, 1\), got \(2, 4, 1\)",
         ),
     ],
 )
@@ -294,8 +300,8 @@ FRESH = classifier().init(KEY)
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"params": {}}, r"params must hold the arrays of the model, params\['dense'\]\['bias'\]"),
-        ({"params": None, "state": {"a": np.ones(1)}}, r"besides those of the model, state\['a'\]"),
+        ({"params": {}}, r"params must have the arrays of the model, params\['dense'\]\['bias'\]"),
+        ({"params": None, "state": {"a": np.ones(1)}}, r"also has state\['a'\]"),
         ({"params": 3}, r"it lacks params\['dense'\]\['bias'\]"),
         (
             {"params": {"dense": FRESH.params["dense"] | {"bias": np.ones(3)}}},
@@ -327,7 +333,7 @@ def test_params_of_another_model_are_refused(arguments, expected):
         ),
         (
             {"params": {"discriminator": toys.gan().init(KEY).params["generator"]}},
-            r"params\['discriminator'\] must hold the arrays of the model",
+            r"params\['discriminator'\] must have the arrays of the model",
         ),
     ],
 )

@@ -59,13 +59,13 @@ def convert(file: Path, out: Path) -> None:
     """Writes the model in a Keras file in another format.
 
     Args:
-        file: a file that `jaxlayers.interop.keras.load` reads.
-        out: a name that ends in `.safetensors`, or a new folder, which becomes that of a run.
+        file: A file that `jaxlayers.interop.keras.load` reads.
+        out: A name that ends in `.safetensors`, or a new folder, which becomes that of a run.
 
     Raises:
-        FileExistsError: `out` exists.
-        ValueError: as in `load`.
-        ImportError: safetensors is not installed.
+        FileExistsError: If `out` exists.
+        ValueError: As in `load`.
+        ImportError: If safetensors is not installed.
     """
     save = safetensors.save if out.suffix == ".safetensors" else runs.save
     save(out, *keras.load(file))

@@ -22,11 +22,11 @@ def read_members(path: Path) -> dict[str, bytes]:
     """Returns the config, the weights and, if present, the metadata of an archive by name.
 
     Args:
-        path: the archive.
+        path: The archive.
 
     Raises:
-        ValueError: no zip archive, a damaged one, members with paths outside the archive, or
-            ones that are larger uncompressed than weights can be.
+        ValueError: If it is not a zip archive, it is damaged, or members have paths outside the
+            archive or are larger uncompressed than weights can be.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -23,9 +23,9 @@ class ConfigWriter:
     """Writes layers, and collects what cannot be written.
 
     Args:
-        problems: where it is added.
-        dtypes: the dtype of the weights of each layer; float32 for those that are not in it.
-        exact: whether to write a complete config rather than only what Keras reads.
+        problems: Where it is added.
+        dtypes: The dtype of the weights of each layer; float32 for those that are not in it.
+        exact: Whether to write a complete config rather than only what Keras reads.
     """
 
     def __init__(self, problems: Problems, dtypes: Mapping[Path, str], *, exact: bool) -> None:
@@ -39,11 +39,11 @@ class ConfigWriter:
         """Returns the class name and the config of a layer or a model.
 
         Args:
-            layer: with the `InBfloat16` around it.
-            path: the names of the layer and the models around it; `()` for the whole model.
-            name: the name in the config.
-            shape: input shape of a Sequential; `None` if unknown.
-            mixed: whether the layer is inside `InBfloat16`.
+            layer: With the `InBfloat16` around it.
+            path: The names of the layer and the models around it; `()` for the whole model.
+            name: The name in the config.
+            shape: Input shape of a Sequential; `None` if unknown.
+            mixed: Whether the layer is inside `InBfloat16`.
         """
         inside = unwrapped(layer)
         mixed = mixed or inside is not layer

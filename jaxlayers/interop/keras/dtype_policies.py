@@ -26,7 +26,7 @@ def read_policy(value: Any) -> str:
     """Returns the name of the policy in the `dtype` of a layer's config.
 
     Raises:
-        ValueError: a policy that this library does not support.
+        ValueError: If this library does not support the policy.
     """
     if isinstance(value, Mapping):
         config = value.get("config")
@@ -62,7 +62,7 @@ def sequential_of(model: Any, caller: str) -> Sequential:
     """Returns the Sequential that a model is, or that is inside its `InBfloat16`.
 
     Raises:
-        TypeError: any other model; the message begins with the `caller`.
+        TypeError: If it is any other model; the message begins with the `caller`.
     """
     found = unwrapped(model)
     if not isinstance(found, Sequential):

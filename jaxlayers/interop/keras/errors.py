@@ -29,11 +29,11 @@ class Problems:
         """Raises an error that lists the problems, if there are any.
 
         Args:
-            title: the first line of the message.
-            error: the class of the error.
+            title: The first line of the message.
+            error: The class of the error.
 
         Raises:
-            ValueError: there are problems.
+            ValueError: If there are problems.
         """
         if not self.count:
             return

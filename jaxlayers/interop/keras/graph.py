@@ -21,12 +21,12 @@ def layers_of(class_name: str, config: Any) -> list[Entry]:
     """Returns the entries of the layers of a model, first to last, including the input.
 
     Args:
-        class_name: one of `MODELS`.
-        config: the config of the model; in early versions of Keras 2 that of a Sequential is a
+        class_name: One of `MODELS`.
+        config: The config of the model; in early versions of Keras 2 that of a Sequential is a
             list of layers.
 
     Raises:
-        ValueError: a model that is not a chain, or no config of a model.
+        ValueError: If the model is not a chain, or it is not the config of a model.
     """
     entries = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(entries, list):

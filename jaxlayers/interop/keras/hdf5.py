@@ -38,11 +38,11 @@ class File:
     """An HDF5 file in memory.
 
     Args:
-        data: all bytes of the file.
+        data: All bytes of the file.
 
     Raises:
-        ValueError: no HDF5 file, a damaged one, or one with features that Keras does not use. So
-            do the methods of its nodes.
+        ValueError: If the file is not HDF5, is damaged, or has features that Keras does not use.
+            The methods of its nodes raise it as well.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -244,8 +244,8 @@ class Stored:
     """An array in a file.
 
     Attributes:
-        shape: as the file declares; the bytes may be missing.
-        dtype: a float dtype, or another one for arrays that are not weights.
+        shape: As the file declares; the bytes may be missing.
+        dtype: A float dtype, or another one for arrays that are not weights.
     """
 
     file: File
@@ -258,7 +258,7 @@ class Stored:
         """Returns the values, a read-only array that shares the bytes of the file.
 
         Raises:
-            ValueError: the bytes are not in the file, or the array is chunked.
+            ValueError: If the bytes are not in the file, or the array is chunked.
         """
         size = math.prod(self.shape) * self.dtype.itemsize
         version, kind = struct.unpack_from("<BB", messages.exactly(self.layout[:2], 2))

@@ -90,10 +90,10 @@ def strings(
     """Returns the strings of an attribute.
 
     Args:
-        heap_object: returns an object of a heap, by the address of the heap and its index.
-        kind: the datatype message.
-        shape: the dataspace message.
-        data: the content.
+        heap_object: Returns an object of a heap, by the address of the heap and its index.
+        kind: The datatype message.
+        shape: The dataspace message.
+        data: The content.
     """
     count = math.prod(shape_of(shape))
     if kind[:1] and kind[0] & 15 == 9:  # variable-length strings, in the heap

@@ -24,14 +24,14 @@ def group_paths(
     """Yields the path of each layer, and the path of its group in a file of Keras 3.
 
     Args:
-        model: a `Sequential`, or one in `InBfloat16`.
-        functional: the inner models that are Functional in Keras, whose groups have another
+        model: A `Sequential`, or one in `InBfloat16`.
+        functional: The inner models that are Functional in Keras, whose groups have another
             name; `None` to determine them from the file.
-        group: the group with the layers of the model.
-        above: the path of the model.
+        group: The group with the layers of the model.
+        above: The path of the model.
 
     Raises:
-        ValueError: the file does not determine them.
+        ValueError: If the file does not determine them.
     """
     counts: Counter[str] = Counter()
     for name, layer in unwrapped(model).items():
@@ -63,11 +63,11 @@ def read_keras3_weights(
     """Returns the stored array of each weight, from a file of Keras 3.
 
     Args:
-        root: of the file.
-        model: as in `group_paths`.
-        wanted: the weights of the model.
-        problems: where missing and additional weights are added.
-        functional: as in `group_paths`.
+        root: Of the file.
+        model: As in `group_paths`.
+        wanted: The weights of the model.
+        problems: Where missing and additional weights are added.
+        functional: As in `group_paths`.
     """
     top = _layers_group(root)
     if top is None:

@@ -63,11 +63,11 @@ def read_layer(
     """Makes a layer.
 
     Args:
-        cls: its class.
-        config: its config in Keras's form.
-        exact: arguments in the form of `write_exact`, which replace those of `config`.
-        report: called with each problem.
-        keras2: whether Keras 2 wrote the config.
+        cls: Its class.
+        config: Its config in Keras's form.
+        exact: Arguments in the form of `write_exact`, which replace those of `config`.
+        report: Called with each problem.
+        keras2: Whether Keras 2 wrote the config.
 
     Returns:
         The layer; `None` after a problem.
@@ -90,8 +90,8 @@ def write_layer(layer: Any, report: Callable[[str], None]) -> dict[str, Any]:
     """Returns the arguments of a layer in Keras's form, as far as Keras has one.
 
     Args:
-        layer: an instance of one of `keras_classes`.
-        report: called with each argument that Keras cannot read.
+        layer: An instance of one of `keras_classes`.
+        report: Called with each argument that Keras cannot read.
     """
     config = {}
     for name in _written(layer):
@@ -108,8 +108,8 @@ def write_layer_exactly(
     """Returns two dictionaries of arguments, of which `read_layer` makes an equal layer.
 
     Args:
-        layer: an instance of one of `keras_classes` or `own_classes`.
-        report: called with each argument that no config can hold.
+        layer: An instance of one of `keras_classes` or `own_classes`.
+        report: Called with each argument that no config can hold.
 
     Returns:
         The arguments in Keras's form, and those that this form does not give exactly, in the

@@ -29,8 +29,8 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of a layer under their names in Keras 3.
 
     Args:
-        class_name: in Keras 3.
-        config: the config of the layer.
+        class_name: In Keras 3.
+        config: The config of the layer.
     """
     config = dict(config)
     if class_name == "LeakyReLU" and "alpha" in config:
@@ -47,7 +47,7 @@ def input_shape(config: dict[str, Any]) -> tuple[Any, ...] | None:
     """Returns the input shape, including the batch, from the config of a layer that has one.
 
     Raises:
-        ValueError: a value that is not a shape.
+        ValueError: If the value is not a shape.
     """
     for key in ("batch_shape", "batch_input_shape", "build_input_shape"):
         if config.get(key) is not None:

@@ -28,19 +28,19 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
     with `trainable=False` are read like all others, with a warning that names them.
 
     Args:
-        path: a `.keras` archive, or an `.h5` file with a model.
+        path: A `.keras` archive, or an `.h5` file with a model.
 
     Returns:
         The model, its params and its state: a `Sequential`, in `InBfloat16` for the dtype policy
         `mixed_bfloat16`, and what its `init` would return, with the values of the file.
 
     Raises:
-        FileNotFoundError: no such file.
-        IsADirectoryError: a folder.
-        ValueError: a file of another kind, or a damaged one; a model with anything that this
-            library does not have; weights that are missing, that the model does not have, or
-            that have other shapes or dtypes. The message lists all of it.
-        TypeError: `path` is no path.
+        FileNotFoundError: If the file does not exist.
+        IsADirectoryError: If it is a folder.
+        ValueError: If the file is of another kind or damaged, the model has anything that this
+            library does not have, or weights are missing, unknown, or have other shapes or dtypes.
+            The message lists all of it.
+        TypeError: If `path` is not a path.
 
     Reference:
         https://keras.io/guides/serialization_and_saving/
@@ -91,20 +91,20 @@ def load_weights(
     """Reads the weights of a model from a file of Keras.
 
     Args:
-        path: a `.weights.h5` file of Keras 3, an `.h5` file of Keras 2 with weights or a model,
+        path: A `.weights.h5` file of Keras 3, an `.h5` file of Keras 2 with weights or a model,
             or a `.keras` archive.
-        model: a `Sequential` with the layers of these weights, or one in `InBfloat16`. The names
+        model: A `Sequential` with the layers of these weights, or one in `InBfloat16`. The names
             of the layers matter only if there are inner models.
-        input_shape: shape of one example; required if the model was constructed without.
+        input_shape: Shape of one example; required if the model was constructed without.
 
     Returns:
         Params and state of the model, in the dtypes of the file.
 
     Raises:
-        FileNotFoundError: no such file.
-        IsADirectoryError: a folder.
-        ValueError: as in `load`, or no `input_shape`.
-        TypeError: the model is no `Sequential`, or `path` is no path.
+        FileNotFoundError: If the file does not exist.
+        IsADirectoryError: If it is a folder.
+        ValueError: As in `load`, or if there is no `input_shape`.
+        TypeError: If `model` is not a `Sequential`, or `path` is not a path.
     """
     sequential = sequential_of(model, "load_weights")
     given = sequential.input_shape if input_shape is None else input_shape

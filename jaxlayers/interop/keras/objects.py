@@ -65,15 +65,15 @@ def read(kind: str, value: Any) -> Any:
 
     Args:
         kind: `"activation"` or a key of `KINDS`.
-        value: a name, a dictionary of class name and arguments, or `None`.
+        value: A name, a dictionary of class name and arguments, or `None`.
 
     Returns:
         The name, an instance, or the function or class that the config names.
 
     Raises:
-        ValueError: an unknown name, a user-defined class or function, or arguments that it does
-            not take.
-        TypeError: arguments of another type.
+        ValueError: If a name is unknown, a class or function is user-defined, or does not accept
+            the arguments.
+        TypeError: If an argument has the wrong type.
     """
     if value is None or (isinstance(value, str) and kind in KINDS):
         return value
@@ -105,7 +105,7 @@ def write(kind: str, value: Any) -> Any:
     """Returns Keras's config of an object.
 
     Raises:
-        ValueError: a function or an object that is not one of Keras's.
+        ValueError: If the function or object is not one of Keras's.
     """
     if kind == "activation":
         return _written_activation(value)
@@ -137,7 +137,7 @@ def write_exact(kind: str, value: Any) -> Any:
     """Returns the config that `read` turns into the same name, instance, class or function.
 
     Raises:
-        ValueError: a function or an object that a config cannot name.
+        ValueError: If a config cannot name the function or object.
     """
     if value is None or isinstance(value, str):
         return value
@@ -158,7 +158,7 @@ def class_and_config(value: Any) -> tuple[str, dict[str, Any]]:
     """Returns the class name and the arguments of a serialized object of Keras's own.
 
     Raises:
-        ValueError: anything else.
+        ValueError: If it is anything else.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get("class_name"), str):
         raise ValueError(

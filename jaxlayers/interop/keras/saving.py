@@ -33,20 +33,20 @@ def save(
     The dtype policy of a layer is the dtype of its weights; `mixed_bfloat16` in `InBfloat16`.
 
     Args:
-        path: the file; ends in `.keras`.
-        model: a `Sequential`, or one in `InBfloat16`.
-        params: of the model.
-        state: of the model; activity penalties in it are left out.
-        input_shape: shape of one example, `None` in it for any size; required if the model was
+        path: The file; ends in `.keras`.
+        model: A `Sequential`, or one in `InBfloat16`.
+        params: Of the model.
+        state: Of the model; activity penalties in it are left out.
+        input_shape: Shape of one example, `None` in it for any size; required if the model was
             constructed without.
 
     Raises:
-        ValueError: another extension, a model with anything that Keras does not have, or arrays
-            that are not those of the model. The message lists all of it.
-        TypeError: the model is no `Sequential`, params or state no dictionaries, or `path` no
-            path.
-        ImportError: h5py is not installed.
-        OSError: the file cannot be written.
+        ValueError: If the extension is any other, the model has anything that Keras does not have,
+            or the arrays are not those of the model. The message lists all of it.
+        TypeError: If `model` is not a `Sequential`, `params` or `state` is not a dictionary, or
+            `path` is not a path.
+        ImportError: If h5py is not installed.
+        OSError: If the file cannot be written.
     """
     path = as_path(path, "save")
     if path.suffix != ".keras":

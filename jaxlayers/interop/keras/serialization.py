@@ -35,17 +35,17 @@ def to_config(model: Layer, *, input_shape: Sequence[int | None] | None = None) 
     """Returns Keras's config of a model, as `keras.models.model_from_json` takes it.
 
     Args:
-        model: a `Sequential`, or one in `InBfloat16`, whose dtype policy is `mixed_bfloat16`.
-        input_shape: shape of one example, `None` in it for any size; for a model that was
+        model: A `Sequential`, or one in `InBfloat16`, whose dtype policy is `mixed_bfloat16`.
+        input_shape: Shape of one example, `None` in it for any size; for a model that was
             constructed without. Without either, Keras's model is not built.
 
     Returns:
         A dictionary of JSON values with `class_name` and `config`.
 
     Raises:
-        ValueError: a model with anything that Keras does not have or cannot name: SumPooling2D,
+        ValueError: If the model has anything that Keras does not have or cannot name: SumPooling2D,
             user-defined layers, functions, names with `/`; the message lists all of it.
-        TypeError: no `Sequential`.
+        TypeError: If `model` is not a `Sequential`.
 
     Example:
         >>> from jaxlayers import layers
@@ -65,17 +65,17 @@ def serialize(model: Layer) -> dict[str, Any]:
     refuses, but this library reads.
 
     Args:
-        model: built of the layers of this library: a `Sequential`, also of others, in
+        model: Built of the layers of this library: a `Sequential`, also of others, in
             `InBfloat16` or not, or a single layer.
 
     Returns:
         A dictionary of JSON values with `class_name` and `config`.
 
     Raises:
-        NotSerializableError: a model with anything that a config cannot hold: user-defined layers,
-            functions that are not in `jaxlayers.activations` or `jax.nn`; the message lists all
-            of it, by layer and argument.
-        TypeError: no layer.
+        NotSerializableError: If the model has anything that a config cannot hold: user-defined
+            layers, functions that are not in `jaxlayers.activations` or `jax.nn`; the message lists
+            all of it, by layer and argument.
+        TypeError: If it is not a layer.
 
     Example:
         >>> from jaxlayers import layers
@@ -113,7 +113,7 @@ def from_config(config: Any) -> Layer:
     `trainable`: in this library the optimizer decides which params are trained.
 
     Args:
-        config: what `serialize` returns here, or `json.loads(model.to_json())` and
+        config: What `serialize` returns here, or `json.loads(model.to_json())` and
             `model.get_config()` in Keras 3 or Keras 2: of a Sequential, of a Functional model
             that is a chain of layers, or of a single layer.
 
@@ -122,8 +122,8 @@ def from_config(config: Any) -> Layer:
         `mixed_bfloat16`. From the config of `serialize` a model equal to the serialized one.
 
     Raises:
-        ValueError: no config, or one with anything that this library does not have; the message
-            lists all of it, by layer and class.
+        ValueError: If it is not a config, or has anything that this library does not have; the
+            message lists all of it, by layer and class.
 
     Example:
         >>> dense = {"class_name": "Dense", "config": {"name": "scores", "units": 2}}
@@ -144,10 +144,10 @@ def write(
     """Returns Keras's config of a model; see `to_config`.
 
     Args:
-        model: as there.
-        dtypes: the dtype of the weights of each layer; float32 for those that are not in it.
-        input_shape: as there.
-        caller: the name of the public function, for its errors.
+        model: As there.
+        dtypes: The dtype of the weights of each layer; float32 for those that are not in it.
+        input_shape: As there.
+        caller: The name of the public function, for its errors.
     """
     sequential = sequential_of(model, caller)
     problems = Problems()
@@ -164,12 +164,12 @@ class Read:
     """A model, and what its config says about its weights.
 
     Attributes:
-        model: a layer; of most configs a `Sequential`, or one in `InBfloat16`.
-        input_shape: shape of one example, `None` in it for any size; `None` if the config has
+        model: A layer; of most configs a `Sequential`, or one in `InBfloat16`.
+        input_shape: Shape of one example, `None` in it for any size; `None` if the config has
             none.
-        dtypes: the dtype of the weights of each layer; `None` for any float dtype.
-        frozen: the layers with `trainable=False`.
-        functional: the inner models that are Functional in Keras; `None` if unknown.
+        dtypes: The dtype of the weights of each layer; `None` for any float dtype.
+        frozen: The layers with `trainable=False`.
+        functional: The inner models that are Functional in Keras; `None` if unknown.
     """
 
     model: Any
@@ -183,8 +183,8 @@ def read(config: Any, keras: Any = None) -> Read:
     """Makes a model from its config; see `from_config`.
 
     Args:
-        config: as there.
-        keras: the version of Keras that wrote it, unless the config says so.
+        config: As there.
+        keras: The version of Keras that wrote it, unless the config says so.
     """
     if isinstance(config, Mapping):
         keras = config.get("keras_version", keras)
@@ -198,7 +198,7 @@ def parse(text: str | bytes) -> Any:
     """Returns the value of JSON text.
 
     Raises:
-        ValueError: not JSON, or with numbers that are not finite.
+        ValueError: If it is not JSON, or holds numbers that are not finite.
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)

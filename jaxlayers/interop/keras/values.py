@@ -17,11 +17,11 @@ def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
     """Returns the argument `input_shape` of a function as a tuple.
 
     Args:
-        input_shape: what the function was called with.
-        caller: the name of the function, for the error message.
+        input_shape: What the function was called with.
+        caller: The name of the function, for the error message.
 
     Raises:
-        ValueError: not a sequence of integers that are not negative, or `None`.
+        ValueError: If it is neither a sequence of non-negative integers nor `None`.
     """
     try:
         shape = tuple(None if d is None else operator.index(d) for d in input_shape)
@@ -39,7 +39,7 @@ def plain(value: Any) -> Any:
     """Returns a value of a config with lists as tuples, after checking that it is only data.
 
     Raises:
-        ValueError: an object, or a number that is not finite or too large.
+        ValueError: If it is an object, or a number that is not finite or too large.
     """
     if value is None or isinstance(value, bool | str):
         return value

@@ -35,10 +35,10 @@ class Weight:
     """A weight of the model.
 
     Attributes:
-        layer: the names of the layer and of the models around it.
-        name: such as `kernel`.
-        trainable: whether it is in params rather than in the state.
-        shape: the shape it must have.
+        layer: The names of the layer and of the models around it.
+        name: Such as `kernel`.
+        trainable: Whether it is in params rather than in the state.
+        shape: The shape it must have.
     """
 
     layer: Path
@@ -54,11 +54,11 @@ def weights_of(model: Any, input_shape: Sequence[int | None]) -> list[Weight]:
     """Returns all weights of a model, in Keras's order, without allocating arrays.
 
     Args:
-        model: a `Sequential`, or one in `InBfloat16`.
-        input_shape: shape of one example, `None` in it for any size.
+        model: A `Sequential`, or one in `InBfloat16`.
+        input_shape: Shape of one example, `None` in it for any size.
 
     Raises:
-        ValueError: a shape that the model does not take.
+        ValueError: If the model does not accept the shape.
     """
     error = ValueError("")
     for size in _SIZES if None in input_shape else (0,):
@@ -77,14 +77,14 @@ def abstract_init(model: Any, input_shape: Shape) -> tuple[Any, Any]:
     host: a config from a file may declare weights of any size.
 
     Args:
-        model: a layer, a `Sequential`, or one in `InBfloat16`.
-        input_shape: shape of one example.
+        model: A layer, a `Sequential`, or one in `InBfloat16`.
+        input_shape: Shape of one example.
 
     Returns:
         Params and state with `jax.ShapeDtypeStruct` instead of arrays.
 
     Raises:
-        ValueError: a shape that the model does not take.
+        ValueError: If the model does not accept the shape.
     """
     plain = _with_zeros(model)
     try:
@@ -113,10 +113,10 @@ def read_values(
     """Returns the values of all weights, unless there are problems.
 
     Args:
-        wanted: the weights of the model.
-        found: the stored arrays.
-        dtypes: the dtype of the weights of each layer; `None` for any float dtype.
-        problems: those found so far; wrong shapes and dtypes are added.
+        wanted: The weights of the model.
+        found: The stored arrays.
+        dtypes: The dtype of the weights of each layer; `None` for any float dtype.
+        problems: Those found so far; wrong shapes and dtypes are added.
     """
     for weight in wanted:
         if weight not in found:
