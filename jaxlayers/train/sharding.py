@@ -41,7 +41,8 @@ class Devices:
         if batch_size % count:
             raise ValueError(
                 f"fit: devices: a batch of {batch_size} images cannot be divided evenly among "
-                f"{count} devices; give a batch_size that is a multiple of {count}, or fewer devices"
+                f"{count} devices; give a batch_size that is a multiple of {count}, or fewer "
+                "devices"
             )
         self.count = count
         self._mesh = Mesh(np.array(devices[:count]), (_AXIS,))
