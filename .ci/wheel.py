@@ -18,7 +18,7 @@ import optax
 from jaxlayers import data, train
 from jaxlayers.models import cnn
 
-digits, validation = data.load_and_hold_out("mnist-5k")
+digits, validation = data.load_with_validation("mnist-5k")
 task = train.Classifier(cnn.lenet(width=4, hidden=32), optax.adam(2e-3))
 config = train.FitConfig(steps=100, batch_size=64, evaluate_every=50)
 train.fit(task, digits, config, "runs/digits", validation_data=validation)
@@ -35,7 +35,7 @@ assert "site-packages" in jaxlayers.__file__, jaxlayers.__file__
 lines = Path("runs/digits/metrics.jsonl").read_text().splitlines()
 logged = [json.loads(line) for line in lines]
 expected = [row["val_accuracy"] for row in logged if "val_accuracy" in row][-1]
-_, validation = data.load_and_hold_out("mnist-5k")
+_, validation = data.load_with_validation("mnist-5k")
 model, params, state = runs.load("runs/digits")
 probabilities, _ = model.apply(params, state, np.float32(validation.images) / 255)
 found = float((np.argmax(probabilities, -1) == validation.labels).mean())

@@ -79,7 +79,7 @@ def measure(training: Training, source: str) -> Iterator[tuple[float, float]]:
 
 @lru_cache(maxsize=1)
 def _load(source: str) -> tuple[data.Dataset, data.Dataset]:
-    return data.load_and_hold_out(source)
+    return data.load_with_validation(source)
 
 
 def _accuracy(task: train.Classifier, train_state: train.TrainState, validation: data.Dataset):

@@ -1,1 +1,1 @@
-"""Thin scripts: a config dataclass and a call of fit."""
+"""Command lines: a config dataclass and a call of `fit`."""

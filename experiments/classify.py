@@ -17,15 +17,15 @@ from jaxlayers.runs.terminal import display_width, padded, say
 
 @dataclass(frozen=True)
 class Config:
-    """Prints the probability of each class for image files, the likeliest first."""
+    """Prints the class probabilities of image files, the most probable class first."""
 
     folder: Path
     """The folder of a run of experiments.cnn, or of a converted Keras file."""
     images: tuple[Path, ...]
-    """Image files of any size, in color or gray; resized, and inverted where they are dark on
+    """Image files of any size, in color or gray; they are resized, and inverted if they are dark on
     light and the model was trained on light on dark."""
     top: int = 10
-    """How many classes are printed."""
+    """Number of classes to print."""
 
 
 def main(config: Config) -> int:
@@ -39,12 +39,12 @@ def main(config: Config) -> int:
     output = None if shape is None else model.output_shape(shape)
     if shape is None or output is None or len(shape) != 3 or len(output) != 1:
         raise ValueError(
-            f"{config.folder}: holds no classifier: that goes from (height, width, channels) to "
-            f"(classes,), this from {shape} to {output}"
+            f"{config.folder}: has no classifier, which maps (height, width, channels) to "
+            f"(classes,); this model maps {shape} to {output}"
         )
     description = runs.RunFolder(config.folder).model()
     names = _class_names(description, output[0], config.folder)
-    # All are read before the first line, so that a file that cannot be says so at once.
+    # All files are read before the first output, so that unreadable ones fail immediately.
     preprocessing = description.get("preprocessing", {})
     background, border = preprocessing.get("background", "white"), preprocessing.get("border")
     read = [
@@ -60,13 +60,13 @@ def main(config: Config) -> int:
 
 
 def _class_names(description: Mapping[str, Any], count: int, folder: Path) -> list[str]:
-    """Returns the names that model.json has for the classes, or their labels."""
+    """Returns the class names in model.json, or the labels."""
     names = description.get("class_names")
     if names is None:
         return [str(label) for label in range(count)]
     if not isinstance(names, list) or len(names) != count:
         raise ValueError(
-            f"{folder / 'model.json'}: class_names must be a list of {count} names, one for each "
+            f"{folder / 'model.json'}: class_names must be a list of {count} names, one per "
             f"class of the model, got {short_repr(names)}"
         )
     return [str(name) for name in names]

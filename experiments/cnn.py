@@ -23,70 +23,71 @@ from jaxlayers.train import augmentation
 
 @dataclass(frozen=True)
 class Config:
-    """Trains a convolutional classifier and leaves all that comes of it in a folder."""
+    """Trains a convolutional classifier and writes all outputs to a folder."""
 
     data: str = "mnist-5k"
-    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (fetched once), or a path: a folder of
-    IDX files, an .npz, a folder or .zip of images with one sub-folder a class. A fifth is held
-    out where the source has no test images of its own."""
+    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
+    IDX files, an .npz, a folder or .zip of images with one sub-folder per class. One fifth is used
+    for validation if the source has no test images."""
     size: tuple[int, int] | None = None
-    """Height and width to which images are resized; needed where files differ in size."""
+    """Height and width to resize images to; required if files differ in size."""
     background: Literal["white", "black"] = "white"
-    """The color that transparent pixels of image files are blended with."""
+    """Color that transparent pixels of image files are blended with."""
     color_mode: Literal["rgb", "grayscale"] | None = None
-    """The color mode of the images; as the files have it where not given."""
+    """Color mode of the images; by default that of the files."""
     skip_unreadable: bool = False
-    """Leave out image files that cannot be read, with a warning, instead of ending."""
+    """Skip image files that cannot be read, with a warning."""
     model: Literal["lenet", "vgg"] = "lenet"
-    """lenet: convolution and pooling twice, two fully connected layers; vgg: pairs of normalized
-    convolutions, stronger and slower."""
+    """lenet: two convolutions with pooling, two fully connected layers; vgg: pairs of convolutions
+    with batch normalization, more accurate and slower."""
     width: int = 32
-    """Filters of the first convolution."""
+    """Number of filters of the first convolution."""
     dropout: float | None = None
-    """Rate of the dropout; the model's own where not given."""
+    """Rate of the dropout; by default that of the model."""
     epochs: int = 20
-    """How often all images are seen."""
+    """Number of epochs."""
     batch_size: int = 64
-    """Images a step."""
+    """Number of images per step."""
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
-    """What is made smaller; squared_error: half of the squared distance from the target to the
-    output of the softmax."""
+    """Loss function; squared_error: half of the squared distance between the target and the output
+    of the softmax."""
     label_smoothing: float = 0.0
-    """The part of the target that all classes share."""
+    """Fraction of the target that is distributed over all classes."""
     class_weights: Literal["equal", "balanced"] = "equal"
-    """balanced: images of rare classes count more, so that all classes count the same."""
+    """balanced: weights inversely proportional to the frequencies of the classes."""
     optimizer: Literal["adam", "sgd"] = "adam"
-    """sgd is plain gradient descent."""
+    """Optimizer; sgd is plain gradient descent."""
     learning_rate: float | None = None
-    """Of the first step; 0.001 for adam and 0.1 for sgd where not given."""
+    """Initial learning rate; by default 0.001 for adam and 0.1 for sgd."""
     schedule: Literal["cosine", "constant"] = "cosine"
-    """cosine: from the learning rate down to 0 at the end."""
+    """Learning rate schedule; cosine: decays to 0 at the end."""
     augment: tuple[Literal["shift", "flip", "cutout"], ...] = ()
-    """What is done to images at random: moved by up to a fourteenth of their height, turned left
-    to right, a square of a quarter of their height blanked out."""
+    """Random augmentations: shifts by up to 1/14 of the height, horizontal flips, cutout of a
+    square of 1/4 of the height."""
     seed: int = 0
-    """Of the params, the order of the data and all random numbers."""
+    """Seed of the params, the order of the data and all random numbers."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """What is computed in; params, statistics, losses and optimizers are float32 always."""
+    """Dtype of computations; params, statistics, losses and optimizers are always float32."""
     devices: int | None = None
-    """Devices that share each batch; all where not given."""
+    """Number of devices that each batch is divided among; by default all."""
     log_every: int = 10
-    """Steps between two lines of metrics."""
+    """Number of steps between logged metrics."""
     checkpoint_every: int = 500
-    """Steps between two checkpoints; that of the smallest loss on held-out images stays as well."""
+    """Number of steps between checkpoints; the one with the smallest validation loss is kept as
+    well."""
     out: Path | None = None
-    """The folder of the run; runs/cnn-MODEL-TIME where not given."""
+    """Folder of the run; by default runs/cnn-MODEL-TIME."""
     resume: bool = False
-    """Goes on with the run in the folder, from its last checkpoint."""
+    """Resume the run in the folder from its last checkpoint."""
     resume_step: int | None = None
-    """Goes on from the checkpoint after so many steps instead."""
+    """Resume from the checkpoint after this number of steps instead."""
     machines: Machines = field(default_factory=Machines)
-    """Where several processes train together."""
+    """Multi-process training."""
     compilation_cache: bool = True
-    """Whether compiled programs are kept in the user's cache, so that they compile once."""
+    """Whether to cache compiled programs in the user's cache folder."""
 
     def resolved(self) -> "Config":
-        """Returns the config with the optimizer's learning rate where none was given."""
+        """Returns the config with the default learning rate of the optimizer filled in."""
         rate = self.learning_rate
         return replace(
             self, learning_rate=_LEARNING_RATES[self.optimizer] if rate is None else rate
@@ -98,8 +99,8 @@ class Config:
         return {name: getattr(self, name) for name in names}
 
     def free(self, started: "Config") -> tuple[str, ...]:
-        """Returns what may differ from a run that is resumed, besides what always may."""
-        # A cosine schedule ends with the last epoch.
+        """Returns the further fields that may differ when a run is resumed."""
+        # A cosine schedule depends on the number of epochs.
         return ("epochs",) if self.schedule == "constant" else ()
 
 
@@ -115,7 +116,7 @@ def main(config: Config) -> int:
     config.machines.join()
     if config.compilation_cache:
         use_compilation_cache()
-    training, validation = data.load_and_hold_out(config.data, **config.decoding())
+    training, validation = data.load_with_validation(config.data, **config.decoding())
     assert training.labels is not None
     names = training.class_names or tuple(map(str, range(training.labels.max() + 1)))
     arguments: dict[str, Any] = {
@@ -124,7 +125,7 @@ def main(config: Config) -> int:
         "width": config.width,
     } | ({} if config.dropout is None else {"dropout": config.dropout})
     model = {"lenet": cnn.lenet, "vgg": cnn.vgg}[config.model](**arguments)
-    # fit refuses fewer images than one batch takes.
+    # fit raises an error if there are fewer images than one batch takes.
     steps_per_epoch = max(1, len(training) // max(1, config.batch_size))
     steps = config.epochs * steps_per_epoch
     task = train.Classifier(
@@ -178,7 +179,7 @@ def _augmentations(config: Config, height: int) -> tuple[augmentation.Augmentati
 
 
 def _balanced(labels: np.ndarray, classes: int) -> list[float]:
-    """Returns weights by which every class counts the same, and an image 1 in the mean."""
+    """Returns weights that balance the classes, with mean 1 over the images."""
     counts = np.bincount(labels, minlength=classes)
     weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return [float(weight) for weight in weights]

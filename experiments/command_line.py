@@ -1,4 +1,4 @@
-"""From the arguments of a command line to a config dataclass, and from errors to a message."""
+"""Parsing of command lines to a config dataclass, and messages for errors."""
 
 import dataclasses
 import re
@@ -12,9 +12,9 @@ from jaxlayers.runs.terminal import say
 def run(main: Callable[[Any], int], config: type) -> int:
     """Parses the command line into a `config`, calls `main` with it, and returns its exit status.
 
-    What a user can correct (a wrong argument, file or network) ends with a message and status 1
-    instead of a traceback. Where the config has `resume` and it is given, the flags are those of
-    the run to resume, as its folder has them, and then those given now.
+    Errors that a user can correct (in arguments, files or the network) are printed as a message,
+    with status 1, instead of a traceback. With `resume`, the flags are those in the folder of the
+    run to resume, updated with those given.
     """
     try:
         import tyro  # noqa: F401
@@ -37,12 +37,12 @@ def run(main: Callable[[Any], int], config: type) -> int:
 
 
 def parse(config: type, arguments: Sequence[str], quiet: bool = False) -> Any:
-    """Returns the `config` of some arguments.
+    """Parses arguments to a `config`.
 
     Args:
         config: A dataclass; its fields without a default are positional.
         arguments: Such as `["--steps", "100"]`.
-        quiet: Whether nothing is printed of arguments that are wrong.
+        quiet: Whether to print no message for wrong arguments.
 
     Raises:
         SystemExit: If the arguments are wrong, or include `--help`.
@@ -59,19 +59,19 @@ def parse(config: type, arguments: Sequence[str], quiet: bool = False) -> Any:
 
 
 def module_of(config: type) -> str:
-    """Returns the name of the module that defines a config, also where it is run by `-m`."""
+    """Returns the name of the module that defines a config, even if it is run by `-m`."""
     specification = sys.modules[config.__module__].__spec__
     return specification.name if specification else config.__module__
 
 
 def describe(error: BaseException) -> str:
-    """Returns the message of an error, and which layer of which model raised it."""
+    """Returns the message of an error with the layer and the model that raised it."""
     notes = [note for note in getattr(error, "__notes__", ()) if note.startswith("In layer ")]
     return "\n".join([str(error), *notes])
 
 
 def _with_flags(message: str, config: type) -> str:
-    """Returns a message of the library with the flags of the command in place of arguments."""
+    """Replaces arguments by the flags of the command in a message of the library."""
     names = "|".join(field.name for field in dataclasses.fields(config))
 
     def flag(match: re.Match[str]) -> str:

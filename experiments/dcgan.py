@@ -20,62 +20,62 @@ from jaxlayers.runs.terminal import say
 
 @dataclass(frozen=True)
 class Config:
-    """Trains the DCGAN on images and leaves all that comes of it in a folder."""
+    """Trains the DCGAN on images and writes all outputs to a folder."""
 
     preset: Literal["small", "seed"] = "small"
-    """small: a narrow model that writes digits after some minutes on two CPU cores;
-    seed: the model as it was published for Keras, for accelerators."""
+    """small: a narrow model that generates digits after some minutes on two CPU cores; seed: the
+    model as published for Keras, for accelerators."""
     data: str = "mnist-5k"
-    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (fetched once), or a path: a folder of
+    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
     IDX files, an .npz or .npy, a folder or .zip of images."""
     steps: int | None = None
-    """Training steps; the preset's where not given."""
+    """Number of training steps; by default that of the preset."""
     batch_size: int | None = None
-    """Images a step; the preset's where not given."""
+    """Number of images per step; by default that of the preset."""
     seed: int = 0
-    """Of the params, the order of the data and all random numbers."""
+    """Seed of the params, the order of the data and all random numbers."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """What is computed in; params, statistics, losses and optimizers are float32 always."""
+    """Dtype of computations; params, statistics, losses and optimizers are always float32."""
     ema: float | None = None
-    """Decay a step of a moving average of the generator's params, such as 0.999; samples are
-    drawn with it."""
+    """Decay per step of a moving average of the generator's params, such as 0.999, which is used
+    for sampling."""
     accumulate: int = 1
-    """Steps whose gradients make one update."""
+    """Number of steps whose gradients are accumulated for one update."""
     size: tuple[int, int] | None = None
-    """Height and width to which images are resized; needed where files differ in size."""
+    """Height and width to resize images to; required if files differ in size."""
     background: Literal["white", "black"] = "white"
-    """The color that transparent pixels of image files are blended with."""
+    """Color that transparent pixels of image files are blended with."""
     color_mode: Literal["rgb", "grayscale"] | None = None
-    """The color mode of the images; as the files have it where not given."""
+    """Color mode of the images; by default that of the files."""
     skip_unreadable: bool = False
-    """Leave out image files that cannot be read, with a warning, instead of ending."""
+    """Skip image files that cannot be read, with a warning."""
     workers: int | None = None
-    """Read image files during training, in this number of threads (0: when a batch is needed),
-    instead of before it: for data that is larger than memory."""
+    """Read image files during training with this number of threads (0: when a batch is needed),
+    for data that does not fit into memory."""
     devices: int | None = None
-    """Devices that share each batch; all where not given."""
+    """Number of devices that each batch is divided among; by default all."""
     log_every: int = 10
-    """Steps between two lines of metrics."""
+    """Number of steps between logged metrics."""
     sample_every: int = 250
-    """Steps between two pictures of samples."""
+    """Number of steps between grids of samples."""
     checkpoint_every: int = 500
-    """Steps between two checkpoints."""
+    """Number of steps between checkpoints."""
     best: str | None = None
-    """Name of a metric, such as generator_loss; the checkpoint where it was smallest is kept
-    beside the last three."""
+    """Name of a metric, such as generator_loss; the checkpoint with its smallest value is kept in
+    addition to the last three."""
     out: Path | None = None
-    """The folder of the run; runs/dcgan-PRESET-TIME where not given."""
+    """Folder of the run; by default runs/dcgan-PRESET-TIME."""
     resume: bool = False
-    """Goes on with the run in the folder, from its last checkpoint."""
+    """Resume the run in the folder from its last checkpoint."""
     resume_step: int | None = None
-    """Goes on from the checkpoint after so many steps instead."""
+    """Resume from the checkpoint after this number of steps instead."""
     machines: Machines = field(default_factory=Machines)
-    """Where several processes train together."""
+    """Multi-process training."""
     compilation_cache: bool = True
-    """Whether compiled programs are kept in the user's cache, so that they compile once."""
+    """Whether to cache compiled programs in the user's cache folder."""
 
     def resolved(self) -> "Config":
-        """Returns the config with the preset's numbers where none were given."""
+        """Returns the config with the defaults of the preset filled in."""
         preset = PRESETS[self.preset]
         return replace(
             self,
@@ -89,15 +89,15 @@ class Config:
         return {name: getattr(self, name) for name in names}
 
     def free(self, started: "Config") -> tuple[str, ...]:
-        """Returns what may differ from a run that is resumed, besides what always may."""
-        # In memory and streamed, images come in different orders.
+        """Returns the further fields that may differ when a run is resumed."""
+        # In-memory and streamed images come in different orders.
         streamed = (self.workers is None) == (started.workers is None)
         return ("steps", "workers") if streamed else ("steps",)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Sizes and optimizers that go together."""
+    """A combination of sizes and optimizers."""
 
     generator_width: int
     discriminator_width: int
@@ -187,7 +187,7 @@ def main(config: Config) -> int:
 def _accumulating(
     optimizer: optax.GradientTransformation, steps: int
 ) -> optax.GradientTransformation:
-    """Returns an optimizer that updates once in so many steps."""
+    """Returns an optimizer that accumulates gradients over several steps."""
     if steps == 1:
         return optimizer
     return optax.MultiSteps(optimizer, steps).gradient_transformation()

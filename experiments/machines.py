@@ -1,4 +1,4 @@
-"""What a command line sets up before JAX starts: other processes, and the compilation cache."""
+"""Set-up before JAX starts: multi-process training and the compilation cache."""
 
 import os
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from jaxlayers.data.fetch import cache_folder
 
 @dataclass(frozen=True)
 class Machines:
-    """Several processes that train together, each with its own devices."""
+    """Multi-process training, each process with its own devices."""
 
     distributed: bool = False
-    """Whether this is one of several processes. Under SLURM, Open MPI and on Cloud TPU, JAX finds
-    the others by itself; elsewhere give all three of the following."""
+    """Whether this is one of several processes. Under SLURM, Open MPI and on Cloud TPU, JAX detects
+    the others automatically; elsewhere all of the following are required."""
     coordinator: str | None = None
     """Address of process 0, HOST:PORT."""
     processes: int | None = None
-    """How many there are."""
+    """Number of processes."""
     process: int | None = None
-    """The number of this one, from 0."""
+    """Index of this process, from 0."""
 
     def join(self) -> None:
-        """Waits for the other processes; does nothing where there is one.
+        """Waits for the other processes; does nothing if there are none.
 
         Raises:
             ValueError: If arguments that go together are not all given.
@@ -33,7 +33,7 @@ class Machines:
             return
         if None in given and given != (None, None, None):
             raise ValueError(
-                "machines: coordinator, processes and process belong together; got "
+                "machines: coordinator, processes and process must be given together, got "
                 f"coordinator={self.coordinator}, processes={self.processes}, "
                 f"process={self.process}"
             )
@@ -41,11 +41,11 @@ class Machines:
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, unless JAX was told of another.
+    """Caches compiled programs in the user's cache folder, unless JAX has another.
 
-    It is where data sets are kept as well: `JAXLAYERS_CACHE` names another.
+    The folder also has the data sets and can be set by `JAXLAYERS_CACHE`.
     """
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-        # JAX keeps only what compiled for more than a second; a start has many that take less.
+        # By default JAX caches only programs that compile for more than a second.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

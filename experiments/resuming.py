@@ -1,4 +1,4 @@
-"""The flags of a run that is resumed: those it was started with, and those given now."""
+"""The flags of a resumed run: the original ones, updated with those given."""
 
 import dataclasses
 import shlex
@@ -12,7 +12,7 @@ from experiments.command_line import module_of, parse
 from jaxlayers import runs, train
 from jaxlayers.runs.terminal import say
 
-# No number of a run depends on them. Whether data is the same is compared by its content.
+# The results of a run do not depend on them. Data is compared by its content.
 _FREE = (
     "compilation_cache",
     "data",
@@ -33,11 +33,11 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     """Returns the config to resume a run with.
 
     Args:
-        config: A dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills
-            in what was not given, and `free(started)` returns the names of further fields on
-            which no number depends.
-        given: What `arguments` mean by themselves.
-        arguments: Of the command line.
+        config: A dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills in
+            defaults, and `free(started)` returns the names of further fields that do not affect the
+            results.
+        given: The config parsed from `arguments` alone.
+        arguments: The arguments of the command line.
 
     Raises:
         FileNotFoundError: If there is no run to resume.
@@ -53,7 +53,7 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     before = was.get("arguments")
     if was.get("command") != command or not isinstance(before, list):
         raise ValueError(
-            f"{folder.path}: was not started by python -m {command}, which can therefore not "
+            f"{folder.path}: was not started by python -m {command}, which therefore cannot "
             "resume it"
         )
     started = _parsed(config, folder.path, before)
@@ -67,18 +67,18 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     ]
     if different:
         raise ValueError(
-            f"{folder.path}: a run is resumed with the arguments it was started with, because "
-            f"its numbers depend on them: {'; '.join(different)}. Leave them out, or start a new "
+            f"{folder.path}: a run must be resumed with its original arguments, because "
+            f"its results depend on them: {'; '.join(different)}. Omit them, or start a new "
             "run in another folder"
         )
     return now
 
 
 def open_folder(config: Any, out: Path) -> runs.RunFolder:
-    """Returns the folder of a run, whose `config.json` will say how to resume it.
+    """Returns the folder of a run, with the command line to resume it in `config.json`.
 
     Args:
-        config: Of the command.
+        config: The config of the command.
         out: The folder.
     """
     config = dataclasses.replace(config, out=out, resume=False, resume_step=None)
@@ -89,7 +89,7 @@ def open_folder(config: Any, out: Path) -> runs.RunFolder:
 
 
 def arguments_of(config: Any, prefix: str = "--") -> list[str]:
-    """Returns the arguments that `parse` makes a config of; those at their defaults are left out.
+    """Returns the arguments from which `parse` returns a config, without defaults.
 
     Example:
         >>> from experiments.dcgan import Config
@@ -117,20 +117,20 @@ def arguments_of(config: Any, prefix: str = "--") -> list[str]:
 
 
 def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.FitResult) -> int:
-    """Prints where everything is, or how to go on; returns the exit status of the command.
+    """Prints the folder, or the command to resume; returns the exit status.
 
     Args:
-        config: Of the command.
+        config: The config of the command.
         out: The folder of the run.
-        fit_config: Of the run.
-        result: Of the run.
+        fit_config: The `FitConfig` of the run.
+        result: The result of the run.
     """
     step = int(result.train_state.step)
     if jax.process_index() == 0:
         say(f"the report, the metrics and the trained model are in {out}")
         resume = f"python -m {module_of(type(config))} --out {shlex.quote(str(out))} --resume"
         if result.signal is not None:
-            say(f"stopped at step {step} of {fit_config.steps}; to go on: {resume}")
+            say(f"stopped at step {step} of {fit_config.steps}; to resume: {resume}")
     return 0 if result.signal is None else 128 + result.signal
 
 
@@ -139,6 +139,6 @@ def _parsed(config: type, path: Path, arguments: Sequence[Any]) -> Any:
         return parse(config, [str(argument) for argument in arguments], quiet=True)
     except SystemExit as error:
         raise ValueError(
-            f"{path}: config.json holds arguments that this command does not take: "
+            f"{path}: config.json has arguments that this command does not accept: "
             f"{' '.join(map(repr, arguments))}"
         ) from error

@@ -21,12 +21,12 @@ class Config:
     folder: Path
     """The folder of the run, or of a converted Keras file."""
     n: int = 64
-    """How many samples."""
+    """Number of samples."""
     seed: int = 0
-    """Of the latent vectors; not negative."""
+    """Seed of the latent vectors; not negative."""
     out: Path = Path("samples.png")
-    """A .png with all samples in a grid, or an .npy of [n, height, width, channels], float32,
-    0 to 1; the -1 to 1 of a model that ends in tanh becomes that."""
+    """A .png with all samples in a grid, or an .npy of [n, height, width, channels], float32, 0 to
+    1; the output of a model that ends in tanh is scaled to that range."""
 
 
 def main(config: Config) -> int:

@@ -40,7 +40,7 @@ class Field(Generic[Given, Kept]):
     """A kind of argument; subclasses define `allowed` and `convert`.
 
     Args:
-        default: The value where the argument is not given; without it the argument is required.
+        default: The default value; without it the argument is required.
     """
 
     allowed: str
@@ -55,16 +55,16 @@ class Field(Generic[Given, Kept]):
         """Returns `value` converted to the type of the attribute.
 
         Raises:
-            ArithmeticError, AttributeError, TypeError, ValueError: The value is not allowed;
-                `check` turns it into an error that says what is.
+            ArithmeticError, AttributeError, TypeError, ValueError: If the value is not allowed;
+                `check` raises an error that names the allowed values.
         """
         raise NotImplementedError
 
     def check(self, owner: object, name: str, value: Any) -> Kept:
-        """Returns `value` converted.
+        """Checks and converts a value.
 
         Args:
-            owner: Whose argument it is, for the error message: a layer, or the name of a class
+            owner: The owner of the argument, for the error message: a layer, or the name of a class
                 or a function.
             name: The name of the argument.
             value: The value received.
@@ -87,7 +87,7 @@ class Field(Generic[Given, Kept]):
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is not None and self.name in instance.__dict__:
             return instance.__dict__[self.name]
-        # dataclasses asks the class for the default; an error means that there is none.
+        # dataclasses reads the default from the class; an error means that there is none.
         if instance is not None or self.default is _REQUIRED:
             raise AttributeError(f"{owner.__name__} has no value of {self.name}")
         return self.default
@@ -97,13 +97,13 @@ class Field(Generic[Given, Kept]):
 
 
 def set_fields(instance: object, **values: Any) -> None:
-    """Sets fields of a frozen dataclass, for `__post_init__`; each is checked."""
+    """Checks and sets fields of a frozen dataclass, in `__post_init__`."""
     for name, value in values.items():
         object.__setattr__(instance, name, value)
 
 
 class Boolean(Field[bool, bool]):
-    """True or False; 1 and 0 stand for them."""
+    """True or False; 1 and 0 are accepted as well."""
 
     allowed = "True or False"
 
@@ -113,10 +113,10 @@ class Boolean(Field[bool, bool]):
 
 
 class Integer(Field[int, int]):
-    """An integer within bounds; True and False are none.
+    """An integer within bounds; bools are not accepted.
 
     Args:
-        at_least: The smallest integer allowed; `None` for no such bound.
+        at_least: The smallest integer allowed; `None` for no bound.
         at_most: The largest integer allowed; likewise.
         default: As in `Field`.
     """
@@ -149,7 +149,7 @@ class PositiveInteger(Integer):
     """An integer above 0.
 
     Args:
-        multiple_of: What it must be a multiple of.
+        multiple_of: The number it must be a multiple of.
         default: As in `Field`.
     """
 
@@ -165,12 +165,12 @@ class PositiveInteger(Integer):
 
 
 class Number(Field[float, float]):
-    """A real number within bounds, as a float; True, False and NaN are none.
+    """A real number within bounds, as a float; bools and NaN are not accepted.
 
     Args:
         at_least: The smallest number allowed; `None` for any finite one.
         at_most: The largest number allowed, likewise; `math.inf` allows infinity.
-        below: The upper bound instead, where it is not allowed itself.
+        below: An exclusive upper bound, instead of `at_most`.
         default: As in `Field`.
     """
 
@@ -215,7 +215,7 @@ class PositiveNumber(Number):
 
 
 class Choice(Field[str, str]):
-    """One of some strings.
+    """One of several strings.
 
     Args:
         choices: The strings.
@@ -261,12 +261,12 @@ class Text(Field[str, str]):
 
 
 class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
-    """A sequence whose items are of one kind, as a tuple.
+    """A sequence of items of one kind, as a tuple.
 
     Args:
         items: The kind of the items.
         allowed: For the error message, such as "a tuple of positive integers".
-        length: How many items there must be; `None` for any number.
+        length: The number of items; `None` for any number.
         default: As in `Field`.
     """
 
@@ -288,7 +288,7 @@ class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
 
 
 class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
-    """Two integers; a single one stands for both.
+    """Two integers; a single one is used for both.
 
     Args:
         at_least: The smallest integer allowed.
@@ -355,14 +355,14 @@ class Function(Field[Callable[..., Any], Callable[..., Any]]):
         function: Callable[..., Any] = value
         try:
             signature = inspect.signature(function)
-        except ValueError:  # some functions of extension modules have none
+        except ValueError:  # some functions of extension modules have no signature
             return function
         signature.bind(*self.arguments)
         return function
 
 
 class Key(Field[Array, Array]):
-    """A JAX random key: typed, a scalar, or as of `jax.random.PRNGKey`, a vector."""
+    """A JAX random key: a typed scalar, or a raw one as from `jax.random.PRNGKey`."""
 
     allowed = "a JAX random key, such as jax.random.key(0)"
 
@@ -380,7 +380,7 @@ class Identifier(Field[Any, Any]):
     Args:
         get: Returns the function of an identifier, or raises an error that lists the known
             names, such as `initializers.get`.
-        arguments: The names of what the function is called with, such as `("x",)`.
+        arguments: Names of the arguments of the function, such as `("x",)`.
         default: As in `Field`.
     """
 
@@ -416,13 +416,13 @@ class Optional(Field[Given | None, Kept | None]):
 
 
 def _require(allowed: bool) -> None:
-    """Raises the error of `convert` where the value is not `allowed`."""
+    """Raises the error of `convert` unless `allowed`."""
     if not allowed:
         raise ValueError
 
 
 def _as_python(value: Any) -> Any:
-    """Returns Python's number for a scalar of NumPy or JAX."""
+    """Converts a NumPy or JAX scalar to a Python number."""
     is_concrete = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
     if isinstance(value, np.generic) or (
         is_concrete and value.shape == () and not jnp.issubdtype(value.dtype, jax.dtypes.extended)

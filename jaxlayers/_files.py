@@ -1,4 +1,4 @@
-"""Files that appear under their names only when they are complete."""
+"""Atomic writes of files."""
 
 import os
 import uuid
@@ -15,7 +15,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a temporary file that replaces `path` when the block ends without an error.
 
     The temporary file is in the same folder, because a rename is atomic only within a file
-    system. After an error it is removed, and what was at `path` before is unchanged.
+    system. After an error it is removed, and an existing file at `path` is unchanged.
 
     Args:
         path: The file to write; an existing one is replaced.
@@ -53,10 +53,10 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def as_path(path: object, caller: str) -> Path:
-    """Returns the argument `path` of a function as a `Path`.
+    """Checks the argument `path` of a function and returns it as a `Path`.
 
     Args:
-        path: What the function was called with.
+        path: The argument.
         caller: The name of the function, for the error message.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Text from files and names, in a form that is safe to print."""
+"""Safe printing of text from files and names."""
 
 import reprlib
 from typing import Any
@@ -7,9 +7,7 @@ _LENGTH = 60
 
 
 def printable(text: str) -> str:
-    r"""Returns the text with an escape sequence for each character that a terminal would act on.
-
-    Line breaks stay.
+    r"""Returns the text with escape sequences for control characters. Line breaks are kept.
 
     Example:
         >>> print(printable("\x1b[2Jdense"))
@@ -19,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def short_repr(value: Any) -> str:
-    """Returns the beginning of the repr of a value of any size and depth, in bounded time.
+    """Returns the truncated repr of a value of any size and depth, in bounded time.
 
     Example:
         >>> short_repr([[0] * 1000] * 1000)

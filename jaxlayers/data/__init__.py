@@ -1,16 +1,16 @@
-"""Images to train on: a name or a path becomes a `Dataset`, and that becomes batches.
+"""Loading of images into a `Dataset`, and iteration over batches.
 
-Image files that do not fit into memory are `Streamed` instead: read while training.
+Image files that do not fit into memory can be `Streamed`, that is read while training.
 
 dataset = load("mnist-5k")
-for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], without end
+for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], endlessly
     ...
 """
 
 from jaxlayers.data.batches import batch_at, batches
-from jaxlayers.data.dataset import Dataset, hold_out
+from jaxlayers.data.dataset import Dataset, split_validation
 from jaxlayers.data.single import border, read_image
-from jaxlayers.data.sources import load, load_and_hold_out
+from jaxlayers.data.sources import load, load_with_validation
 from jaxlayers.data.streaming import Streamed
 
 __all__ = [
@@ -19,8 +19,8 @@ __all__ = [
     "batch_at",
     "batches",
     "border",
-    "hold_out",
     "load",
-    "load_and_hold_out",
+    "load_with_validation",
     "read_image",
+    "split_validation",
 ]

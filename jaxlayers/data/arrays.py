@@ -1,10 +1,10 @@
-"""Images and labels in arrays of any source, checked by value."""
+"""Checks and conversions of arrays of images and labels."""
 
 from typing import Any
 
 import numpy as np
 
-# Interpolation leaves the range of 0 to 1 by little; everything else is another scale.
+# Interpolation exceeds the range of 0 to 1 slightly; anything further has another scale.
 _LITTLE = 0.05
 
 
@@ -14,11 +14,10 @@ def as_images(images: Any, where: str) -> np.ndarray:
     Args:
         images: `[N, height, width]` or `[N, height, width, channels]`: a NumPy or JAX array, or
             nested lists. Integers must be 0 to 255, floating-point values 0 to 1.
-        where: The name of the argument, or of the file, for errors: `"GAN: images"`.
+        where: Name of the argument or the file, for the error message: `"GAN: images"`.
 
     Returns:
-        Uint8 for integers; float32 for floating-point values, not rounded. An array of one of
-        these dtypes is not copied.
+        Integers as uint8, floating-point values as float32. Arrays of these dtypes are not copied.
 
     Raises:
         TypeError: If it is not an array.
@@ -51,7 +50,7 @@ def as_images(images: Any, where: str) -> np.ndarray:
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Returns images that `as_images` returned as uint8, rounded to multiples of 1/255."""
+    """Converts images that `as_images` returned to uint8, rounded to multiples of 1/255."""
     if images.dtype == np.uint8:
         return images
     rounded: np.ndarray = np.rint(images * 255)
@@ -63,8 +62,8 @@ def as_labels(labels: Any, where: str, classes: int | None = None) -> np.ndarray
 
     Args:
         labels: `[N]` or `[N, 1]`, integers from 0: a NumPy or JAX array, or a list.
-        where: The name of the argument, or of the file, for errors.
-        classes: The number of classes, where it is known.
+        where: Name of the argument or the file, for the error message.
+        classes: Number of classes, if known.
 
     Raises:
         TypeError: If it is not an array.
@@ -110,19 +109,19 @@ def _as_array(value: Any, where: str, what: str) -> np.ndarray:
         return np.asarray(value)
     except ValueError as error:
         raise ValueError(
-            f"{where}: {what} must be an array or a list of equal parts, got a list of others "
+            f"{where}: {what} must be an array or a nested list of equal lengths, got another list "
             f"({error})"
         ) from error
 
 
 def _is_floating(dtype: np.dtype[Any]) -> bool:
-    # NumPy knows no bfloat16; JAX brings it.
+    # NumPy does not have bfloat16; JAX provides it.
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def _check_range(array: np.ndarray, where: str, largest: int) -> None:
     low, high = float(array.min()), float(array.max())
-    # Written so that NaN fails as well.
+    # The condition also rejects NaN.
     if low >= 0 and high <= largest:
         return
     if np.isnan(low) or np.isnan(high):

@@ -1,4 +1,4 @@
-"""Batches in a shuffled order that is a pure function of the seed and the step."""
+"""Shuffled batches, as a pure function of the seed and the step."""
 
 import functools
 import itertools
@@ -38,22 +38,22 @@ def batches(
     start: int = 0,
     drop_remainder: bool = True,
 ) -> Iterator[np.ndarray | Arrays]:
-    """Iterates over shuffled batches without end.
+    """Iterates endlessly over shuffled batches.
 
-    Every epoch is a new permutation, so that each row comes at most once in it.
+    Every epoch is a new permutation, in which each row occurs at most once.
 
     Args:
-        data: A data set, of which the images are taken; or an array, `[N, ...]`; or a tuple of
-            arrays of one length, such as `(dataset.images, dataset.labels)`.
-        batch_size: Rows in a batch.
-        seed: Not negative. The same seed gives the same batches.
-        start: The first step. A run that is resumed at step `s` gives `s` and gets the batches
-            that it would have got without the break.
-        drop_remainder: Whether the rows that do not fill the last batch of an epoch are left
-            out of it, so that all batches have one shape. Otherwise that batch is smaller.
+        data: A data set, whose images are used; an array, `[N, ...]`; or a tuple of arrays of equal
+            length, such as `(dataset.images, dataset.labels)`.
+        batch_size: Number of rows per batch.
+        seed: Seed of the order, not negative. The same seed gives the same batches.
+        start: The first step. A run that is resumed at step `start` gets the same batches as an
+            uninterrupted one.
+        drop_remainder: Whether to drop the last batch of an epoch if it is smaller, so that all
+            batches have the same shape.
 
     Returns:
-        An iterator over arrays `[batch_size, ...]`, or tuples of such, as `data` is.
+        An iterator over arrays `[batch_size, ...]`, or over tuples of arrays if `data` is a tuple.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -66,7 +66,7 @@ def batches(
     """
     arrays = _arrays(data)
     start = check_integer("start", start, least=0)
-    # Asked for here, so that wrong arguments fail now and not at the first batch.
+    # Computed here, so that wrong arguments fail immediately and not at the first batch.
     indices_at(len(arrays[0]), batch_size, seed=seed, step=start, drop_remainder=drop_remainder)
     return (
         batch_at(data, batch_size, seed=seed, step=step, drop_remainder=drop_remainder)
@@ -99,14 +99,14 @@ def batch_at(
     step: int,
     drop_remainder: bool = True,
 ) -> np.ndarray | Arrays:
-    """Returns the batch that `batches` gives at a step, counted from 0.
+    """Returns the batch of `batches` at a step.
 
     Args:
-        data: As for `batches`.
-        batch_size: As for `batches`.
-        seed: As for `batches`.
-        step: Counted from 0 and on through all epochs.
-        drop_remainder: As for `batches`.
+        data: As in `batches`.
+        batch_size: As in `batches`.
+        seed: As in `batches`.
+        step: The number of the step, counted from 0 over all epochs.
+        drop_remainder: As in `batches`.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -130,7 +130,7 @@ def batch_at(
 def indices_at(
     count: int, batch_size: int, *, seed: int, step: int, drop_remainder: bool = True
 ) -> np.ndarray:
-    """Returns which of `count` rows make the batch at a step; int64, `[batch_size]`.
+    """Returns the indices of the rows of the batch at a step, int64, `[batch_size]`.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -155,7 +155,7 @@ def indices_at(
     return _permutation(count, seed, epoch)[start : start + batch_size]
 
 
-# A permutation serves all the steps of an epoch; two, for two iterators that take turns.
+# All steps of an epoch use one permutation; two are cached for two alternating iterators.
 @functools.lru_cache(maxsize=2)
 def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     order = np.random.default_rng([seed, epoch]).permutation(count)
@@ -175,7 +175,7 @@ def _arrays(data: Dataset | np.ndarray | Arrays) -> Arrays:
         raise ValueError("batches: data has no rows")
     if len(lengths) > 1:
         raise ValueError(
-            "batches: the arrays of data must have one length, "
+            "batches: the arrays of data must have equal lengths, "
             f"got {', '.join(str(len(array)) for array in arrays)}"
         )
     return arrays
@@ -192,7 +192,7 @@ def _kind(data: object) -> str:
 
 
 def check_integer(name: str, value: int, least: int, where: str = "batches") -> int:
-    """Returns an integer of any type, such as NumPy's, as an int.
+    """Checks that a value is an integer of any type, such as NumPy's, and returns an int.
 
     Raises:
         TypeError: If it is not an integer, or is a bool.

@@ -1,4 +1,4 @@
-"""What every source of images becomes: one array of images and what is known about them."""
+"""The class of data sets in memory."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -11,18 +11,18 @@ from jaxlayers.data.arrays import as_images, as_labels
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Images in memory, with their labels where there are any.
+    """Images in memory, with optional labels.
 
     Args:
-        images: Uint8, `[N, height, width, channels]`, N at least 1, values 0 to 255. What
-            `as_images` makes of integers is accepted: JAX arrays, lists, other integer dtypes.
-        labels: Int32, `[N]`, from 0, or None where the source has none. Likewise, what
-            `as_labels` accepts.
-        class_names: What label 0, 1, ... stands for, or None where the source does not say.
-        name: Short name of the source, for logs and pictures.
-        background: Red, green and blue, 0 to 255, of what transparency was blended with by
-            `load`; None where the images come from no image files. `read_image` needs the same
-            for images that a model trained on these is applied to.
+        images: Uint8, `[N, height, width, channels]`, N at least 1, values 0 to 255. Integers that
+            `as_images` accepts are converted: JAX arrays, lists, other integer dtypes.
+        labels: Int32, `[N]`, from 0; None for no labels. Anything that `as_labels` accepts is
+            converted.
+        class_names: Names of the classes 0, 1, ...; None if they are not known.
+        name: Short name of the source, for logs and plots.
+        background: The color, (red, green, blue) from 0 to 255, that `load` blended transparent
+            pixels with; None if the images are not from image files. Pass the same to `read_image`
+            for a model that is trained on these images.
 
     Raises:
         TypeError: If a field has the wrong type, or images are floating point.
@@ -81,11 +81,11 @@ class Dataset:
 
 
 Splits = Mapping[str, Callable[[], Dataset]]
-"""The splits that a source has by name, each loaded only when it is asked for."""
+"""The splits of a source by name, each loaded on demand."""
 
 
 def concatenate(first: Dataset, second: Dataset) -> Dataset:
-    """Returns the rows of `first`, then those of `second`, under the name of `first`.
+    """Concatenates two data sets under the name of the first.
 
     Raises:
         ValueError: If the images differ in size, only one of the two has labels, or the labels
@@ -113,48 +113,51 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
     return replace(first, images=images, labels=labels)
 
 
-def hold_out(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
-    """Splits a data set into two, the second of every fifth image of each class.
+def split_validation(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
+    """Splits a data set into training and validation data, by default 4/5 and 1/5 of each class.
 
-    Which they are is fixed by their order alone.
+    The split is deterministic: every fifth image of each class is used for validation.
 
     Args:
-        dataset: With labels.
-        every: One of how many goes into the second; at least 2.
+        dataset: A data set with labels.
+        every: Number of images of a class per validation image; at least 2.
 
     Raises:
-        TypeError: If `data` is not a `Dataset`, or a number is not an integer.
+        TypeError: If `dataset` is not a `Dataset`, or `every` is not an integer.
         ValueError: If `every` is below 2, there are no labels, or a class has fewer than `every`
             images.
     """
     if not isinstance(dataset, Dataset):
-        raise TypeError(f"hold_out: dataset must be a Dataset, got {type(dataset).__name__}")
+        raise TypeError(
+            f"split_validation: dataset must be a Dataset, got {type(dataset).__name__}"
+        )
     try:
         every = operator.index(every)
     except TypeError:
-        raise TypeError(f"hold_out: every must be an integer, got {every!r}") from None
+        raise TypeError(f"split_validation: every must be an integer, got {every!r}") from None
     if every < 2:
-        raise ValueError(f"hold_out: every must be at least 2, got {every}")
+        raise ValueError(f"split_validation: every must be at least 2, got {every}")
     if dataset.labels is None:
         raise ValueError(
-            f"hold_out: dataset {dataset.name!r} has no labels; a folder with a sub-folder of "
-            "images for each class has them, and so has an .npz with labels"
+            f"split_validation: dataset {dataset.name!r} has no labels; a folder with a sub-folder "
+            "of images for each class has them, and so has an .npz with labels"
         )
-    held_out = np.zeros(len(dataset), bool)
+    is_validation = np.zeros(len(dataset), bool)
     for label in np.unique(dataset.labels):
         rows = np.flatnonzero(dataset.labels == label)
         if len(rows) < every:
             name = dataset.class_names[label] if dataset.class_names else label
             raise ValueError(
-                f"hold_out: class {name} of dataset {dataset.name!r} has {len(rows)} images; one "
-                f"of {every} is held out for validation, so that each class needs at least {every}"
+                f"split_validation: class {name} of dataset {dataset.name!r} has {len(rows)} "
+                f"images; one of {every} is used for validation, so that each class needs at least "
+                f"{every}"
             )
-        held_out[rows[every - 1 :: every]] = True
-    kept, out = (
+        is_validation[rows[every - 1 :: every]] = True
+    training, validation = (
         replace(dataset, images=dataset.images[rows], labels=dataset.labels[rows])
-        for rows in (~held_out, held_out)
+        for rows in (~is_validation, is_validation)
     )
-    return kept, out
+    return training, validation
 
 
 def _check_labels(labels: np.ndarray, count: int, class_names: tuple[str, ...] | None) -> None:

@@ -1,15 +1,15 @@
-"""Decodes image files. Nothing else in the package opens a file of another's making with Pillow.
+"""Decoding of image files with Pillow.
 
 An image becomes 8 bits per channel, upright and opaque, with 1 channel (grayscale) or 3 (color):
 
-| in the file | becomes |
+| in the file | decoded as |
 | --- | --- |
 | grayscale, black and white | 1 channel |
 | color, palette, CMYK, YCbCr | 3 channels |
 | transparency (alpha channel, transparent color) | blended with the background |
 | EXIF orientation | applied |
 | 16-bit grayscale | divided by 257, rounded |
-| floating point (TIFF), 0 to 1 | multiplied by 255, rounded; other values are refused |
+| floating point (TIFF), 0 to 1 | multiplied by 255, rounded; other values raise an error |
 | several frames | the first |
 
 Pillow reads 16-bit color as the high byte of each value.
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's names of the formats that are read. Others, of which some start programs, are not."""
+"""Pillow's names of the supported formats. Some of the others start programs."""
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""File name suffixes of images, in lower case; other files are ignored."""
+"""Suffixes of image files, in lower case; other files are ignored."""
 
 Color = tuple[int, int, int]
 
 BACKGROUNDS: dict[str, Color] = {"white": (255, 255, 255), "black": (0, 0, 0)}
-"""The colors that `background` takes by name."""
+"""The named colors of `background`."""
 
-# Pillow's modes, each with the mode that it is converted to. Palettes may hold transparency.
+# Pillow's modes, each with the mode that it is converted to. Palettes may have transparency.
 _GRAYSCALE = ("1", "L", "LA", "La")
 _COLOR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -50,12 +50,12 @@ _TIFF_TILE = (322, 323)  # width, height
 
 
 def decode(content: bytes, background: Color) -> "Image.Image":
-    """Decodes the content of an image file, as the module describes it.
+    """Decodes the content of an image file, as described in the module's docstring.
 
     Args:
         content: The bytes of the file.
-        background: What transparent pixels are blended with; red, green and blue, 0 to 255. Where
-            the image is grayscale, the luminance of that.
+        background: Color that transparent pixels are blended with: (red, green, blue), 0 to 255.
+            Its luminance is used for grayscale images.
 
     Returns:
         A Pillow image of mode L or RGB.
@@ -82,11 +82,11 @@ def decode(content: bytes, background: Color) -> "Image.Image":
 
 
 def resize(image: "Image.Image", size: tuple[int, int] | None) -> np.ndarray:
-    """Resizes an image by bicubic interpolation, with antialiasing where it shrinks.
+    """Resizes an image by bicubic interpolation, with antialiasing when it shrinks.
 
     Args:
-        image: Of mode L or RGB.
-        size: The new `(height, width)`, whatever the aspect ratio; None keeps the size.
+        image: A Pillow image of mode L or RGB.
+        size: The new `(height, width)`, ignoring the aspect ratio; None keeps the size.
 
     Returns:
         Uint8, `[height, width, channels]`.
@@ -98,10 +98,10 @@ def resize(image: "Image.Image", size: tuple[int, int] | None) -> np.ndarray:
 
 
 def check_background(where: str, background: str | Sequence[int]) -> Color:
-    """Returns the red, green and blue of a background color.
+    """Checks a background color and returns (red, green, blue).
 
     Args:
-        where: Who asks, for errors.
+        where: Name of the caller, for the error message.
         background: A name of `BACKGROUNDS`, or three integers from 0 to 255.
 
     Raises:
@@ -124,7 +124,7 @@ def check_background(where: str, background: str | Sequence[int]) -> Color:
 
 
 def check_size(where: str, size: Sequence[int] | None) -> tuple[int, int] | None:
-    """Returns `(height, width)` as a tuple of int, or None.
+    """Checks a size and returns `(height, width)` as a tuple of int, or None.
 
     Raises:
         ValueError: If it is not two positive integers.
@@ -151,7 +151,7 @@ def pillow() -> ModuleType:
         ImportError: If Pillow is not installed.
     """
     try:
-        # Pillow loads the readers of all its formats when it misses one that it is asked for.
+        # Otherwise Pillow loads the readers of all its formats when one is missing.
         from PIL import (
             BmpImagePlugin,  # noqa: F401
             GifImagePlugin,  # noqa: F401
@@ -170,8 +170,8 @@ def pillow() -> ModuleType:
 
 
 def _check_extent(image: "Image.Image", most: int | None) -> None:
-    # Pillow only warns of up to twice as many; and a filter that made it an error would not be
-    # safe where several threads decode.
+    # Up to twice this size Pillow only warns, and a warning filter that raises an error would not
+    # be thread-safe.
     tags = getattr(image, "tag_v2", {})
     tile = [int(tags.get(tag, 1)) for tag in _TIFF_TILE]
     pixels = max(image.width * image.height, tile[0] * tile[1])
@@ -180,7 +180,7 @@ def _check_extent(image: "Image.Image", most: int | None) -> None:
 
 
 def _turn(image: "Image.Image", method: "type[Image.Transpose]") -> "Image.Transpose | None":
-    """Returns what makes an image upright, by its EXIF data; None where it is."""
+    """Returns the transposition that makes an image upright by its EXIF data, or None."""
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION)
     except Exception:  # Pillow raises many types for damaged EXIF data, which viewers ignore.
@@ -200,8 +200,8 @@ def _turn(image: "Image.Image", method: "type[Image.Transpose]") -> "Image.Trans
 
 
 def _eight_bits(image: "Image.Image") -> "Image.Image":
-    """Returns an image of 8 bits, of mode L, LA, RGB or RGBA."""
-    # Pillow warns when it must drop a palette's transparency on the way to RGB.
+    """Converts an image to 8 bits and mode L, LA, RGB or RGBA."""
+    # Pillow warns if a conversion to RGB drops the transparency of a palette.
     transparent = image.has_transparency_data or image.mode in ("P", "PA")
     mode = None
     if image.mode in _GRAYSCALE:
@@ -217,7 +217,7 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
         )
     pixels = np.asarray(image)
     largest = 1 if image.mode == _FLOAT else 65535
-    # Written so that NaN fails as well.
+    # The condition also rejects NaN.
     if not (pixels.min() >= 0 and pixels.max() <= largest):
         raise ValueError(
             f"{'floating-point' if largest == 1 else 'integer'} pixels must be from 0 to "
@@ -225,14 +225,14 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
         )
     scaled = np.rint(pixels.astype(np.float32) * (255 / largest))
     gray: Image.Image = pillow().fromarray(scaled.astype(np.uint8))
-    # A PNG of 16 bits may say that one value is transparent.
+    # A 16-bit PNG may declare one value as transparent.
     if (clear := image.info.get("transparency")) is not None:
         gray.putalpha(pillow().fromarray(np.where(pixels == clear, 0, 255).astype(np.uint8)))
     return gray
 
 
 def _opaque(image: "Image.Image", background: Color) -> "Image.Image":
-    """Returns an image of mode L or RGB, for one that may have an alpha channel as well."""
+    """Blends an alpha channel, if any, with the background; returns mode L or RGB."""
     if not image.mode.endswith("A"):
         return image
     pil = pillow()

@@ -1,4 +1,4 @@
-"""Files fetched once from their public places into a cache, and checked against a checksum."""
+"""Download of files into a cache, with checksums."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ _logger = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Returns `$JAXLAYERS_CACHE`, or else `$XDG_CACHE_HOME/jaxlayers`, or `~/.cache/jaxlayers`."""
+    """Returns `$JAXLAYERS_CACHE`, else `$XDG_CACHE_HOME/jaxlayers`, else `~/.cache/jaxlayers`."""
     if own := os.environ.get("JAXLAYERS_CACHE"):
         return Path(own).expanduser()
     shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -24,18 +24,18 @@ def cache_folder() -> Path:
 
 
 def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:
-    """Returns a file of the cache, which is downloaded if it is not there yet.
+    """Returns the path of a file in the cache, downloading it if necessary.
 
-    Processes may fetch one file at the same time: it appears under its name only when it is
-    whole and right. A file that is there is checked again, and replaced if it was damaged.
+    Several processes can fetch a file at the same time, because it is written atomically after its
+    checksum has been verified. A cached file is verified again, and replaced if damaged.
 
     Args:
-        url: Where it is published.
-        filename: Its path inside `cache_folder()`.
-        md5: MD5 in hexadecimal. It guards against accidents and exchanged files alike, since no
-            way is known to make another file that has a given MD5.
-        unpacked: Whether `md5` is that of the content of the gzip file. Gzip files of the same
-            content differ in their headers from host to host.
+        url: The URL of the file.
+        filename: Path inside `cache_folder()`.
+        md5: MD5 in hexadecimal. It detects damaged and replaced files, because no practical attack
+            finds another file with a given MD5.
+        unpacked: Whether `md5` is that of the decompressed content of a gzip file, whose header may
+            differ between hosts.
 
     Raises:
         ConnectionError: If the file cannot be downloaded.
@@ -49,7 +49,7 @@ def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:
     path = cache_folder() / filename
     if path.is_file() and _digest(path, unpacked) == md5:
         return path
-    # In the same folder, because a rename is atomic only within one file system.
+    # In the same folder, because a rename is atomic only within a file system.
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,14 +57,14 @@ def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:
     except OSError as error:
         raise OSError(
             f"the cache folder {path.parent} cannot be written ({error}); "
-            "set JAXLAYERS_CACHE to one that can"
+            "set JAXLAYERS_CACHE to a writable one"
         ) from error
     try:
         _download(url, part)
         got = _digest(part, unpacked)
         if got != md5:
             raise ValueError(
-                f"{url}: expected MD5 {md5}, got {got}; what came is deleted. "
+                f"{url}: expected MD5 {md5}, got {got}; the download was deleted. "
                 "A proxy may have answered instead, or the published file has changed"
             )
         return part.replace(path)
@@ -96,5 +96,5 @@ def _digest(path: Path, unpacked: bool) -> str:
 
 
 def _md5() -> "hashlib._Hash":
-    # Systems that follow FIPS refuse MD5 unless it is declared not to be for security.
+    # FIPS systems reject MD5 unless it is declared as not used for security.
     return hashlib.md5(usedforsecurity=False)

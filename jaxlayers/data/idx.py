@@ -1,4 +1,4 @@
-"""The IDX format: the files that MNIST and the data sets made in its image come in."""
+"""The IDX format of MNIST and similar data sets."""
 
 import functools
 import gzip
@@ -16,12 +16,12 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-"""The usual names of the files of images and of labels, by split."""
+"""The usual names of the image and label files, by split."""
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 
-# Deflate cannot pack more than 1,032 bytes into one, so that a header which claims more lies.
+# Deflate compresses by at most a factor of 1,032, so that a header that claims more is false.
 _LARGEST_GZIP_RATIO = 1032
 
 
@@ -29,7 +29,7 @@ def read(path: str | Path) -> np.ndarray:
     """Reads one IDX file, plain or gzipped.
 
     Args:
-        path: The file. Whether it is gzipped is seen from its content, not from its name.
+        path: The file. Gzip is detected from its content, not from its name.
 
     Returns:
         The array in the file, with its shape and dtype, in native byte order.
@@ -57,8 +57,7 @@ def splits(folder: Path) -> Splits:
     """Finds the usual four files of a folder, plain or `.gz`, with `-idx3-` or `.idx3-`.
 
     Returns:
-        `train` and `test`, each only if its images are there; empty where there are none. Labels
-        may be missing.
+        `train` and `test`, each only if its image file exists. Labels may be missing.
     """
     found = {split: _find(folder, images) for split, (images, _) in FILES.items()}
     return {
@@ -83,7 +82,7 @@ def _read_array(file: BinaryIO | gzip.GzipFile, most: int, path: Path) -> np.nda
         raise ValueError(f"{path}: truncated: the file ends inside its header")
     shape = struct.unpack(f">{rank}I", sizes)
     claimed = math.prod(shape) * dtype.itemsize
-    # Checked before the read, which allocates all that is asked for.
+    # Checked before the read, which allocates the claimed size.
     if claimed > most:
         raise ValueError(
             f"{path}: truncated, or a false header: it claims shape {shape}, {claimed} bytes, "

@@ -15,18 +15,18 @@ from jaxlayers.data.dataset import Dataset, Splits
 from jaxlayers.data.listing import Listing, Reader, classes, list_folder, list_zip, shown
 
 LARGEST_ARRAY = 2**35
-"""Bytes that all images together may take in memory."""
+"""Largest size of all images in memory, in bytes."""
 
 _MOST_NAMED = 10  # files in one error or warning
 
 
 class UnreadableImageError(ValueError):
-    """A file cannot be decoded; the message names it."""
+    """Raised if a file cannot be decoded; the message names it."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How image files become arrays; the arguments of `load` of the same names, checked."""
+    """The checked options of `load` for image files."""
 
     size: tuple[int, int] | None = None
     background: decoding.Color = decoding.BACKGROUNDS["white"]
@@ -46,11 +46,11 @@ def check_options(
     color_mode: str | None = None,
     labels: bool = True,
 ) -> Options:
-    """Returns the options, having checked each.
+    """Checks the options and returns them.
 
     Args:
-        where: Who asks, for errors.
-        size: As for `load`, like the others.
+        where: Name of the caller, for the error message.
+        size: As in `load`, like the others.
         background: A name or a color.
         skip_unreadable: A boolean.
         color_mode: A name or None.
@@ -78,7 +78,7 @@ def check_options(
 
 
 def folder_splits(folder: Path, options: Options) -> Splits:
-    """Returns the one split, `train`, of a folder of images; empty if it holds none.
+    """Returns the only split, `train`, of a folder of images; empty if there are no images.
 
     Returns:
         The split. Loading it raises a `ValueError` that names all images which cannot be read, or
@@ -89,9 +89,9 @@ def folder_splits(folder: Path, options: Options) -> Splits:
 
 
 def zip_splits(path: Path, options: Options) -> Splits:
-    """Returns the one split, `train`, of a zip file, in which images lie as in a folder.
+    """Returns the only split, `train`, of a zip file of images.
 
-    Nothing is unpacked to the disk.
+    The images are read without extracting the file to disk.
 
     Raises:
         ValueError: If it is not a zip file, or holds no images.
@@ -100,7 +100,7 @@ def zip_splits(path: Path, options: Options) -> Splits:
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes images by bicubic interpolation, with antialiasing where they shrink.
+    """Resizes images by bicubic interpolation, with antialiasing when they shrink.
 
     Args:
         images: Uint8, `[N, height, width, channels]`.
@@ -129,8 +129,8 @@ def decode(reader: Reader, index: int, options: Options) -> np.ndarray:
 
     Args:
         reader: Reads the files of a listing.
-        index: Which of them.
-        options: The size, the background and the color mode count.
+        index: Index of the file.
+        options: The options; the size, the background and the color mode are used.
 
     Raises:
         UnreadableImageError: If the file cannot be decoded.
@@ -154,7 +154,7 @@ def decode(reader: Reader, index: int, options: Options) -> np.ndarray:
 def check_shape(
     listing: Listing, index: int, shape: tuple[int, ...], others: tuple[int, ...]
 ) -> None:
-    """Checks that an image goes into an array of others: grayscale goes into color.
+    """Checks that the shape of an image fits the others; grayscale fits color.
 
     Raises:
         ValueError: If it does not; the message says what to do.
@@ -173,7 +173,7 @@ def check_shape(
 
 
 def unreadable(listing: Listing, errors: Sequence[str]) -> ValueError:
-    """Returns the error that names files which cannot be decoded."""
+    """Returns an error that names the files that cannot be decoded."""
     return ValueError(
         f"{listing.path}: {_name(errors)}; remove or replace "
         f"{'it' if len(errors) == 1 else 'them'}, or give skip_unreadable=True"
@@ -181,7 +181,7 @@ def unreadable(listing: Listing, errors: Sequence[str]) -> ValueError:
 
 
 def warn_of_skipped(listing: Listing, errors: Sequence[str], done: str) -> None:
-    """Warns of files which cannot be decoded, and says what was done about them."""
+    """Warns of files that cannot be decoded and of how they are handled."""
     warnings.warn(f"{listing.path}: {done}: {_name(errors)}", stacklevel=2)
 
 
@@ -198,7 +198,7 @@ def _load(listing: Listing, options: Options) -> Dataset:
 
 
 def _decode_all(listing: Listing, options: Options) -> tuple[np.ndarray, list[int]]:
-    """Returns all images that can be decoded, and their numbers in the listing."""
+    """Returns all images that can be decoded, and their indices in the listing."""
     images = np.empty((0, 0, 0, 0), np.uint8)
     rows: list[int] = []
     errors: list[str] = []
@@ -220,7 +220,7 @@ def _decode_all(listing: Listing, options: Options) -> tuple[np.ndarray, list[in
     if errors and not (options.skip_unreadable and rows):
         raise unreadable(listing, errors)
     if errors:
-        warn_of_skipped(listing, errors, "left out")
+        warn_of_skipped(listing, errors, "skipped")
     return images[: len(rows)], rows
 
 

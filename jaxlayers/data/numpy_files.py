@@ -1,4 +1,4 @@
-"""Images in NumPy's own files, `.npy` and `.npz`."""
+"""Images in NumPy's `.npy` and `.npz` files."""
 
 import functools
 import zipfile
@@ -11,7 +11,7 @@ import numpy as np
 from jaxlayers.data.arrays import as_images, as_labels, to_uint8
 from jaxlayers.data.dataset import Dataset, Splits
 
-# Keras's data sets say x_train, NumPy users say images; the first key that is there counts.
+# x_train as in Keras's data sets, images as common with NumPy; the first key found is used.
 _IMAGE_KEYS = {
     "train": ("images", "x_train", "train_images", "x", "X"),
     "test": ("x_test", "test_images"),
@@ -24,12 +24,12 @@ _UNREADABLE = (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.Bad
 
 
 def npy_splits(path: Path) -> Splits:
-    """Returns the one split, `train`, of an `.npy` file of images."""
+    """Returns the only split, `train`, of an `.npy` file of images."""
     return {"train": functools.partial(_load_npy, path)}
 
 
 def npz_splits(path: Path) -> Splits:
-    """Finds the splits of an `.npz` file from its keys; a single array holds images.
+    """Finds the splits of an `.npz` file by its keys; a single array has the images.
 
     Raises:
         ValueError: If the file cannot be read, or none of its keys is known.
@@ -56,7 +56,7 @@ def npz_splits(path: Path) -> Splits:
 
 def _load_npy(path: Path) -> Dataset:
     try:
-        # Mapping checks the claimed shape against the length of the file before any allocation.
+        # Memory mapping compares the claimed shape with the size of the file before any allocation.
         array = np.array(np.lib.format.open_memmap(path, mode="r"))
     except _UNREADABLE as error:
         raise ValueError(f"{path}: not a readable .npy file ({error})") from error
@@ -79,7 +79,7 @@ def _load_npz(path: Path, image_key: str, label_key: str | None) -> Dataset:
 def _read_member(path: Path, key: str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as file:
-            # What is no array in there comes back as bytes, and then fails by its shape.
+            # Members that are not arrays are returned as bytes and fail by their shape.
             return np.asarray(file[key])
     except _UNREADABLE as error:
         raise ValueError(f"{path}[{key!r}]: not a readable array ({error})") from error

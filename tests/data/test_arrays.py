@@ -65,7 +65,9 @@ def test_what_is_no_array_is_refused(wrong):
 
 
 def test_images_of_different_sizes_in_a_list_are_refused():
-    with pytest.raises(ValueError, match="x: images must be an array or a list of equal parts"):
+    with pytest.raises(
+        ValueError, match="x: images must be an array or a nested list of equal lengths"
+    ):
         as_images([np.zeros((4, 4)), np.zeros((5, 4))], "x")
 
 

@@ -153,7 +153,7 @@ def test_data_of_another_kind_is_refused_with_what_it_is(data, kind):
 
 
 def test_arrays_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="must have one length, got 10, 9"):
+    with pytest.raises(ValueError, match="must have equal lengths, got 10, 9"):
         batches((rows(10), np.arange(9)), 2, seed=0)
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.data import Dataset, hold_out
+from jaxlayers.data import Dataset, split_validation
 from jaxlayers.data.dataset import concatenate
 
 
@@ -115,10 +115,10 @@ def test_concatenate_refuses_what_does_not_fit(second, message):
         concatenate(Dataset(images(), labels(0, 0, 0), None, "x"), second)
 
 
-def test_one_of_five_of_each_class_is_held_out_in_their_order():
+def test_every_fifth_image_of_each_class_is_validation_data():
     labels = np.array([0, 1] * 5 + [1] * 6, np.int32)
     images = np.arange(16, dtype=np.uint8).reshape(16, 1, 1, 1)
-    kept, out = hold_out(Dataset(images, labels, ("a", "b"), "letters"))
+    kept, out = split_validation(Dataset(images, labels, ("a", "b"), "letters"))
     # The fifth of class 0, and the fifth and the tenth of class 1.
     assert out.images.ravel().tolist() == [8, 9, 14]
     assert out.labels.tolist() == [0, 1, 1]
@@ -129,29 +129,29 @@ def test_one_of_five_of_each_class_is_held_out_in_their_order():
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (None, "hold_out: dataset 'letters' has no labels; a folder with a sub-folder"),
+        (None, "split_validation: dataset 'letters' has no labels; a folder with a sub-folder"),
         (np.array([0] * 5 + [1] * 4, np.int32), "class b .* has 4 images.*needs at least 5"),
     ],
 )
-def test_what_cannot_be_held_out_of_is_refused(labels, message):
+def test_data_that_cannot_be_split_is_refused(labels, message):
     images = np.zeros((9, 1, 1, 1), np.uint8)
     with pytest.raises(ValueError, match=message):
-        hold_out(Dataset(images, labels, ("a", "b"), "letters"))
+        split_validation(Dataset(images, labels, ("a", "b"), "letters"))
 
 
 @pytest.mark.parametrize(
     ("every", "error", "message"),
     [
-        (0, ValueError, "hold_out: every must be at least 2, got 0"),
-        (1, ValueError, "hold_out: every must be at least 2, got 1"),
-        ("x", TypeError, "hold_out: every must be an integer, got 'x'"),
+        (0, ValueError, "split_validation: every must be at least 2, got 0"),
+        (1, ValueError, "split_validation: every must be at least 2, got 1"),
+        ("x", TypeError, "split_validation: every must be an integer, got 'x'"),
     ],
 )
-def test_another_part_to_hold_out_is_refused(every, error, message):
+def test_another_fraction_of_validation_data_is_refused(every, error, message):
     with pytest.raises(error, match=message):
-        hold_out(Dataset(images(), labels(0, 0, 0), None, "x"), every)
+        split_validation(Dataset(images(), labels(0, 0, 0), None, "x"), every)
 
 
 def test_only_a_data_set_is_split():
-    with pytest.raises(TypeError, match="hold_out: dataset must be a Dataset, got ndarray"):
-        hold_out(images())
+    with pytest.raises(TypeError, match="split_validation: dataset must be a Dataset, got ndarray"):
+        split_validation(images())

@@ -48,7 +48,7 @@ def test_a_file_that_was_damaged_in_the_cache_is_downloaded_again(published):
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(published, cache):
-    with pytest.raises(ValueError, match="what came is deleted") as error:
+    with pytest.raises(ValueError, match="the download was deleted") as error:
         fetch(published.url + "a.bin", "a.bin", "0" * 32)
     for told in (published.url + "a.bin", "0" * 32, md5(CONTENT)):
         assert told in str(error.value)

@@ -269,7 +269,7 @@ def test_all_unreadable_images_are_named_in_one_error_or_ten_of_many(damaged, so
 
 
 def test_unreadable_images_are_skipped_with_a_warning_that_names_them(damaged, source):
-    with pytest.warns(UserWarning, match=r"left out: cat/bad00.png is not a .* and 3 more"):
+    with pytest.warns(UserWarning, match=r"skipped: cat/bad00.png is not a .* and 3 more"):
         dataset = load(source(), skip_unreadable=True)
     assert dataset.images[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
     assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -278,7 +278,7 @@ def test_unreadable_images_are_skipped_with_a_warning_that_names_them(damaged, s
 def test_a_first_image_that_is_unreadable_is_skipped_as_others_are(folder):
     write_image(folder / "2.png", 7)
     (folder / "1.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match="left out: 1.png"):
+    with pytest.warns(UserWarning, match="skipped: 1.png"):
         assert load(folder, skip_unreadable=True).images.ravel().tolist() == [7] * 16
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_files import write_idx_folder, write_image
 
-from jaxlayers.data import load, load_and_hold_out
+from jaxlayers.data import load, load_with_validation
 
 
 @pytest.mark.parametrize("name", ["mnits", "no/such/folder", "gone.npz", "gone.zip"])
@@ -98,23 +98,23 @@ def test_importing_the_package_imports_no_optional_dependency():
 
 def test_a_source_with_test_images_of_its_own_is_tested_with_these(tmp_path):
     arrays = write_idx_folder(tmp_path / "idx")
-    train, test = load_and_hold_out(tmp_path / "idx", size=(8, 8))
+    train, test = load_with_validation(tmp_path / "idx", size=(8, 8))
     assert train.labels.tolist() == arrays["train"][1].tolist()
     assert test.labels.tolist() == arrays["test"][1].tolist()
     assert train.image_shape == test.image_shape == (8, 8, 1)
 
 
-def test_of_a_folder_of_classes_a_fifth_of_each_is_held_out(tmp_path):
+def test_a_fifth_of_each_class_of_a_folder_is_validation_data(tmp_path):
     for name in ("cat", "dog"):
         for number in range(10):
             write_image(tmp_path / "pets" / name / f"{number}.png", number)
-    train, test = load_and_hold_out(tmp_path / "pets")
+    train, test = load_with_validation(tmp_path / "pets")
     assert (len(train), len(test)) == (16, 4)
     assert test.images[:, 0, 0, 0].tolist() == [4, 9, 4, 9]
     assert test.class_names == ("cat", "dog")
 
 
-def test_nothing_is_held_out_of_images_without_labels(tmp_path):
+def test_images_without_labels_have_no_validation_split(tmp_path):
     write_image(tmp_path / "1.png")
     with pytest.raises(ValueError, match="has no labels"):
-        load_and_hold_out(tmp_path)
+        load_with_validation(tmp_path)

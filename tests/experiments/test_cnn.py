@@ -195,7 +195,7 @@ def test_classify_refuses_a_generator(tmp_path, call):
     model = dcgan.generator((4, 4, 1), latent_size=3, width=8)
     runs.save(tmp_path / "run", model, *model.init(jax.random.key(0)))
     status, _, errors = call(classify, tmp_path / "run", "some.png")
-    assert status == 1 and "holds no classifier" in errors
+    assert status == 1 and "has no classifier" in errors
 
 
 @pytest.fixture

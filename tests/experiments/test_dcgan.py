@@ -88,7 +88,7 @@ def test_ctrl_c_ends_the_command_with_status_130_and_a_whole_folder(tmp_path, im
     last = RunFolder(out).metrics()["step"][-1]
     assert output.splitlines()[-1] == (
         f"stopped at step {last:.0f} of 3000; "
-        f"to go on: python -m experiments.dcgan --out {out} --resume"
+        f"to resume: python -m experiments.dcgan --out {out} --resume"
     )
     assert 10 <= last < 3000
     assert f"samples/step_{last:07d}.png" in names(out)
@@ -251,7 +251,10 @@ def call(monkeypatch, capsys):
         (["--batch-size", "4", "--devices", "0"], "--devices must be a positive integer or None"),
         (["--batch-size", "4", "--devices", "99"], "error: --devices must be at most"),
         (["--batch-size", "4", "--best", "nosuch"], "error: --best must be a metric of the task"),
-        (["--machines.processes", "2"], "coordinator, processes and process belong together"),
+        (
+            ["--machines.processes", "2"],
+            "coordinator, processes and process must be given together",
+        ),
     ],
 )
 def test_what_a_person_can_mend_is_a_message_and_leaves_no_folder(
