@@ -207,5 +207,5 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
     _reduce = staticmethod(jnp.max)
 
 
-def _axes(layer: Any) -> tuple[str, ...]:
+def _axes(layer: _Pooling2D | _GlobalPooling2D) -> tuple[str, ...]:
     return arguments.IMAGE_AXES[layer.data_format]

@@ -6,7 +6,7 @@ A weight `kernel` of a layer goes with its fields `kernel_initializer`, `kernel_
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,25 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers import activations, constraints, initializers, regularizers
-from jaxlayers.layer import FinalActivation, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+
+
+class HasActivation(Protocol):
+    """A layer with an activation."""
+
+    @property
+    def activation(self) -> Any:
+        """A name or a function."""
+        ...
+
+
+class HasActivityRegularizer(Protocol):
+    """A layer with a penalty of its output."""
+
+    @property
+    def activity_regularizer(self) -> Any:
+        """A name, a function or `None`."""
+        ...
 
 
 def activation_field(**default: Any) -> fields.Identifier:
@@ -37,7 +55,7 @@ def constraint_field() -> fields.Identifier:
     return fields.Identifier(constraints.get, "w", default=None)
 
 
-def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Returns the weights of `shapes`, each filled by the initializer of its name."""
     fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
@@ -55,7 +73,7 @@ def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str,
     return weights
 
 
-def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
+def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
     """Refuses weights that are not those the layer makes for the input that came.
 
     Args:
@@ -88,13 +106,13 @@ def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> N
             )
 
 
-def activate(layer: Any, y: Array) -> Array:
+def activate(layer: HasActivation, y: Array) -> Array:
     """Returns the layer's activation of `y`, having checked that it is an array.
 
     Raises:
         TypeError: the activation returned something else.
     """
-    activated = activations.get(layer.activation)(y)
+    activated: Array = activations.get(layer.activation)(y)
     if not hasattr(activated, "shape"):
         raise TypeError(f"{layer!r}: activation must return an array, got {activated!r}")
     return activated
@@ -106,7 +124,7 @@ def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
     return y + jnp.expand_dims(bias, others)
 
 
-def penalty(layer: Any, params: Params, state: State) -> Array:
+def penalty(layer: Layer, params: Params, state: State) -> Array:
     """Returns the sum of the layer's regularization penalties, a scalar; see `Layer.penalty`."""
     total: Array = state.get("activity_penalty", jnp.zeros(()))
     for name, weight in params.items():
@@ -115,7 +133,7 @@ def penalty(layer: Any, params: Params, state: State) -> Array:
     return total
 
 
-def constrain(layer: Any, params: Params) -> Params:
+def constrain(layer: Layer, params: Params) -> Params:
     """Returns `params` projected onto the layer's constraints; see `Layer.constrain`."""
     projected = dict(params)
     for name, weight in params.items():
@@ -130,17 +148,17 @@ def constrain(layer: Any, params: Params) -> Params:
     return projected
 
 
-def activity_shapes(layer: Any) -> dict[str, Shape]:
+def activity_shapes(layer: HasActivityRegularizer) -> dict[str, Shape]:
     """Returns the shapes of the state of a layer that has no other than its activity penalty."""
     return {} if layer.activity_regularizer is None else {"activity_penalty": ()}
 
 
-def initial_activity(layer: Any) -> State:
+def initial_activity(layer: HasActivityRegularizer) -> State:
     """Returns the state of a layer that has no other: its activity penalty, if it has one."""
     return {name: jnp.zeros(shape) for name, shape in activity_shapes(layer).items()}
 
 
-def record_activity(layer: Any, state: State, y: Array) -> State:
+def record_activity(layer: HasActivityRegularizer, state: State, y: Array) -> State:
     """Returns the state with the penalty of the output `y`: [batch, ...].
 
     Keras divides by the batch size, so that the penalty does not grow with it.
@@ -153,7 +171,7 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
 
 
-def final_activation(layer: Any) -> FinalActivation | None:
+def final_activation(layer: HasActivation) -> FinalActivation | None:
     """Returns the layer's activation, if it has a name; see `Layer.final_activation`."""
     function = activations.get(layer.activation)
     name = next((name for name, known in activations.BY_NAME.items() if known is function), None)
@@ -172,7 +190,7 @@ def logits(layer: Any) -> Any:
     return replace(layer, activation=None) if squashes else layer
 
 
-def _regularize(layer: Any, name: str, x: Array) -> Array:
+def _regularize(layer: object, name: str, x: Array) -> Array:
     """Returns the penalty that the regularizer in the field `name` gives for `x`, a scalar."""
     regularizer: Any = regularizers.get(getattr(layer, name))
     total = regularizer(x)
