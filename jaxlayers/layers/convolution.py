@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jax import Array
 
@@ -274,7 +273,7 @@ class Conv2DTranspose(Layer):
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
 
-def _check_window(layer: Any) -> None:
+def _check_window(layer: "Conv2D | Conv2DTranspose") -> None:
     """Checks that strides and dilation are not combined."""
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
@@ -283,24 +282,24 @@ def _check_window(layer: Any) -> None:
         )
 
 
-def _axes(layer: Any) -> tuple[str, ...]:
+def _axes(layer: "Conv2D | Conv2DTranspose") -> tuple[str, ...]:
     return arguments.IMAGE_AXES[layer.data_format]
 
 
-def _split(layer: Any, input_shape: Sequence[int]) -> tuple[Shape, int]:
+def _split(layer: "Conv2D | Conv2DTranspose", input_shape: Sequence[int]) -> tuple[Shape, int]:
     shape = arguments.example_shape(layer, input_shape, *_axes(layer))
     if layer.data_format == "channels_last":
         return shape[:-1], shape[-1]
     return shape[1:], shape[0]
 
 
-def _join(layer: Any, spatial: Sequence[int]) -> Shape:
+def _join(layer: "Conv2D | Conv2DTranspose", spatial: Sequence[int]) -> Shape:
     if layer.data_format == "channels_last":
         return (*spatial, layer.filters)
     return (layer.filters, *spatial)
 
 
-def check_input(layer: Any, params: Params, state: State, x: Array) -> None:
+def check_input(layer: "Conv2D | Conv2DTranspose", params: Params, state: State, x: Array) -> None:
     """Checks the input and the weights of a layer."""
     shape = arguments.shape_of_examples(layer, x, *_axes(layer))
     layer.output_shape(shape)
@@ -308,7 +307,9 @@ def check_input(layer: Any, params: Params, state: State, x: Array) -> None:
     weights.check(layer, "state", state, weights.activity_shapes(layer))
 
 
-def finish(layer: Any, params: Params, state: State, y: Array) -> tuple[Array, State]:
+def finish(
+    layer: "Conv2D | Conv2DTranspose", params: Params, state: State, y: Array
+) -> tuple[Array, State]:
     """Adds the bias, applies the activation and records the activity penalty."""
     if layer.use_bias:
         axis = -1 if layer.data_format == "channels_last" else 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -200,5 +200,5 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
     _reduce = staticmethod(jnp.max)
 
 
-def _axes(layer: Any) -> tuple[str, ...]:
+def _axes(layer: _Pooling2D | _GlobalPooling2D) -> tuple[str, ...]:
     return arguments.IMAGE_AXES[layer.data_format]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,25 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers import activations, constraints, initializers, regularizers
-from jaxlayers.layer import FinalActivation, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+
+
+class HasActivation(Protocol):
+    """A layer with an activation."""
+
+    @property
+    def activation(self) -> Any:
+        """A name or a function."""
+        ...
+
+
+class HasActivityRegularizer(Protocol):
+    """A layer with a penalty of its output."""
+
+    @property
+    def activity_regularizer(self) -> Any:
+        """A name, a function or `None`."""
+        ...
 
 
 def activation_field(**default: Any) -> fields.Identifier:
@@ -33,7 +51,7 @@ def constraint_field() -> fields.Identifier:
     return fields.Identifier(constraints.get, "w", default=None)
 
 
-def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Initializes the weights of `shapes`, each with the initializer of its name."""
     fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
@@ -51,7 +69,7 @@ def initialize(layer: Any, key: Array, shapes: Mapping[str, Shape]) -> dict[str,
     return weights
 
 
-def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
+def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
     """Checks that the weights fit the layer and its input.
 
     Args:
@@ -84,13 +102,13 @@ def check(layer: Any, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> N
             )
 
 
-def activate(layer: Any, y: Array) -> Array:
+def activate(layer: HasActivation, y: Array) -> Array:
     """Applies the layer's activation to `y` and checks that the result is an array.
 
     Raises:
         TypeError: If the activation does not return an array.
     """
-    activated = activations.get(layer.activation)(y)
+    activated: Array = activations.get(layer.activation)(y)
     if not hasattr(activated, "shape"):
         raise TypeError(f"{layer!r}: activation must return an array, got {activated!r}")
     return activated
@@ -102,7 +120,7 @@ def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
     return y + jnp.expand_dims(bias, others)
 
 
-def penalty(layer: Any, params: Params, state: State) -> Array:
+def penalty(layer: Layer, params: Params, state: State) -> Array:
     """Returns the sum of the layer's regularization penalties, a scalar; see `Layer.penalty`."""
     total: Array = state.get("activity_penalty", jnp.zeros(()))
     for name, weight in params.items():
@@ -111,7 +129,7 @@ def penalty(layer: Any, params: Params, state: State) -> Array:
     return total
 
 
-def constrain(layer: Any, params: Params) -> Params:
+def constrain(layer: Layer, params: Params) -> Params:
     """Returns `params` projected onto the layer's constraints; see `Layer.constrain`."""
     projected = dict(params)
     for name, weight in params.items():
@@ -126,17 +144,17 @@ def constrain(layer: Any, params: Params) -> Params:
     return projected
 
 
-def activity_shapes(layer: Any) -> dict[str, Shape]:
+def activity_shapes(layer: HasActivityRegularizer) -> dict[str, Shape]:
     """Returns the shapes of the state of a layer whose only state is its activity penalty."""
     return {} if layer.activity_regularizer is None else {"activity_penalty": ()}
 
 
-def initial_activity(layer: Any) -> State:
+def initial_activity(layer: HasActivityRegularizer) -> State:
     """Returns the initial state of a layer whose only state is its activity penalty."""
     return {name: jnp.zeros(shape) for name, shape in activity_shapes(layer).items()}
 
 
-def record_activity(layer: Any, state: State, y: Array) -> State:
+def record_activity(layer: HasActivityRegularizer, state: State, y: Array) -> State:
     """Returns the state with the penalty of the output `y`: [batch, ...].
 
     Keras divides by the batch size, so that the penalty does not grow with it.
@@ -149,7 +167,7 @@ def record_activity(layer: Any, state: State, y: Array) -> State:
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
 
 
-def final_activation(layer: Any) -> FinalActivation | None:
+def final_activation(layer: HasActivation) -> FinalActivation | None:
     """Returns the layer's activation, if it is a named one; see `Layer.final_activation`."""
     function = activations.get(layer.activation)
     name = next((name for name, known in activations.BY_NAME.items() if known is function), None)
@@ -168,7 +186,7 @@ def logits(layer: Any) -> Any:
     return replace(layer, activation=None) if squashes else layer
 
 
-def _regularize(layer: Any, name: str, x: Array) -> Array:
+def _regularize(layer: object, name: str, x: Array) -> Array:
     """Returns the penalty of `x` by the regularizer in the field `name`, a scalar."""
     regularizer: Any = regularizers.get(getattr(layer, name))
     total = regularizer(x)

@@ -99,7 +99,7 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
     return tuple(shape)
 
 
-def final_activation(model: Any) -> FinalActivation | None:
+def final_activation(model: Layer) -> FinalActivation | None:
     """Returns the activation that a model ends in; `None` if it is not known.
 
     It is not known for models that are not a `Layer`, and for layers that do not define
@@ -143,7 +143,7 @@ def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) 
 
 def optional_pair(
     owner: str,
-    model: Any,
+    model: Layer,
     init_key: Array,
     shape: Shape,
     params: Any,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxlayers.layer import Layer
 from jaxlayers.train._checks import final_activation
 
 Images = TypeVar("Images", Array, np.ndarray)
@@ -134,7 +135,7 @@ def check_probabilities(where: str, values: np.ndarray) -> None:
         )
 
 
-def to_unit(model: Any, images: Images) -> Images:
+def to_unit(model: Layer, images: Images) -> Images:
     """Returns generated images scaled to values from 0 to 1.
 
     A generator that ends in tanh returns values from -1 to 1; any other is assumed to return values
@@ -143,11 +144,11 @@ def to_unit(model: Any, images: Images) -> Images:
     return (images + 1) / 2 if _is_signed(model) else images
 
 
-def from_unit(model: Any, images: Images) -> Images:
+def from_unit(model: Layer, images: Images) -> Images:
     """Returns images with values from 0 to 1 scaled to the range of a generator; see `to_unit`."""
     return images * 2 - 1 if _is_signed(model) else images
 
 
-def _is_signed(model: Any) -> bool:
+def _is_signed(model: Layer) -> bool:
     final = final_activation(model)
     return final is not None and final.name in _SIGNED

@@ -285,7 +285,7 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(call, tmp_path, image
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "parameters.npz").write_text("weeks of work")
     status, _, errors = call("--data", images, "--batch-size", 4, "--out", tmp_path / "run")
-    assert status == 1 and "is not an empty folder" in errors and "by --resume" in errors
+    assert status == 1 and "is not an empty folder" in errors and "with --resume" in errors
     assert names(tmp_path / "run") == ["parameters.npz"]
 
 

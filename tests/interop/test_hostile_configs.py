@@ -52,7 +52,7 @@ CASES = {
     ),
     "no layers": (
         model(),
-        "model (Sequential): Sequential: layers must hold at least one layer, got ()",
+        "model (Sequential): Sequential: layers must have at least one layer, got ()",
     ),
     "layers are missing": (
         {"class_name": "Sequential", "config": {}},

@@ -135,7 +135,7 @@ def test_an_array_that_comes_back_changed_is_damage(checkpoints, monkeypatch):
         return items
 
     monkeypatch.setattr(checkpoints._manager, "restore", with_zeros)
-    said = r"damaged \(arrays: params\.model\.kernel: its checksum.*resume=5"
+    said = r"damaged \(arrays: params\.model\.kernel: checksum.*resume=5"
     with pytest.raises(CheckpointError, match=said):
         checkpoints.restore(state(), 10)
 

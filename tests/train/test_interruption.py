@@ -96,7 +96,7 @@ def test_a_second_signal_ends_the_process_at_once_whatever_it_does(number):
     assert process.stdout.readline() == "sleeps\n", process.stderr.read()
     time.sleep(1)
     process.send_signal(number)
-    assert process.stderr.readline().startswith("stopping after this step; once more")
+    assert process.stderr.readline().startswith("stopping after this step; repeat")
     assert process.poll() is None
     process.send_signal(number)
     process.communicate(timeout=10)

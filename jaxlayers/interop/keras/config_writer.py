@@ -15,6 +15,7 @@ from jaxlayers.interop.keras.layer_config import (
     write_layer,
     write_layer_exactly,
 )
+from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
@@ -35,7 +36,7 @@ class ConfigWriter:
         # The policy of layers without weights is that of the layer before them.
         self.last = next(iter(dtypes.values()), "float32")
 
-    def entry(self, layer: Any, path: Path, name: str, shape: Any, mixed: bool) -> dict[str, Any]:
+    def entry(self, layer: Layer, path: Path, name: str, shape: Any, mixed: bool) -> dict[str, Any]:
         """Returns the class name and the config of a layer or a model.
 
         Args:
@@ -95,7 +96,7 @@ class ConfigWriter:
         return entry, arguments
 
     def _single(
-        self, layer: Any, name: str, path: Path, mixed: bool
+        self, layer: Layer, name: str, path: Path, mixed: bool
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the entry of any other layer, and the arguments that differ from it."""
         class_name = type(layer).__name__
@@ -136,7 +137,7 @@ class ConfigWriter:
             )
         return dtype_policies.MIXED if mixed else self.last
 
-    def _check_name(self, name: Any, path: Path, layer: Any) -> None:
+    def _check_name(self, name: Any, path: Path, layer: Layer) -> None:
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) < 256:
             what = f"the name must be 1 to 255 printable characters, got {short_repr(name)}"
         elif "/" in name and not self.exact:
@@ -146,7 +147,7 @@ class ConfigWriter:
         self.problems.add(what, "/".join(map(str, path)) or str(name), type(layer).__name__)
 
 
-def _wrappers(layer: Any) -> int:
+def _wrappers(layer: Layer) -> int:
     return 1 + _wrappers(layer.layer) if isinstance(layer, InBfloat16) else 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers._text import short_repr
+from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
@@ -51,14 +52,14 @@ def write_policy(name: str) -> dict[str, Any]:
     }
 
 
-def unwrapped(layer: Any) -> Any:
+def unwrapped(layer: Layer) -> Layer:
     """Returns the layer inside `InBfloat16`; the layer itself where it is not in one."""
     while isinstance(layer, InBfloat16):
         layer = layer.layer
     return layer
 
 
-def sequential_of(model: Any, caller: str) -> Sequential:
+def sequential_of(model: Layer, caller: str) -> Sequential:
     """Returns the Sequential that a model is, or that is inside its `InBfloat16`.
 
     Raises:

@@ -6,17 +6,17 @@ weights: `layers/conv2d_1/vars/0`.
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, Stored
 from jaxlayers.interop.keras.weights import Path, Weight
+from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential, snake_case
 
 
 def group_paths(
-    model: Any,
+    model: Layer,
     functional: Collection[Path] | None = (),
     group: Node | None = None,
     above: Path = (),
@@ -34,7 +34,9 @@ def group_paths(
         ValueError: If the file does not determine them.
     """
     counts: Counter[str] = Counter()
-    for name, layer in unwrapped(model).items():
+    sequential = unwrapped(model)
+    assert isinstance(sequential, Sequential)
+    for name, layer in sequential.items():
         inside, path = unwrapped(layer), (*above, name)
         nested = isinstance(inside, Sequential)
         kind = snake_case(type(inside).__name__)
@@ -55,7 +57,7 @@ def group_paths(
 
 def read_keras3_weights(
     root: Node,
-    model: Any,
+    model: Layer,
     wanted: list[Weight],
     problems: Problems,
     functional: Collection[Path] | None,

@@ -86,7 +86,7 @@ def read_layer(
     return None
 
 
-def write_layer(layer: Any, report: Callable[[str], None]) -> dict[str, Any]:
+def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
     """Returns the arguments of a layer in Keras's form, as far as Keras has one.
 
     Args:
@@ -103,7 +103,7 @@ def write_layer(layer: Any, report: Callable[[str], None]) -> dict[str, Any]:
 
 
 def write_layer_exactly(
-    layer: Any, report: Callable[[str], None]
+    layer: Layer, report: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns two dictionaries of arguments, of which `read_layer` makes an equal layer.
 
@@ -174,9 +174,10 @@ def _required(cls: Any) -> list[str]:
     return [name for name in _arguments(cls) if fields[name].default is dataclasses.MISSING]
 
 
-def _written(layer: Any) -> list[str]:
+def _written(layer: Layer) -> list[str]:
     """Returns the names of the arguments that Keras's form has."""
-    return [name for name in _arguments(layer) if name not in _NEWER or layer.renorm]
+    is_renorm = isinstance(layer, layers.BatchNormalization) and layer.renorm
+    return [name for name in _arguments(layer) if name not in _NEWER or is_renorm]
 
 
 def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
@@ -228,7 +229,7 @@ def _ignore(what: str) -> None:
     """Does nothing with a problem."""
 
 
-def _same(layer: Any, other: Any, name: str) -> bool:
+def _same(layer: Layer, other: Any, name: str) -> bool:
     try:
         return bool(getattr(layer, name) == getattr(other, name))
     except Exception:  # no other layer, or arrays, which compare to arrays

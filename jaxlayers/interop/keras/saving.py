@@ -77,7 +77,7 @@ def save(
     )
 
 
-def _dtypes(model: Any, params: Params, state: State) -> dict[weights.Path, str]:
+def _dtypes(model: Layer, params: Params, state: State) -> dict[weights.Path, str]:
     """Returns the dtype of the weights of each layer."""
     problems, dtypes = Problems(), {}
     for path, layer in weights.leaves(model):
@@ -124,7 +124,7 @@ def _arrays_of(params: Params, state: State, wanted: list[Weight]) -> dict[Weigh
     return arrays
 
 
-def _hdf5_bytes(model: Any, arrays: Mapping[Weight, np.ndarray]) -> bytes:
+def _hdf5_bytes(model: Layer, arrays: Mapping[Weight, np.ndarray]) -> bytes:
     """Returns the file `model.weights.h5` of an archive."""
     try:
         import h5py

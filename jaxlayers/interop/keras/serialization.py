@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import dtype_policies, graph
@@ -91,7 +91,7 @@ def serialize(model: Layer) -> dict[str, Any]:
     problems = Problems()
     inside = unwrapped(model)
     sequential = isinstance(inside, Sequential)
-    called = inside.name if sequential else snake_case(type(inside).__name__)
+    called = inside.name if isinstance(inside, Sequential) else snake_case(type(inside).__name__)
     writer = ConfigWriter(problems, {}, exact=True)
     shape = inside.input_shape if sequential else None
     entry = writer.entry(model, (), called, shape, mixed=False)
@@ -132,11 +132,11 @@ def from_config(config: Any) -> Layer:
         (('scores',), Dense(units=2))
     """
     with about("from_config: config"):
-        return cast(Layer, read(config).model)
+        return read(config).model
 
 
 def write(
-    model: Any,
+    model: Layer,
     dtypes: Mapping[Path, str],
     input_shape: Sequence[int | None] | None,
     caller: str,
@@ -172,7 +172,7 @@ class Read:
         functional: The inner models that are Functional in Keras; `None` if unknown.
     """
 
-    model: Any
+    model: Layer
     input_shape: InputShape
     dtypes: dict[Path, str] | None
     frozen: list[Path]

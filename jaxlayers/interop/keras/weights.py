@@ -13,7 +13,7 @@ import numpy as np
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Stored
-from jaxlayers.layer import Shape
+from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
@@ -50,7 +50,7 @@ class Weight:
         return "/".join((*self.layer, self.name))
 
 
-def weights_of(model: Any, input_shape: Sequence[int | None]) -> list[Weight]:
+def weights_of(model: Layer, input_shape: Sequence[int | None]) -> list[Weight]:
     """Returns all weights of a model, in Keras's order, without allocating arrays.
 
     Args:
@@ -70,7 +70,7 @@ def weights_of(model: Any, input_shape: Sequence[int | None]) -> list[Weight]:
     raise error
 
 
-def abstract_init(model: Any, input_shape: Shape) -> tuple[Any, Any]:
+def abstract_init(model: Layer, input_shape: Shape) -> tuple[Params, State]:
     """Returns the shapes and dtypes of what `init` returns, whatever the initializers are.
 
     Unlike `jax.eval_shape(model.init, ...)` it runs no initializer, which may compute on the
@@ -94,9 +94,11 @@ def abstract_init(model: Any, input_shape: Shape) -> tuple[Any, Any]:
     return params, state
 
 
-def leaves(model: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaves(model: Layer, above: Path = ()) -> Iterator[tuple[Path, Layer]]:
     """Yields each layer that is not a model, with its name and those of the models around it."""
-    for name, layer in unwrapped(model).items():
+    sequential = unwrapped(model)
+    assert isinstance(sequential, Sequential)
+    for name, layer in sequential.items():
         inside = unwrapped(layer)
         if isinstance(inside, Sequential):
             yield from leaves(inside, (*above, name))
@@ -135,7 +137,7 @@ def read_values(
     return {} if problems.count else {weight: found[weight].read() for weight in wanted}
 
 
-def _weights_of(model: Any, input_shape: Shape) -> list[Weight]:
+def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
     params, state = abstract_init(model, input_shape)
     found = []
     for path, _ in leaves(model):
@@ -149,15 +151,18 @@ def _weights_of(model: Any, input_shape: Shape) -> list[Weight]:
     return found
 
 
-def _with_zeros(model: Any) -> Any:
+def _with_zeros(model: Layer) -> Layer:
     """Returns the model with initializers of which only the shape is computed."""
     if isinstance(model, InBfloat16):
         return InBfloat16(_with_zeros(model.layer))
     if isinstance(model, Sequential):
         return dataclasses.replace(model, layers=tuple(map(_with_zeros, model.layers)))
-    fields = getattr(model, "__dataclass_fields__", ())
-    names = [name for name in fields if name.endswith("_initializer")]
-    return dataclasses.replace(model, **dict.fromkeys(names, "zeros")) if names else model
+    if not dataclasses.is_dataclass(model):
+        return model
+    names = [field.name for field in dataclasses.fields(model)]
+    initializers = [name for name in names if name.endswith("_initializer")]
+    zeros = dict.fromkeys(initializers, "zeros")
+    return dataclasses.replace(model, **zeros) if zeros else model
 
 
 def _inside(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
