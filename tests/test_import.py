@@ -51,7 +51,7 @@ ABOVE = {
     # train.InBfloat16 is layers.InBfloat16; tasks know the contract of a layer only.
     "jaxlayers.train": {"layers"},
     # The version, for the description of a run.
-    "jaxlayers.train.fit": {"__version__"},
+    "jaxlayers.train.run_files": {"__version__"},
 }
 THIRD_PARTY = {"jax", "jaxlib", "numpy"}
 

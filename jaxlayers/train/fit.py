@@ -1,10 +1,9 @@
 """The training function, `fit`."""
 
-import platform
 import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,31 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxlayers.data import Dataset, border
 from jaxlayers.runs.checkpoint import Checkpoints
 from jaxlayers.runs.folder import RunFolder, columns
-from jaxlayers.runs.load import describe, save_models
-from jaxlayers.runs.names import VALIDATION
 from jaxlayers.runs.recorder import Recorder
 from jaxlayers.runs.terminal import say, show_progress
 from jaxlayers.train import inputs
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.evaluation import Evaluation
+from jaxlayers.train.fit_arguments import (
+    check_best,
+    check_config,
+    check_folder,
+    check_steps,
+    initial_state,
+)
 from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.loop import Best, Loop, is_better
+from jaxlayers.train.run_files import (
+    model_description,
+    removed_unless_begun,
+    run_description,
+    write_results,
+)
 from jaxlayers.train.sharding import Devices
-from jaxlayers.train.task import Evaluates, HasModels, Task, TrainState, check_task
+from jaxlayers.train.task import Evaluates, Task, TrainState, check_task
 
 
 @dataclass(frozen=True)
@@ -121,9 +130,9 @@ def fit(
         (2, ['accuracy', 'loss', 'seconds'])
     """
     check_task(task)
-    config, callbacks = _checked(config, callbacks)
+    config, callbacks = check_config(config, callbacks)
     leads = jax.process_index() == 0
-    folder = _folder(folder, resume, leads)
+    folder = check_folder(folder, resume, leads)
     devices = Devices(config.devices, config.batch_size)
     rows = inputs.rows_of(task, data)
     steps = inputs.steps_on(task, rows, config, devices)
@@ -136,15 +145,15 @@ def fit(
             )
         evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
     init_key, sample_key = jax.random.split(jax.random.key(config.seed))
-    train_state = devices.place(_initial(task, init_key, initial, config))
-    _check_best(task, config, train_state, rows, validation_rows)
+    train_state = devices.place(initial_state(task, init_key, initial, config))
+    check_best(task, config, train_state, rows, validation_rows)
     with ExitStack() as stack:
         stack.callback(steps.close)
         checkpoints, best = None, None
         if folder is not None:
             if leads:
                 stack.enter_context(folder.open(resume=resume is not False))
-                stack.enter_context(_removed_unless_begun(folder, new=resume is False))
+                stack.enter_context(removed_unless_begun(folder, new=resume is False))
             checkpoints = Checkpoints(
                 folder.path / "checkpoints",
                 inputs.identity(config, rows),
@@ -156,13 +165,13 @@ def fit(
             assert checkpoints is not None
             like = train_state
             train_state = checkpoints.restore(like, None if resume is True else resume)
-            _check_steps(config, int(train_state.step))
+            check_steps(config, int(train_state.step))
             checkpoints.forget_after(int(train_state.step))
         if folder is not None and leads:
             # Not earlier: a resume that fails must not change anything.
-            folder.write_config(asdict(config) | _description(task, rows))
+            folder.write_config(asdict(config) | run_description(task, rows))
             if resume is False:
-                folder.write_model(_models(task, train_state, data, rows))
+                folder.write_model(model_description(task, train_state, data, rows))
         interruption = stack.enter_context(interruptible())
         progress = stack.enter_context(
             show_progress(config.steps, config.batch_size, quiet=not (leads and verbose))
@@ -180,159 +189,18 @@ def fit(
         except BaseException:
             # The original error is raised even if this fails as well.
             with suppress(Exception):
-                _write_last(task, loop.good, writes, recorder)
+                write_results(task, loop.good, writes, recorder)
             raise
         last_step = int(train_state.step)
         restores = any(isinstance(c, EarlyStopping) and c.restore_best for c in callbacks)
         if loop.best is not None and restores:
             train_state = loop.best.state
-        _write_last(task, train_state, writes, recorder)
+        write_results(task, train_state, writes, recorder)
     number = interruption.signal if last_step < config.steps else None
     if number is not None and leads and verbose:
         name = signal.Signals(number).name
         say(f"stopped by {name} at step {last_step} of {config.steps}")
     return FitResult(train_state, columns(recorder.rows), loop.best, number)
-
-
-def _checked(
-    config: FitConfig, callbacks: Sequence[Callback]
-) -> tuple[FitConfig, tuple[Callback, ...]]:
-    """Checks the arguments and sets `config.best` to the metric that early stopping restores."""
-    if not isinstance(config, FitConfig):
-        raise TypeError(f"fit: config must be a FitConfig, got {config!r}")
-    if callable(callbacks) or not all(map(callable, callbacks)):
-        raise TypeError(
-            f"fit: callbacks must be a list of functions (step, metrics, train_state), "
-            f"got {callbacks!r}"
-        )
-    for callback in callbacks:
-        if not (isinstance(callback, EarlyStopping) and callback.restore_best):
-            continue
-        monitor = callback.monitor
-        if config.best not in (None, monitor):
-            raise ValueError(
-                f"fit: config.best must be {monitor!r} or None, because {callback} restores "
-                f"the state at its best, got {config.best!r}"
-            )
-        config = replace(config, best=monitor)
-    return config, tuple(callbacks)
-
-
-def _folder(
-    folder: str | Path | RunFolder | None, resume: bool | int, leads: bool
-) -> RunFolder | None:
-    """Returns the folder of the run after checking that it can be used."""
-    if not isinstance(resume, int) or resume < 0:
-        raise TypeError(f"fit: resume must be a bool or the step of a checkpoint, got {resume!r}")
-    if folder is None:
-        if resume is not False:
-            raise ValueError(
-                f"fit: resume needs folder, that of the run to resume, got resume={resume!r} and "
-                "folder=None"
-            )
-        return None
-    if not isinstance(folder, RunFolder):
-        folder = RunFolder(folder)
-    if leads and resume is False:
-        folder.check_unused()
-    elif leads:
-        folder.check_resumable()
-    return folder
-
-
-def _initial(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
-    if initial is None:
-        fresh: TrainState = task.init(key)
-        return fresh
-    if isinstance(initial, TrainState):
-        if int(initial.step) >= config.steps:
-            raise ValueError(
-                f"fit: initial has taken {int(initial.step)} steps, config.steps must be more: it "
-                f"is the step after which the training ends, got {config.steps}. Start at step 0 "
-                "with initial=(params, state)"
-            )
-        return initial
-    if not isinstance(initial, tuple) or len(initial) != 2:
-        raise TypeError(
-            "fit: initial must be a tuple (params, state) or a TrainState, "
-            f"got {type(initial).__name__}"
-        )
-    params, state = initial
-    begun: TrainState = task.init(key, params=params, state=state)
-    return begun
-
-
-def _check_steps(config: FitConfig, taken: int) -> None:
-    if config.steps < taken:
-        raise ValueError(
-            f"fit: steps must be at least the {taken} that the run to resume has taken, got "
-            f"{config.steps}; resume=STEP goes on from an earlier checkpoint"
-        )
-
-
-def _check_best(
-    task: Any, config: FitConfig, train_state: TrainState, rows: Any, validation_rows: Any
-) -> None:
-    """Checks that `config.best` is a metric, before anything is compiled or written."""
-    if config.best is None:
-        return
-    batch = inputs.first_batch(rows, config.batch_size)
-    if batch is None:
-        return
-    metrics = list(jax.eval_shape(task.step, train_state, batch)[1])
-    if validation_rows is not None:
-        batch = inputs.first_batch(validation_rows, 1)
-        metrics += [VALIDATION + name for name in jax.eval_shape(task.evaluate, train_state, batch)]
-    if config.best not in metrics:
-        hint = ""
-        if config.best.startswith(VALIDATION) and validation_rows is None:
-            hint = "; metrics that start with val_ require validation_data"
-        raise ValueError(
-            f"fit: best must be a metric of the task, {', '.join(metrics)}, "
-            f"got {config.best!r}{hint}"
-        )
-
-
-def _description(task: Any, rows: Any) -> dict[str, Any]:
-    """Returns the entries of config.json other than the config."""
-    from jaxlayers import __version__
-
-    device = jax.devices()[0]
-    return {
-        "task": type(task).__name__,
-        "examples": inputs.count_of(rows),
-        "environment": {
-            "jaxlayers": __version__,
-            "jax": jax.__version__,
-            "python": platform.python_version(),
-            "device": f"{device.platform}: {device.device_kind}",
-            "device_count": jax.device_count(),
-        },
-    }
-
-
-def _models(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[str, Any]:
-    """Returns the entries of model.json: the models and a description of their inputs."""
-    described: dict[str, Any] = {}
-    if isinstance(task, HasModels):
-        described |= describe(task.models(train_state))
-    if isinstance(data, Dataset) and data.labels is not None and isinstance(rows, tuple):
-        names = data.class_names or tuple(map(str, range(data.labels.max() + 1)))
-        preprocessing = {"background": data.background or "white", "border": border(data.images)}
-        described |= {"class_names": names, "preprocessing": preprocessing}
-    return described
-
-
-@contextmanager
-def _removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
-    """Removes the folder of a new run that fails before its first step."""
-    try:
-        yield
-    except BaseException:
-        begun = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
-        if new and not begun:
-            folder.remove()
-        raise
 
 
 def _reset(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
@@ -359,17 +227,6 @@ def _best_so_far(
         return None
     step, value = best
     return Best(step, value, checkpoints.restore(like, step))
-
-
-def _write_last(
-    task: Any, train_state: TrainState, folder: RunFolder | None, recorder: Recorder
-) -> None:
-    if folder is not None:
-        if isinstance(task, HasModels):
-            save_models(folder, task.models(train_state))
-        else:
-            folder.save_parameters(train_state.params, train_state.state)
-    recorder.close()
 
 
 def _agreed(asked: bool) -> bool:

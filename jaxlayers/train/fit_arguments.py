@@ -1,0 +1,116 @@
+"""Checks of the arguments of `fit`, before anything is compiled or written."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxlayers.runs.folder import RunFolder
+from jaxlayers.runs.names import VALIDATION
+from jaxlayers.train import inputs
+from jaxlayers.train.callbacks import Callback, EarlyStopping
+from jaxlayers.train.config import FitConfig
+from jaxlayers.train.task import TrainState
+
+
+def check_config(
+    config: FitConfig, callbacks: Sequence[Callback]
+) -> tuple[FitConfig, tuple[Callback, ...]]:
+    """Checks the arguments and sets `config.best` to the metric that early stopping restores."""
+    if not isinstance(config, FitConfig):
+        raise TypeError(f"fit: config must be a FitConfig, got {config!r}")
+    if callable(callbacks) or not all(map(callable, callbacks)):
+        raise TypeError(
+            f"fit: callbacks must be a list of functions (step, metrics, train_state), "
+            f"got {callbacks!r}"
+        )
+    for callback in callbacks:
+        if not (isinstance(callback, EarlyStopping) and callback.restore_best):
+            continue
+        monitor = callback.monitor
+        if config.best not in (None, monitor):
+            raise ValueError(
+                f"fit: config.best must be {monitor!r} or None, because {callback} restores "
+                f"the state at its best, got {config.best!r}"
+            )
+        config = replace(config, best=monitor)
+    return config, tuple(callbacks)
+
+
+def check_folder(
+    folder: str | Path | RunFolder | None, resume: bool | int, leads: bool
+) -> RunFolder | None:
+    """Returns the folder of the run after checking that it can be used."""
+    if not isinstance(resume, int) or resume < 0:
+        raise TypeError(f"fit: resume must be a bool or the step of a checkpoint, got {resume!r}")
+    if folder is None:
+        if resume is not False:
+            raise ValueError(
+                f"fit: resume needs folder, that of the run to resume, got resume={resume!r} and "
+                "folder=None"
+            )
+        return None
+    if not isinstance(folder, RunFolder):
+        folder = RunFolder(folder)
+    if leads and resume is False:
+        folder.check_unused()
+    elif leads:
+        folder.check_resumable()
+    return folder
+
+
+def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
+    """Returns the state before the first step, made of the argument `initial`."""
+    if initial is None:
+        fresh: TrainState = task.init(key)
+        return fresh
+    if isinstance(initial, TrainState):
+        if int(initial.step) >= config.steps:
+            raise ValueError(
+                f"fit: initial has taken {int(initial.step)} steps, config.steps must be more: it "
+                f"is the step after which the training ends, got {config.steps}. Start at step 0 "
+                "with initial=(params, state)"
+            )
+        return initial
+    if not isinstance(initial, tuple) or len(initial) != 2:
+        raise TypeError(
+            "fit: initial must be a tuple (params, state) or a TrainState, "
+            f"got {type(initial).__name__}"
+        )
+    params, state = initial
+    begun: TrainState = task.init(key, params=params, state=state)
+    return begun
+
+
+def check_steps(config: FitConfig, taken: int) -> None:
+    """Checks that a run is not resumed to fewer steps than it has taken."""
+    if config.steps < taken:
+        raise ValueError(
+            f"fit: steps must be at least the {taken} that the run to resume has taken, got "
+            f"{config.steps}; resume=STEP goes on from an earlier checkpoint"
+        )
+
+
+def check_best(
+    task: Any, config: FitConfig, train_state: TrainState, rows: Any, validation_rows: Any
+) -> None:
+    """Checks that `config.best` is a metric, before anything is compiled or written."""
+    if config.best is None:
+        return
+    batch = inputs.first_batch(rows, config.batch_size)
+    if batch is None:
+        return
+    metrics = list(jax.eval_shape(task.step, train_state, batch)[1])
+    if validation_rows is not None:
+        batch = inputs.first_batch(validation_rows, 1)
+        metrics += [VALIDATION + name for name in jax.eval_shape(task.evaluate, train_state, batch)]
+    if config.best not in metrics:
+        hint = ""
+        if config.best.startswith(VALIDATION) and validation_rows is None:
+            hint = "; metrics that start with val_ require validation_data"
+        raise ValueError(
+            f"fit: best must be a metric of the task, {', '.join(metrics)}, "
+            f"got {config.best!r}{hint}"
+        )

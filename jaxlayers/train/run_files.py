@@ -1,0 +1,69 @@
+"""What `fit` writes into the folder of a run at its beginning and at its end."""
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+
+from jaxlayers.data import Dataset, border
+from jaxlayers.runs.folder import RunFolder
+from jaxlayers.runs.load import describe, save_models
+from jaxlayers.runs.recorder import Recorder
+from jaxlayers.train import inputs
+from jaxlayers.train.task import HasModels, TrainState
+
+
+def run_description(task: Any, rows: Any) -> dict[str, Any]:
+    """Returns the entries of config.json other than the config."""
+    from jaxlayers import __version__
+
+    device = jax.devices()[0]
+    return {
+        "task": type(task).__name__,
+        "examples": inputs.count_of(rows),
+        "environment": {
+            "jaxlayers": __version__,
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+            "device": f"{device.platform}: {device.device_kind}",
+            "device_count": jax.device_count(),
+        },
+    }
+
+
+def model_description(task: Any, train_state: TrainState, data: Any, rows: Any) -> dict[str, Any]:
+    """Returns the entries of model.json: the models and a description of their inputs."""
+    described: dict[str, Any] = {}
+    if isinstance(task, HasModels):
+        described |= describe(task.models(train_state))
+    if isinstance(data, Dataset) and data.labels is not None and isinstance(rows, tuple):
+        names = data.class_names or tuple(map(str, range(data.labels.max() + 1)))
+        preprocessing = {"background": data.background or "white", "border": border(data.images)}
+        described |= {"class_names": names, "preprocessing": preprocessing}
+    return described
+
+
+@contextmanager
+def removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
+    """Removes the folder of a new run that fails before its first step."""
+    try:
+        yield
+    except BaseException:
+        begun = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
+        if new and not begun:
+            folder.remove()
+        raise
+
+
+def write_results(
+    task: Any, train_state: TrainState, folder: RunFolder | None, recorder: Recorder
+) -> None:
+    """Writes the trained models, the curves and the report."""
+    if folder is not None:
+        if isinstance(task, HasModels):
+            save_models(folder, task.models(train_state))
+        else:
+            folder.save_parameters(train_state.params, train_state.state)
+    recorder.close()
