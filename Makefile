@@ -14,10 +14,10 @@ dcgan: $(VENV)/train
 cnn: $(VENV)/train
 	$(BIN)/python -m experiments.cnn $(ARGS)
 
-# All tests but the slow ones, one process per core; then the convolutions once more with XLA's
-# optimizations, which tests/conftest.py turns off.
+# All tests but the slow ones, one process per core; those marked optimized run with XLA's
+# optimizations, which tests/conftest.py turns off for the others.
 test: $(VENV)/test
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not slow and not optimized" $(ARGS)
 	XLA_FLAGS= $(BIN)/python -m pytest -n auto -m optimized tests/ops
 
 # The tests to run after every edit, below 90 seconds on two cores: the contract of layers, their

@@ -18,7 +18,7 @@ from jaxlayers.ops.convolution.geometry import Geometry
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     convolution=st.sampled_from([layers.Conv2D, layers.Conv2DTranspose]),
     size=pairs,

@@ -117,6 +117,7 @@ def test_a_signal_and_resume_give_what_one_run_gives(tmp_path, images):
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_kept_in_the_cache(tmp_path, images):
     cache = tmp_path / "cache" / "compiled"
     arguments = ("dcgan", "--data", images, "--batch-size", 4, "--steps", 1, "--out")

@@ -18,7 +18,7 @@ def colors(path):
     return len(np.unique(read(path).reshape(-1, 3), axis=0))
 
 
-@pytest.mark.parametrize("classes", [2, 10, 100])
+@pytest.mark.parametrize("classes", [2, 10, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_confusion_matrix_is_darker_where_more_is(tmp_path, classes):
     path = tmp_path / "confusion.png"
     names = [f"class {n}" for n in range(classes)]

@@ -140,7 +140,7 @@ def killed_and_resumed(path, steps, kills, seed):
 
 
 def check_kills(tmp_path, kills, seed):
-    steps = 2000
+    steps = 1000
     whole = new_folder(tmp_path / "whole")
     fit(toys.gan(ema=0.9), IMAGES, config(steps), whole)
     killed_and_resumed(tmp_path / "killed", steps, kills, seed)
