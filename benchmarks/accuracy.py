@@ -1,4 +1,4 @@
-"""How well the classifiers do: accuracy on held-out images, over several seeds."""
+"""Accuracy of the classifiers on validation data, over several seeds."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Training:
-    """A model, and how it is trained; with a cosine schedule down to 0."""
+    """A model and its training, with a cosine schedule to 0."""
 
     name: str
     source: str  # "mnist", "mnist-5k" or "images"
@@ -56,7 +56,7 @@ _BATCH = 64
 
 
 def measure(training: Training, source: str) -> Iterator[tuple[float, float]]:
-    """Yields the accuracy after the last step and the seconds it took, compiling included."""
+    """Yields the accuracy after the last step and the seconds, including compilation."""
     images, validation = _load(source)
     steps = len(images) // _BATCH * training.epochs
     make = getattr(optax, training.optimizer)

@@ -1,7 +1,7 @@
-"""An epoch of the classifier on as many images as the whole MNIST has, beside Keras and PyTorch.
+"""An epoch of the classifier on as many images as MNIST, compared with Keras and PyTorch.
 
-The same net, optimizer, loss and batches of 64 in all three, from images that lie in memory as
-each library likes them: bytes here, floats in Keras and channels last in PyTorch.
+The network, optimizer, loss and batch size of 64 are the same in all three; images are in memory in
+the best format for each library: uint8 here, floats in Keras and channels last in PyTorch.
 """
 
 import os
@@ -28,7 +28,7 @@ def _labels(count: int) -> np.ndarray:
 
 
 def ours() -> Callable[[], object]:
-    """Returns a function that trains for an epoch, as `train.fit` does between two log steps."""
+    """Returns a function that trains for an epoch, as `train.fit` does between logged steps."""
     images = random_images()
     task = train.Classifier(cnn.lenet(), optax.adam(1e-3))
     devices = Devices(1, _BATCH)

@@ -53,7 +53,7 @@ def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -
         }
         seconds = medians(calls, rounds=9, seconds=3)
         seconds["in a scan"] /= _SCAN_LENGTH
-        # The forward pass of a transposed convolution is the gradient by the image of another.
+        # The forward pass of a transposed convolution is the input gradient of a convolution.
         swapped = {"forward": "by input", "by input": "forward"} if shape.transposed else {}
         yield Row(shape, swapped.get(name, name), flops, seconds)
 
@@ -64,7 +64,7 @@ def _compiled(function: Callable[..., Any], *operands: Any) -> Callable[[], obje
 
 
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What one step of `_repeated` does, so that the two differ by the loop alone."""
+    """Returns a function that takes one step of `_repeated`, so that only the loop differs."""
     return lambda a, b: function(a + b.ravel()[0] * 1e-30, b)
 
 
@@ -96,8 +96,8 @@ def _in_torch(
         return first.contiguous(memory_format=layout)
 
     strides, pads, dilation, groups = shape.geometry
-    # PyTorch pads alike on both sides; where that does not do, the image comes padded, and the
-    # time for it is a gift.
+    # PyTorch pads equally on both sides; if that is not possible, the image is padded outside of
+    # the measurement.
     x = np.moveaxis(x, -1, 1)
     padding = [front for front, _ in pads]
     if any(front != behind for front, behind in pads):

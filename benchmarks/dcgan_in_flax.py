@@ -65,5 +65,5 @@ def generator() -> Layer:
 
 
 def discriminator() -> Layer:
-    """Ends in the logit."""
+    """Returns the discriminator, which ends in the logit."""
     return _FlaxLayer(_Discriminator(), (28, 28, 1), (1,))

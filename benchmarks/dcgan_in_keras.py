@@ -64,7 +64,7 @@ def generator() -> Layer:
 
 
 def discriminator() -> Layer:
-    """Ends in the logit."""
+    """Returns the discriminator, which ends in the logit."""
     layers = keras.layers
     model = keras.Sequential([keras.Input((28, 28, 1))])
     for filters, strides in ((64, 2), (128, 2), (256, 2), (512, 1)):

@@ -1,4 +1,4 @@
-"""A training step of the DCGAN in PyTorch, written as well as ours.
+"""A training step of the DCGAN in PyTorch, with the same optimizations.
 
 Channels last, one pass of the generator for both halves, the loss from logits, no copies.
 """
@@ -73,7 +73,7 @@ def training_step(
         optimizer_d.zero_grad(set_to_none=True)
         criterion(logits.float(), labels).backward()
         optimizer_d.step()
-        # The discriminator's parameters take no part in the generator's half.
+        # The discriminator's parameters are not updated in the generator's half.
         discriminator.requires_grad_(False)
         with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
             logits = discriminator(fakes)

@@ -97,5 +97,5 @@ def generator() -> Layer:
 
 
 def discriminator() -> Layer:
-    """Ends in the logit."""
+    """Returns the discriminator, which ends in the logit."""
     return _Discriminator()

@@ -1,4 +1,4 @@
-"""What `train.fit` costs beside the step that it runs, and whether its memory grows."""
+"""Overhead of `train.fit` compared with a bare step, and its memory over time."""
 
 import re
 import statistics
@@ -17,15 +17,15 @@ from jaxlayers.models import dcgan
 
 
 def images(count: int = 60_000) -> np.ndarray:
-    """Returns as many bytes as the whole MNIST has."""
+    """Returns random images of the size of MNIST."""
     rng = np.random.default_rng(0)
     return rng.integers(256, size=(count, 28, 28, 1), dtype=np.uint8)
 
 
 def seconds_a_step(batch_size: int, bfloat16: bool, steps: int) -> tuple[float, float]:
-    """Returns the seconds of a bare step, and of one in `fit` with all that it writes.
+    """Returns the seconds per bare step, and per step of `fit` including all outputs.
 
-    Both after compiling: the first tenth of the steps is not counted.
+    Both exclude compilation: the first tenth of the steps is not counted.
     """
     bare, _ = jax_step("jaxlayers", batch_size, bfloat16)
     bare()
@@ -41,9 +41,9 @@ def seconds_a_step(batch_size: int, bfloat16: bool, steps: int) -> tuple[float, 
 
 
 def resident_memory(steps: int = 5000) -> list[tuple[float, float]]:
-    """Returns the MiB that this process has in memory while a small model trains.
+    """Returns the resident memory of this process in MiB while a small model trains.
 
-    Each with the part of the run that is over: 0.1 to 1.
+    Each value is returned with the completed fraction of the run, 0.1 to 1.
     """
     task = train.GAN(
         dcgan.generator(width=8),

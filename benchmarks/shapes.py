@@ -1,4 +1,4 @@
-"""The convolutions that are measured: those that people train, and those that are hard."""
+"""The measured convolutions: common ones, and difficult ones."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
 @dataclass(frozen=True)
 class Shape:
-    """A convolution, or the transpose of one, and how it is called in the tables."""
+    """A convolution or transposed convolution, with its name in the tables."""
 
     name: str
     batch: int
@@ -49,7 +49,7 @@ def _convolution(
 def _transposed(
     name: str, extent: int, channels: int, filters: int, size: int, strides: int, batch: int = 64
 ) -> Shape:
-    # As the convolution of which it is the gradient by the image.
+    # As the convolution whose input gradient it is.
     return _convolution(
         name, extent * strides, filters, channels, size, strides, batch=batch, transposed=True
     )
@@ -133,7 +133,7 @@ _ALSO_ALONE = (
 
 
 def all_shapes() -> list[Shape]:
-    """Returns all of them, and some again with a batch of 1."""
+    """Returns all shapes, and some of them again with a batch of 1."""
     shapes = HARD + USUAL + GROUPED + OTHER
     alone = [
         Shape(**{**vars(shape), "name": f"{shape.name}, batch 1", "batch": 1})

@@ -1,4 +1,4 @@
-"""Times functions side by side: interleaved in one process, so that drift meets all alike."""
+"""Interleaved timing of functions in one process, so that drift affects all of them equally."""
 
 import random
 import statistics
@@ -14,16 +14,15 @@ def medians(
 ) -> dict[str, float]:
     """Returns the median time of each function, in seconds.
 
-    Each round calls every function twice, in an order drawn anew, and counts the second call: as
-    in a loop, which is what the functions are for. A single call finds in the caches and in the
-    allocator what another one left there, which made the same program up to 1.8 times slower than
-    itself. The rounds end after `rounds`, or when `seconds` are over and each function has been
-    counted three times.
+    Each round calls every function twice, in random order, and times the second call, as in a loop.
+    A single call depends on the state of caches and allocator after other functions, which made the
+    same program up to 1.8 times slower. The rounds end after `rounds`, or when `seconds` have
+    passed and each function has been timed three times.
 
     Args:
         functions: By name; each returns when its work is done.
-        rounds: How many rounds at most.
-        seconds: How long all of it may take, roughly.
+        rounds: Largest number of rounds.
+        seconds: Approximate time limit.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
     order, draw = list(functions), random.Random(0)

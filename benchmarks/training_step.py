@@ -1,7 +1,7 @@
 """One training step of the DCGAN: ours, by hand on lax, Keras on JAX, Flax and PyTorch.
 
-Those on JAX are the same `train.GAN` over other layers, so that the algorithm is the same to the
-letter; the one in PyTorch is written to do the same.
+Those on JAX are the same `train.GAN` with other layers, so that the algorithm is identical; the one
+in PyTorch is equivalent.
 """
 
 import importlib
@@ -58,7 +58,7 @@ ON_JAX = {
 
 
 def dcgan_task(library: str, bfloat16: bool) -> train.GAN:
-    """Returns the task whose step is timed, over the layers of a library on JAX."""
+    """Returns the task whose step is timed, with the layers of a library on JAX."""
     generator, discriminator = _models(ON_JAX[library])
     if bfloat16:
         generator = _InBfloat16(generator, (100,))
@@ -71,12 +71,12 @@ def dcgan_task(library: str, bfloat16: bool) -> train.GAN:
     )
 
 
-# So many go in a call of `train.fit` on two CPU cores.
+# Number of steps per call of `train.fit` on two CPU cores.
 STEPS_A_CALL = 4
 
 
 def in_a_loop(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], object], float]:
-    """Returns a function that takes a call of steps as `train.fit` does, and compile seconds."""
+    """Returns a function that takes several steps as in `train.fit`, and the compile time."""
     task, devices = dcgan_task("jaxlayers", bfloat16), Devices(1, batch_size)
     # An epoch is longer than the benchmark.
     images = np.random.default_rng(0).integers(256, size=(64 * batch_size, 28, 28, 1))
@@ -96,7 +96,7 @@ def in_a_loop(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], obj
 
 
 def available(library: str) -> bool:
-    """Whether what the library needs is installed."""
+    """Whether the library is installed."""
     needed = {"Keras on JAX": "keras", "Flax": "flax"}.get(library, "jax")
     return importlib.util.find_spec(needed) is not None
 
@@ -104,7 +104,7 @@ def available(library: str) -> bool:
 def jax_step(
     library: str, batch_size: int, bfloat16: bool = False
 ) -> tuple[Callable[[], object], float]:
-    """Returns a function that takes one step, and the seconds that compiling it took."""
+    """Returns a function that takes one step, and the compile time in seconds."""
     gan = dcgan_task(library, bfloat16)
     images = jax.random.uniform(jax.random.key(1), (batch_size, 28, 28, 1))
     train_state = gan.init(jax.random.key(0))

@@ -49,7 +49,7 @@ def main(config: Config) -> int:
 
 
 def _check_generator(model: Layer, config: Config) -> None:
-    """Refuses a model that does not make images of vectors."""
+    """Checks that a model generates images from vectors."""
     latent = model.input_shape
     image = None if latent is None else model.output_shape(latent)
     if latent is None or image is None or len(latent) != 1 or len(image) != 3:

@@ -46,8 +46,8 @@ def load(
     | `cifar10` | downloaded once into a cache | 50,000 and 10,000 |
     | folder of IDX files | MNIST's four file names, plain or `.gz` | by file name |
     | `.npz` | `images`, `labels`, or `x_train`, `y_train` | and `x_test`, `y_test` |
-    | `.npy` | images only | no splits of its own |
-    | folder or `.zip` of images | one sub-folder per class | no splits of its own |
+    | `.npy` | images only | no splits |
+    | folder or `.zip` of images | one sub-folder per class | no splits |
 
     A source without splits returns all images for `train` and for `all`.
 

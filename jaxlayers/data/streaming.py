@@ -109,16 +109,16 @@ class Streamed:
         process_index: int = 0,
         process_count: int = 1,
     ) -> Generator[np.ndarray, None, None]:
-        """Iterates over shuffled batches without end.
+        """Iterates endlessly over shuffled batches.
 
         Every epoch is a new permutation, in which each image occurs at most once. Images that do
         not fill its last batch are skipped.
 
         Args:
             batch_size: Number of images per batch, over all processes.
-            seed: Not negative. The same seed gives the same batches.
-            start: The first step. A run that is resumed at step `s` gives `s` and gets the
-                batches that it would have got without the break.
+            seed: Seed of the order, not negative. The same seed gives the same batches.
+            start: The first step. A run that is resumed at step `start` gets the same batches as an
+                uninterrupted one.
             process_index: Index of the part of every batch to read and return, of `process_count`
                 equal parts: `jax.process_index()` in multi-process training.
             process_count: `jax.process_count()`. Concatenated, the parts are the batch of a single

@@ -23,8 +23,8 @@ def save(path: str | os.PathLike[str], model: Layer, params: Params, state: Stat
     Args:
         path: The file; ends in `.safetensors`.
         model: A model whose config `jaxlayers.interop.keras.serialize` returns.
-        params: Of the model.
-        state: Of the model; activity penalties in it are left out.
+        params: Params of the model.
+        state: State of the model; activity penalties in it are not saved.
 
     Raises:
         FileExistsError: If the file exists.

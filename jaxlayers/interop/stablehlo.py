@@ -56,13 +56,13 @@ def export(
 
     Args:
         model: Any layer, such as a `Sequential`.
-        params: As `init` returns them; they become constants of the function.
+        params: Params as returned by `init`; they become constants of the function.
         state: Likewise.
         path: The file; an existing one is replaced.
-        platforms: Where it will run: any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
+        platforms: The platforms to run on: any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
         input_shape: Shape of one example; required if the model was constructed without.
-        dtype: Of the inputs.
-        vjp_order: How many times the loaded function can be differentiated with respect to its
+        dtype: Dtype of the inputs.
+        vjp_order: Number of times the loaded function can be differentiated with respect to its
             input.
 
     Raises:
@@ -120,7 +120,7 @@ class ExportedModel:
 
     Args:
         path: The file it was read from.
-        exported: What JAX deserialized: its `platforms`, `in_avals`, `out_avals` and
+        exported: The object that JAX deserialized: its `platforms`, `in_avals`, `out_avals` and
             `mlir_module()`.
     """
 
@@ -262,7 +262,7 @@ def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruc
 
 
 def _check_weights(infer: Any, batch: jax.ShapeDtypeStruct) -> None:
-    """Refuses params and state that the model cannot be applied to.
+    """Checks that the model can be applied to params and state.
 
     Raises:
         ValueError: If they are not those of the model for this input shape.

@@ -119,10 +119,10 @@ class Classifier(OneModelTask):
         return self.model.output_shape(self.image_shape)[0]
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
-        """Takes one training step; pure, and best jitted with the state donated.
+        """Takes one training step; a pure function, best jitted with the state donated.
 
         Args:
-            train_state: As `init` or the previous step returned it.
+            train_state: The state returned by `init` or the previous step.
             batch: Images, [batch, height, width, channels], with values from 0 to 1 or uint8 from
                 0 to 255; and labels, integers [batch] or [batch, 1], or [batch, classes],
                 one-hot.
@@ -143,9 +143,9 @@ class Classifier(OneModelTask):
         """Returns the probabilities of each class, [N, classes].
 
         Args:
-            train_state: Whose params and moving statistics count.
+            train_state: The state with the params and moving statistics to use.
             images: Any number of images, as in `step`.
-            batch_size: How many are computed at a time, a positive integer.
+            batch_size: Number of images at a time, a positive integer.
         """
         return super().predict(train_state, images, batch_size)
 

@@ -95,7 +95,7 @@ def check_image_values(images: Any, where: str) -> None:
 
     Args:
         images: [N, height, width, channels].
-        where: Who asks, for the error.
+        where: Name of the caller, for the error message.
 
     Raises:
         ValueError: If there are no images, they are complex, or they are not uint8 and a value is

@@ -63,7 +63,7 @@ class OnDevice:
     results do not depend on how a run is divided into calls.
 
     Args:
-        task: What to train.
+        task: The task to train.
         data: Arrays of equal length, such as images, uint8 [N, height, width, channels].
         batch_size: Number of rows per step.
         devices: The devices to train on.
@@ -124,7 +124,7 @@ class Streaming:
     """Takes steps on batches that are streamed from the host, one call per step.
 
     Args:
-        task: What to train.
+        task: The task to train.
         batches: A function from the number of a step to a generator of the batches from that
             step.
         devices: The devices to train on.

@@ -98,10 +98,10 @@ class Supervised(OneModelTask):
         _ = self._trained
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
-        """Takes one training step; pure, and best jitted with the state donated.
+        """Takes one training step; a pure function, best jitted with the state donated.
 
         Args:
-            train_state: As `init` or the previous step returned it.
+            train_state: The state returned by `init` or the previous step.
             batch: Inputs, [batch, *input_shape], where uint8 images are divided by 255; and targets
                 of the shape of the outputs, where [batch] stands for [batch, 1]. Integers without
                 the last axis of the outputs for `sparse_categorical_crossentropy`.
@@ -124,7 +124,7 @@ class Supervised(OneModelTask):
         With a cross-entropy they are probabilities, even if the model returns logits.
 
         Args:
-            train_state: Whose params and moving statistics count.
+            train_state: The state with the params and moving statistics to use.
             inputs: Any number of inputs, as in `step`.
             batch_size: Number of examples at a time, a positive integer.
         """

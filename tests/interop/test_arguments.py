@@ -44,7 +44,7 @@ CASES = {
     "load text": (
         lambda: keras.load("text"),
         ValueError,
-        "text is no HDF5 file and no zip archive; Keras saves to .keras and .h5 files",
+        "text is neither an HDF5 file nor a zip archive; Keras saves to .keras and .h5 files",
     ),
     "load_weights folder": (
         lambda: keras.load_weights(".", MODEL),

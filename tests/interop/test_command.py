@@ -92,7 +92,7 @@ def test_what_a_person_can_mend_is_a_message(saved, tmp_path, capsys):
     (tmp_path / "there.safetensors").touch()
     for arguments, message in {
         ("show", str(tmp_path / "nowhere.keras")): "there is no such file",
-        ("show", str(tmp_path / "damaged.keras")): "is no zip archive, or a damaged one",
+        ("show", str(tmp_path / "damaged.keras")): "is not a zip archive, or is damaged",
         ("convert", path, str(tmp_path)): "is not an empty folder",
         ("convert", path, str(tmp_path / "there.safetensors")): "already exists",
     }.items():

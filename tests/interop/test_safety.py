@@ -89,7 +89,7 @@ class Marker:
 
 def test_code_is_never_run_and_its_layer_is_named(whole, tmp_path):
     pickled = pickle.dumps(Marker(tmp_path / "ran"))
-    assert "is no HDF5 file" in refusal(load, rewrite(whole, {"model.weights.h5": pickled}))
+    assert "is neither an HDF5 file" in refusal(load, rewrite(whole, {"model.weights.h5": pickled}))
     code = {"class_name": "__lambda__", "config": {"value": "4wEAAAA=", "defaults": None}}
     entry = layer("Lambda", "trick", function=code)
     said = refusal(load, with_config(whole, lambda config: sequential(entry)))
@@ -308,9 +308,9 @@ def test_paths_that_leave_the_archive_are_refused(whole, name, tmp_path):
 
 def test_other_files_and_no_files(whole, tmp_path):
     for content, message in {
-        b"": "is no HDF5 file",
-        b"PK\x03\x04 and no more": "is no zip archive, or a damaged one",
-        b"something else": "is no HDF5 file",
+        b"": "is neither an HDF5 file",
+        b"PK\x03\x04 and no more": "is not a zip archive, or is damaged",
+        b"something else": "is neither an HDF5 file",
     }.items():
         (tmp_path / "other.keras").write_bytes(content)
         said = refusal(load, tmp_path / "other.keras")

@@ -62,7 +62,7 @@ def read_members(path: Path) -> dict[str, bytes]:
         UnicodeDecodeError,
         OverflowError,
     ) as error:
-        raise ValueError(f"is no zip archive, or a damaged one: {error}") from None
+        raise ValueError(f"is not a zip archive, or is damaged: {error}") from None
 
 
 def write_members(members: Mapping[str, bytes], path: Path) -> None:

@@ -12,7 +12,7 @@ from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
-# The key for what Keras's config cannot express, which Keras ignores.
+# The key of entries that Keras's config cannot express; Keras ignores it.
 EXACT = "jaxlayers"
 
 DEEPEST = 16

@@ -21,10 +21,10 @@ from jaxlayers.sequential import Sequential
 
 
 class ConfigWriter:
-    """Writes layers, and collects what cannot be written.
+    """Writes layers and collects everything that cannot be written.
 
     Args:
-        problems: Where it is added.
+        problems: Collects what cannot be written.
         dtypes: The dtype of the weights of each layer; float32 for those that are not in it.
         exact: Whether to write a complete config rather than only what Keras reads.
     """

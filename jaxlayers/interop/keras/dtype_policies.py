@@ -53,7 +53,7 @@ def write_policy(name: str) -> dict[str, Any]:
 
 
 def unwrapped(layer: Layer) -> Layer:
-    """Returns the layer inside `InBfloat16`; the layer itself where it is not in one."""
+    """Returns the layer inside `InBfloat16`, or the layer itself if it is not in one."""
     while isinstance(layer, InBfloat16):
         layer = layer.layer
     return layer

@@ -2,8 +2,8 @@
 
 The HDF5 C library has infinite loops on damaged files, and a loop in C cannot be interrupted, so
 it is not used for reading. Keras writes a small subset of the format: groups in symbol tables,
-contiguous and compact arrays, string attributes. Anything else is refused: compressed and chunked
-arrays, soft and external links, external storage, user-defined types.
+contiguous and compact arrays, string attributes. Anything else raises an error: compressed and
+chunked arrays, soft and external links, external storage, user-defined types.
 
 Each byte that is read counts towards a budget of a few times the size of the file. So an array is
 not allocated unless its bytes are in the file, and cyclic structures end in an error.
@@ -51,7 +51,7 @@ class File:
         self._heaps: dict[int, dict[int, tuple[int, int]]] = {}
         if data[: len(_SIGNATURE)] != _SIGNATURE:
             raise ValueError(
-                "is no HDF5 file and no zip archive; Keras saves to .keras and .h5 files"
+                "is neither an HDF5 file nor a zip archive; Keras saves to .keras and .h5 files"
             )
         self.root = Node(self, self._root_address(), "/")
 
@@ -73,7 +73,7 @@ class File:
         return struct.unpack(f"<{form}", self.take(offset, struct.calcsize(f"<{form}")))
 
     def expect(self, signature: bytes, offset: int) -> None:
-        """Refuses a structure without its signature."""
+        """Checks the signature of a structure."""
         if self.take(offset, len(signature)) != signature:
             raise ValueError(f"is damaged: {signature.decode()} is missing at offset {offset}")
 
@@ -244,7 +244,7 @@ class Stored:
     """An array in a file.
 
     Attributes:
-        shape: As the file declares; the bytes may be missing.
+        shape: The declared shape; the bytes may be missing.
         dtype: A float dtype, or another one for arrays that are not weights.
     """
 

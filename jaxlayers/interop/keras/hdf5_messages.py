@@ -53,7 +53,7 @@ def shape_of(message: bytes) -> tuple[int, ...]:
 
 
 def dtype_of(message: bytes) -> np.dtype:
-    """Returns the dtype of numbers or fixed-length strings; others are refused."""
+    """Returns the dtype of numbers or fixed-length strings; others raise an error."""
     head, bits, _, _, size = struct.unpack("<BBBBI", exactly(message, 8))
     kind, properties = head & 15, message[8:]
     if kind == 0 and size in (1, 2, 4, 8) and not bits & 1:

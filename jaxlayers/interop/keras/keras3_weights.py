@@ -65,10 +65,10 @@ def read_keras3_weights(
     """Returns the stored array of each weight, from a file of Keras 3.
 
     Args:
-        root: Of the file.
+        root: Root group of the file.
         model: As in `group_paths`.
         wanted: The weights of the model.
-        problems: Where missing and additional weights are added.
+        problems: Collects missing and additional weights.
         functional: As in `group_paths`.
     """
     top = _layers_group(root)
@@ -138,6 +138,6 @@ def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, Sto
     if node.is_array:
         yield node.path, node.array
     for name, child in node.children.items():
-        # That of Dropout; the key takes its place.
+        # The seed of Dropout, which the key replaces.
         if name != "seed_generator":
             yield from _arrays(child, seen)

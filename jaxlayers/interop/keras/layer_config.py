@@ -26,7 +26,7 @@ _OF_EVERY_LAYER = (
     "input_shape",
     "input_dim",
 )
-# The key takes the place of a seed.
+# The key replaces a seed.
 _IGNORED = {"Dropout": ("seed",)}
 
 # Newer than Keras 3.0; they are written only where they have an effect.
@@ -105,7 +105,7 @@ def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
 def write_layer_exactly(
     layer: Layer, report: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns two dictionaries of arguments, of which `read_layer` makes an equal layer.
+    """Returns two dictionaries of arguments, from which `read_layer` constructs an equal layer.
 
     Args:
         layer: An instance of one of `keras_classes` or `own_classes`.

@@ -29,7 +29,7 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of a layer under their names in Keras 3.
 
     Args:
-        class_name: In Keras 3.
+        class_name: Class name in Keras 3.
         config: The config of the layer.
     """
     config = dict(config)

@@ -32,7 +32,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
 
     Returns:
         The model, its params and its state: a `Sequential`, in `InBfloat16` for the dtype policy
-        `mixed_bfloat16`, and what its `init` would return, with the values of the file.
+        `mixed_bfloat16`, and its params and state with the values in the file.
 
     Raises:
         FileNotFoundError: If the file does not exist.

@@ -35,8 +35,8 @@ def save(
     Args:
         path: The file; ends in `.keras`.
         model: A `Sequential`, or one in `InBfloat16`.
-        params: Of the model.
-        state: Of the model; activity penalties in it are left out.
+        params: Params of the model.
+        state: State of the model; activity penalties in it are not saved.
         input_shape: Shape of one example, `None` in it for any size; required if the model was
             constructed without.
 

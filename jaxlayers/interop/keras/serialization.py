@@ -144,7 +144,7 @@ def write(
     """Returns Keras's config of a model; see `to_config`.
 
     Args:
-        model: As there.
+        model: As in `serialize`.
         dtypes: The dtype of the weights of each layer; float32 for those that are not in it.
         input_shape: As there.
         caller: The name of the public function, for its errors.
@@ -161,7 +161,7 @@ def write(
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """A model, and what its config says about its weights.
+    """A model, and the description of its weights in its config.
 
     Attributes:
         model: A layer; of most configs a `Sequential`, or one in `InBfloat16`.

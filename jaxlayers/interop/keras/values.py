@@ -17,7 +17,7 @@ def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
     """Returns the argument `input_shape` of a function as a tuple.
 
     Args:
-        input_shape: What the function was called with.
+        input_shape: The argument to check.
         caller: The name of the function, for the error message.
 
     Raises:

@@ -71,7 +71,7 @@ def weights_of(model: Layer, input_shape: Sequence[int | None]) -> list[Weight]:
 
 
 def abstract_init(model: Layer, input_shape: Shape) -> tuple[Params, State]:
-    """Returns the shapes and dtypes of what `init` returns, whatever the initializers are.
+    """Returns the shapes and dtypes of the result of `init`, for any initializers.
 
     Unlike `jax.eval_shape(model.init, ...)` it runs no initializer, which may compute on the
     host: a config from a file may declare weights of any size.
@@ -152,7 +152,7 @@ def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
 
 
 def _with_zeros(model: Layer) -> Layer:
-    """Returns the model with initializers of which only the shape is computed."""
+    """Returns the model with initializers that only determine shapes."""
     if isinstance(model, InBfloat16):
         return InBfloat16(_with_zeros(model.layer))
     if isinstance(model, Sequential):
