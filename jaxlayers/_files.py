@@ -1,4 +1,4 @@
-"""Atomic writes of files."""
+"""Atomic writes of files, and the cache folder."""
 
 import os
 import uuid
@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jaxlayers._text import short_repr
+
+
+def cache_folder() -> Path:
+    """Returns `$JAXLAYERS_CACHE`, else `$XDG_CACHE_HOME/jaxlayers`, else `~/.cache/jaxlayers`."""
+    if own := os.environ.get("JAXLAYERS_CACHE"):
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(shared).expanduser() / "jaxlayers"
 
 
 @contextmanager

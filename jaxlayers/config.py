@@ -1,4 +1,4 @@
-"""The default data format of images; Keras's `image_data_format`."""
+"""Settings of the process: Keras's `image_data_format`, and how CPUs compute convolutions."""
 
 import functools
 import json
@@ -7,8 +7,10 @@ import warnings
 from pathlib import Path
 
 DATA_FORMATS = ("channels_last", "channels_first")
+CPU_CONVOLUTIONS = ("auto", "onednn", "xla")
 
 _chosen: str | None = None
+_cpu_convolutions: str | None = None
 
 
 def image_data_format() -> str:
@@ -44,6 +46,43 @@ def set_image_data_format(data_format: str) -> None:
             f"set_image_data_format: data_format must be one of {DATA_FORMATS}, got {data_format!r}"
         )
     _chosen = data_format.lower()
+
+
+def cpu_convolutions(library: str) -> None:
+    """Sets the library that computes convolutions on the CPU, for this process.
+
+    It applies to functions that are compiled from now on; compiled functions are not changed.
+    Without a call of this function, the environment variable `JAXLAYERS_CPU_CONVOLUTIONS` decides,
+    else `"auto"`.
+
+    Args:
+        library: `"auto"` for oneDNN where it was tested, and XLA elsewhere; `"onednn"` for the same,
+            with an error where oneDNN cannot be used; `"xla"` for XLA's operations only.
+
+    Raises:
+        ValueError: If it is any other value.
+    """
+    global _cpu_convolutions
+    _cpu_convolutions = _allowed("cpu_convolutions: library", library)
+
+
+def get_cpu_convolutions() -> str:
+    """Returns the library that computes convolutions on the CPU, see `cpu_convolutions`.
+
+    Returns:
+        `"auto"`, `"onednn"` or `"xla"`.
+
+    Raises:
+        ValueError: If the environment variable has any other value.
+    """
+    name = "JAXLAYERS_CPU_CONVOLUTIONS"
+    return _cpu_convolutions or _allowed(name, os.environ.get(name) or "auto")
+
+
+def _allowed(name: str, library: str) -> str:
+    if library not in CPU_CONVOLUTIONS:
+        raise ValueError(f"{name} must be one of {CPU_CONVOLUTIONS}, got {library!r}")
+    return library
 
 
 def _keras_json() -> Path:

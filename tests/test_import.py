@@ -31,7 +31,7 @@ MAY_IMPORT = {
     **dict.fromkeys(SHARED, SHARED),
     **dict.fromkeys(NAMED, SHARED),
     "layer": SHARED,
-    "ops": (),
+    "ops": ("_files", "config"),
     "layers": (*SHARED, *NAMED, "layer", "ops"),
     "compositions": (*SHARED, "layer", "layers", "ops"),
     "models": (*SHARED, "layer", "layers", "compositions"),

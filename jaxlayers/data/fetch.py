@@ -4,23 +4,16 @@ import gzip
 import hashlib
 import http.client
 import logging
-import os
 import shutil
 import urllib.request
 import uuid
 import zlib
 from pathlib import Path
 
+from jaxlayers._files import cache_folder
+
 _TIMEOUT = 10.0  # seconds without a byte
 _logger = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Returns `$JAXLAYERS_CACHE`, else `$XDG_CACHE_HOME/jaxlayers`, else `~/.cache/jaxlayers`."""
-    if own := os.environ.get("JAXLAYERS_CACHE"):
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(shared).expanduser() / "jaxlayers"
 
 
 def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:

@@ -45,23 +45,12 @@ class Geometry(NamedTuple):
         )
         return list(itertools.product(*per_axis))
 
-    def taps_of_output(self, axis: int, output: int, spatial: Extents, window: Extents) -> range:
-        """Returns the taps that read the image rather than padding, for one output of an axis."""
-        dilation = self.dilation[axis]
-        start = self.start_of_output(axis, output)
-        first = max(0, -(start // dilation))
-        return range(first, max(first, min(window[axis], -((start - spatial[axis]) // dilation))))
-
     def outputs_of_tap(self, axis: int, tap: int, spatial: Extents, window: Extents) -> range:
         """Returns the outputs of an axis for which one tap reads the image rather than padding."""
         stride, outputs = self.strides[axis], self.outputs(spatial, window)[axis]
         before = self.padding[axis][0] - tap * self.dilation[axis]
         first = max(0, -(-before // stride))
         return range(first, max(first, min(outputs, -(-(before + spatial[axis]) // stride))))
-
-    def start_of_output(self, axis: int, output: int) -> int:
-        """Returns the position of the image that the first tap of an output reads."""
-        return output * self.strides[axis] - self.padding[axis][0]
 
 
 def taps(window: Extents) -> Iterator[Extents]:

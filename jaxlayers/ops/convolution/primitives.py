@@ -28,8 +28,11 @@ from jax.interpreters import ad, batching, mlir
 from jax.interpreters.xla import apply_primitive
 from jax.sharding import AxisType
 
+from jaxlayers import config
 from jaxlayers.ops.convolution import xla
 from jaxlayers.ops.convolution.cpu import dispatch
+from jaxlayers.ops.convolution.cpu.libraries import ONEDNN, XLA
+from jaxlayers.ops.convolution.cpu.onednn import availability
 from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
 
@@ -58,8 +61,14 @@ def _bind(
     first, second = _vary_over_same_axes(first, second)
     # Read in the context of the caller: the lowering comes later.
     precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    static = {"geometry": geometry, "extents": extents, "precision": precision}
-    result: Array = primitive.bind(first, second, **static)
+    result: Array = primitive.bind(
+        first,
+        second,
+        geometry=geometry,
+        extents=extents,
+        precision=precision,
+        cpu_library=config.get_cpu_convolutions(),
+    )
     return result
 
 
@@ -71,7 +80,13 @@ def _define(
 
     def function(implementation: Callable[..., Array]) -> Callable[..., Array]:
         def compute(
-            first: Array, second: Array, *, geometry: Geometry, extents: Extents, precision: Any
+            first: Array,
+            second: Array,
+            *,
+            geometry: Geometry,
+            extents: Extents,
+            precision: Any,
+            cpu_library: str,
         ) -> Array:
             with jax.default_matmul_precision(precision):
                 return implementation(first, second, *((extents,) if extents else ()), geometry)
@@ -91,10 +106,29 @@ def _define(
     primitive.def_abstract_eval(
         lambda first, second, **static: result(first, second, tuple(static.items()))
     )
-    lower = functools.partial(mlir.lower_fun, multiple_results=False)
-    mlir.register_lowering(primitive, lower(xla_function))
-    mlir.register_lowering(primitive, lower(_in_float32(function(on_cpu))), platform="cpu")
+
+    def lower_on_cpu(context: Any, *operands: Any, cpu_library: str, **static: Any) -> Any:
+        onednn = _may_use_onednn(context.module_context, cpu_library)
+        implementation = functools.partial(on_cpu, library=ONEDNN if onednn else XLA)
+        lower = mlir.lower_fun(_in_float32(function(implementation)), multiple_results=False)
+        return lower(context, *operands, cpu_library=cpu_library, **static)
+
+    mlir.register_lowering(primitive, mlir.lower_fun(xla_function, multiple_results=False))
+    mlir.register_lowering(primitive, lower_on_cpu, platform="cpu")
     return primitive
+
+
+def _may_use_onednn(module_context: Any, cpu_library: str) -> bool:
+    """Whether a module may contain oneDNN's custom calls.
+
+    An exported module may be run by another version of XLA, and XLA's partitioner cannot divide a
+    custom call among devices.
+    """
+    parameters, axes = module_context.lowering_parameters, module_context.axis_context
+    one_device = getattr(axes, "num_devices", None) == 1
+    one_device |= hasattr(axes, "mesh") and axes.manual_axes == frozenset(axes.mesh.axis_names)
+    exported = getattr(parameters, "for_export", True)
+    return one_device and not exported and availability.usable(cpu_library)
 
 
 def _in_float32(function: Callable[..., Array]) -> Callable[..., Array]:

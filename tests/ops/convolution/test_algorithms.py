@@ -36,24 +36,18 @@ MULTIPLIER = (Geometry((1, 2), ((2, 0), (1, 1)), (2, 1), 5), (7, 8), (3, 2), 1, 
 GAPS = (Geometry((3, 2), ((0, 1), (1, 0)), (1, 1)), (11, 9), (2, 1), 3, 5, 2)
 
 PLAIN = [STRIDED, PADDED, CROPPED, SEQUENCE, VOLUME]
-IMAGES = [STRIDED, PADDED, CROPPED, SEQUENCE]
 FORWARD = {
     Forward.CONVOLUTION: PLAIN,
-    Forward.EVEN_CONVOLUTION: PLAIN,
     Forward.ONE_TAP: [ONE_TAP],
     Forward.TAP_BY_TAP: PLAIN,
     Forward.IM2COL: PLAIN,
-    Forward.ROW_BY_ROW: PLAIN,
-    Forward.COLUMN_BY_COLUMN: IMAGES,
     Forward.SHIFTED_SUMS: PLAIN,
     Forward.DEPTHWISE: [DEPTHWISE, MULTIPLIER],
-    Forward.DEPTHWISE_IN_CHUNKS: [DEPTHWISE, MULTIPLIER],
     Forward.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
     Forward.PER_DEPTH: [VOLUME],
 }
 INPUT_GRADIENT = {
     InputGradient.SHIFTED_SUMS: PLAIN,
-    InputGradient.COLUMN_BY_COLUMN: IMAGES,
     InputGradient.PHASES: [*PLAIN, GAPS, DEPTHWISE],
     InputGradient.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
 }
@@ -131,19 +125,11 @@ ONES = (1, 1)
 # (64, 26, 26, 32) by (3, 3, 32, 64).
 SELECTED_FOR = {
     Forward.CONVOLUTION: ((64, 28, 28, 64), (5, 5, 64, 32), Geometry(ONES, SAME_5, ONES)),
-    Forward.EVEN_CONVOLUTION: ((64, 32, 32, 3), (3, 3, 3, 32), Geometry(ONES, SAME_3, ONES)),
     Forward.ONE_TAP: ((16, 56, 56, 256), (1, 1, 256, 64), Geometry(ONES, VALID, ONES)),
     Forward.TAP_BY_TAP: ((64, 28, 28, 1), (3, 3, 1, 32), Geometry(ONES, VALID, ONES)),
     Forward.IM2COL: ((4, 4, 4, 256), (5, 5, 256, 512), Geometry(ONES, SAME_5, ONES)),
-    Forward.ROW_BY_ROW: ((64, 26, 26, 32), (3, 3, 32, 64), Geometry(ONES, VALID, ONES)),
-    Forward.COLUMN_BY_COLUMN: ((64, 4, 4, 256), (5, 5, 256, 512), Geometry(ONES, SAME_5, ONES)),
     Forward.SHIFTED_SUMS: ((64, 28, 28, 32), (5, 5, 32, 1), Geometry(ONES, SAME_5, ONES)),
     Forward.DEPTHWISE: ((64, 14, 14, 256), (3, 3, 1, 256), Geometry(ONES, SAME_3, ONES, 256)),
-    Forward.DEPTHWISE_IN_CHUNKS: (
-        (64, 28, 28, 128),
-        (3, 3, 1, 128),
-        Geometry((2, 2), SAME_3, ONES, 128),
-    ),
     Forward.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
     Forward.PER_DEPTH: (
         (8, 16, 16, 16, 16),
@@ -151,11 +137,6 @@ SELECTED_FOR = {
         Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)),
     ),
     InputGradient.SHIFTED_SUMS: ((64, 28, 28, 1), (5, 5, 1, 64), Geometry((2, 2), SAME_5, ONES)),
-    InputGradient.COLUMN_BY_COLUMN: (
-        (64, 4, 4, 256),
-        (5, 5, 256, 512),
-        Geometry(ONES, SAME_5, ONES),
-    ),
     InputGradient.PHASES: ((64, 14, 14, 64), (5, 5, 64, 128), Geometry((2, 2), SAME_5, ONES)),
     InputGradient.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
     KernelGradient.CONVOLUTION: (

@@ -2,7 +2,7 @@
 
 All members of a table compute the same function, up to rounding. To add an algorithm, write it in
 the module of its function, enter it here and return it from `selection` where it measures faster;
-`tests/ops/test_algorithms.py` asks for a case that it computes and for a shape that selects it.
+`tests/ops/convolution/test_algorithms.py` asks for a case that it computes and for a shape that selects it.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from jaxlayers.ops.convolution.cpu import (
     grouped,
     input_gradient,
     kernel_gradient,
-    per_column,
     per_depth,
     workspace,
 )
@@ -50,15 +49,11 @@ class Forward(Enum):
     """Algorithms of the forward pass: `(x, kernel, geometry) -> y`."""
 
     CONVOLUTION = Direct(forward.convolution, workspace.nothing)
-    EVEN_CONVOLUTION = Direct(forward.even_convolution, workspace.nothing)
     ONE_TAP = Direct(forward.one_tap, None)
     TAP_BY_TAP = Direct(forward.tap_by_tap, workspace.nothing)
     IM2COL = Direct(forward.im2col, workspace.input_patches)
-    ROW_BY_ROW = Direct(forward.row_by_row, workspace.input_row_patches)
-    COLUMN_BY_COLUMN = Direct(per_column.forward, workspace.nothing)
     SHIFTED_SUMS = Direct(forward.shifted_sums, workspace.output_patches)
     DEPTHWISE = Direct(depthwise.forward, None)
-    DEPTHWISE_IN_CHUNKS = Direct(depthwise.forward, workspace.nothing)
     GROUPED = Decomposed(grouped.forward)
     PER_DEPTH = Decomposed(per_depth.forward)
 
@@ -67,7 +62,6 @@ class InputGradient(Enum):
     """Algorithms of the gradient with respect to x: `(y, kernel, spatial, geometry) -> x`."""
 
     SHIFTED_SUMS = Direct(input_gradient.shifted_sums, workspace.input_patches)
-    COLUMN_BY_COLUMN = Direct(per_column.input_gradient, workspace.nothing)
     PHASES = Decomposed(input_gradient.phases)
     GROUPED = Decomposed(grouped.input_gradient)
 

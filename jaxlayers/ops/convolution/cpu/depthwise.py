@@ -4,13 +4,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxlayers.ops.convolution.cpu import patches
+from jaxlayers.ops.convolution.cpu.libraries import Library
 from jaxlayers.ops.convolution.geometry import Extents, Geometry, taps
 
 # Into how many slices of the first spatial axis at most the products are divided.
 _MOST_SLICES = 8
 
 
-def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
+def forward(x: Array, kernel: Array, geometry: Geometry, library: Library) -> Array:
     """Returns y, multiplied and added tap by tap; kernel [*window, 1, filters]."""
     spatial, window = x.shape[1:-1], kernel.shape[:-2]
     outputs = geometry.outputs(spatial, window)
@@ -28,7 +29,9 @@ def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
     )
 
 
-def kernel_gradient(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+def kernel_gradient(
+    x: Array, y: Array, window: Extents, geometry: Geometry, library: Library
+) -> Array:
     """Returns the kernel, multiplied and summed tap by tap: [*window, 1, filters].
 
     XLA does not vectorize a sum of a product over all positions (1 GFLOP/s). Adding slices of the

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -16,120 +15,118 @@ from jaxlayers.ops.convolution.cpu.algorithms import (
     KernelGradient,
 )
 from jaxlayers.ops.convolution.cpu.decomposition import Decomposition, Subproblem
+from jaxlayers.ops.convolution.cpu.libraries import XLA, Library
 from jaxlayers.ops.convolution.cpu.workspace import Shapes, nothing
 from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
-Member = TypeVar("Member", Forward, InputGradient)
 
-
-def forward(x: Array, kernel: Array, geometry: Geometry) -> Array:
+def forward(x: Array, kernel: Array, geometry: Geometry, library: Library = XLA) -> Array:
     """Returns y; see `primitives.forward`."""
     shapes = Shapes.of(x.shape, kernel.shape, geometry)
     if shapes.empty:
         return jnp.zeros(shapes.y, x.dtype)
 
-    def select(batch: Any) -> Forward:
-        return selection.forward((batch, *x.shape[1:]), kernel.shape, geometry)
+    library = library.or_xla(x, kernel)
+    algorithm = selection.forward(x.shape, kernel.shape, geometry, library)
+    return run_forward(algorithm, x, kernel, geometry, library)
 
-    return _for_batch_size(select, lambda a, x: run_forward(a, x, kernel, geometry), x)
 
-
-def run_forward(algorithm: Forward, x: Array, kernel: Array, geometry: Geometry) -> Array:
+def run_forward(
+    algorithm: Forward, x: Array, kernel: Array, geometry: Geometry, library: Library
+) -> Array:
     """Returns y, computed by `algorithm`."""
     shapes = Shapes.of(x.shape, kernel.shape, geometry)
     if isinstance(algorithm.value, Decomposed):
         decomposition = algorithm.value.decompose(kernel, x.shape[1:-1], geometry)
-        return _combined(decomposition, x, shapes, shapes.y)
+        return _combined(decomposition, x, shapes, shapes.y, library)
     compute, workspace = algorithm.value
     chunks = _chunks(shapes, workspace, x.dtype)
-    return _in_chunks(lambda chunk: compute(chunk, kernel, geometry), x, chunks)
+    return _in_chunks(lambda chunk: compute(chunk, kernel, geometry, library), x, chunks)
 
 
-def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) -> Array:
+def input_gradient(
+    y: Array, kernel: Array, spatial: Extents, geometry: Geometry, library: Library = XLA
+) -> Array:
     """Returns x; see `primitives.input_gradient`."""
     shape = (y.shape[0], *spatial, kernel.shape[-2] * geometry.groups)
     if Shapes.of(shape, kernel.shape, geometry).empty:
         return jnp.zeros(shape, y.dtype)
 
-    def select(batch: Any) -> InputGradient:
-        return selection.input_gradient((batch, *shape[1:]), kernel.shape, geometry)
-
-    return _for_batch_size(
-        select, lambda a, y: run_input_gradient(a, y, kernel, spatial, geometry), y
-    )
+    library = library.or_xla(y, kernel)
+    algorithm = selection.input_gradient(shape, kernel.shape, geometry, library)
+    return run_input_gradient(algorithm, y, kernel, spatial, geometry, library)
 
 
 def run_input_gradient(
-    algorithm: InputGradient, y: Array, kernel: Array, spatial: Extents, geometry: Geometry
+    algorithm: InputGradient,
+    y: Array,
+    kernel: Array,
+    spatial: Extents,
+    geometry: Geometry,
+    library: Library,
 ) -> Array:
     """Returns x, computed by `algorithm`."""
     shape = (y.shape[0], *spatial, kernel.shape[-2] * geometry.groups)
     shapes = Shapes(shape, kernel.shape, y.shape)
     if isinstance(algorithm.value, Decomposed):
         decomposition = algorithm.value.decompose(kernel, y.shape[1:-1], spatial, geometry)
-        return _combined(decomposition, y, shapes, shapes.x)
+        return _combined(decomposition, y, shapes, shapes.x, library)
     compute, workspace = algorithm.value
     chunks = _chunks(shapes, workspace, y.dtype)
-    return _in_chunks(lambda chunk: compute(chunk, kernel, spatial, geometry), y, chunks)
+    return _in_chunks(lambda chunk: compute(chunk, kernel, spatial, geometry, library), y, chunks)
 
 
 def kernel_gradient(
-    x: Array, y: Array, window: Extents, geometry: Geometry, of_groups: bool = False
+    x: Array,
+    y: Array,
+    window: Extents,
+    geometry: Geometry,
+    library: Library = XLA,
+    of_groups: bool = False,
 ) -> Array:
     """Returns the kernel; see `primitives.kernel_gradient`, and `selection` for `of_groups`."""
     shape = (*window, x.shape[-1] // geometry.groups, y.shape[-1])
     if Shapes.of(x.shape, shape, geometry).empty:
         return jnp.zeros(shape, x.dtype)
-    algorithm = selection.kernel_gradient(x.shape, shape, geometry, of_groups)
-    return run_kernel_gradient(algorithm, x, y, window, geometry)
+    library = library.or_xla(x, y)
+    algorithm = selection.kernel_gradient(x.shape, shape, geometry, library, of_groups)
+    return run_kernel_gradient(algorithm, x, y, window, geometry, library)
 
 
 def run_kernel_gradient(
-    algorithm: KernelGradient, x: Array, y: Array, window: Extents, geometry: Geometry
+    algorithm: KernelGradient,
+    x: Array,
+    y: Array,
+    window: Extents,
+    geometry: Geometry,
+    library: Library,
 ) -> Array:
     """Returns the kernel, computed by `algorithm`."""
     if isinstance(algorithm.value, DecomposedKernel):
         subproblems, combine = algorithm.value.decompose(x, y, window, geometry)
         of_groups = algorithm is KernelGradient.GROUPED
         return combine(
-            [kernel_gradient(p.x, p.y, p.window, p.geometry, of_groups) for p in subproblems]
+            [
+                kernel_gradient(p.x, p.y, p.window, p.geometry, library, of_groups)
+                for p in subproblems
+            ]
         )
     compute: Callable[..., Array]
     compute, workspace = algorithm.value
     shape = (*window, x.shape[-1] // geometry.groups, y.shape[-1])
     chunks = _chunks(Shapes.of(x.shape, shape, geometry), workspace, x.dtype)
     if chunks == 1:
-        return compute(x, y, window, geometry)
+        return compute(x, y, window, geometry, library)
 
     def add(gradient: Array, chunk: tuple[Array, Array]) -> tuple[Array, None]:
-        return gradient + compute(*chunk, window, geometry), None
+        return gradient + compute(*chunk, window, geometry, library), None
 
     split = (_split(x, chunks), _split(y, chunks))
     return lax.scan(add, jnp.zeros(shape, x.dtype), split)[0]
 
 
-def _for_batch_size(
-    select: Callable[[Any], Member], run: Callable[[Member, Array], Array], images: Array
-) -> Array:
-    """Runs the algorithm that is selected for the size of the batch.
-
-    Where that is a symbolic dimension of `jax.export`, the program holds both the algorithm for
-    small batches and that for large ones; once the size is known, the compiler keeps one.
-    """
-    batch = images.shape[0]
-    large = select(batch)
-    if isinstance(batch, int) or (small := select(selection.MANY_IMAGES - 1)) == large:
-        return run(large, images)
-    return lax.cond(
-        jnp.asarray(batch) < selection.MANY_IMAGES,
-        lambda images: run(small, images),
-        lambda images: run(large, images),
-        images,
-    )
-
-
 def _combined(
-    decomposition: Decomposition, images: Array, shapes: Shapes, result: Extents
+    decomposition: Decomposition, images: Array, shapes: Shapes, result: Extents, library: Library
 ) -> Array:
     """Returns the result of a decomposition, an array of shape `result`."""
     subproblems, combine, chunked = decomposition
@@ -137,17 +134,17 @@ def _combined(
         return jnp.zeros(result, images.dtype)
 
     def compute(chunk: Array) -> Array:
-        return combine([_solve(each, chunk) for each in subproblems])
+        return combine([_solve(each, chunk, library) for each in subproblems])
 
     chunks = _chunks(shapes, nothing, images.dtype) if chunked else 1
     return _in_chunks(compute, images, chunks)
 
 
-def _solve(subproblem: Subproblem, images: Array) -> Array:
+def _solve(subproblem: Subproblem, images: Array, library: Library) -> Array:
     select, kernel, geometry, spatial = subproblem
     if spatial is None:
-        return forward(select(images), kernel, geometry)
-    return input_gradient(select(images), kernel, spatial, geometry)
+        return forward(select(images), kernel, geometry, library)
+    return input_gradient(select(images), kernel, spatial, geometry, library)
 
 
 def _chunks(shapes: Shapes, workspace: Callable[[Shapes], int] | None, dtype: jnp.dtype) -> int:

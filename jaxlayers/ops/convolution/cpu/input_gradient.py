@@ -10,11 +10,14 @@ from jax import Array
 from jaxlayers.ops.convolution import xla
 from jaxlayers.ops.convolution.cpu import patches
 from jaxlayers.ops.convolution.cpu.decomposition import Decomposition, Subproblem
+from jaxlayers.ops.convolution.cpu.libraries import Library
 from jaxlayers.ops.convolution.geometry import Extents, Geometry, taps
 from jaxlayers.ops.convolution.phases import interleave
 
 
-def shifted_sums(y: Array, kernel: Array, spatial: Extents, geometry: Geometry) -> Array:
+def shifted_sums(
+    y: Array, kernel: Array, spatial: Extents, geometry: Geometry, library: Library
+) -> Array:
     """One matrix product that gives the terms of all taps, scattered and added; ungrouped."""
     window, (channels, filters) = kernel.shape[:-2], kernel.shape[-2:]
     products = patches.matmul(y, jnp.moveaxis(kernel, -1, 0).reshape(filters, -1))

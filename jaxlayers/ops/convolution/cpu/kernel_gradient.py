@@ -4,11 +4,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxlayers.ops.convolution import xla
-from jaxlayers.ops.convolution.cpu import forward, patches
+from jaxlayers.ops.convolution.cpu import patches
+from jaxlayers.ops.convolution.cpu.libraries import Library
 from jaxlayers.ops.convolution.geometry import Extents, Geometry, taps
 
 
-def convolution(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+def convolution(x: Array, y: Array, window: Extents, geometry: Geometry, library: Library) -> Array:
     """The convolution of x by y, with the batch and the channels exchanged.
 
     XLA assigns a convolution the layout of its fast code only outside of loops; inside, JAX's
@@ -16,7 +17,7 @@ def convolution(x: Array, y: Array, window: Extents, geometry: Geometry) -> Arra
     inside). With the axes exchanged here, it has the speed of the former in both.
     """
     padding = xla.kernel_gradient_padding(x.shape[1:-1], y.shape[1:-1], window, geometry)
-    kernel = forward.convolution(
+    kernel = library.convolution(
         jnp.swapaxes(x, 0, -1),
         jnp.moveaxis(y, 0, -2),
         Geometry(geometry.dilation, padding, geometry.strides),
@@ -24,14 +25,14 @@ def convolution(x: Array, y: Array, window: Extents, geometry: Geometry) -> Arra
     return jnp.moveaxis(kernel, 0, -2)
 
 
-def tap_by_tap(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+def tap_by_tap(x: Array, y: Array, window: Extents, geometry: Geometry, library: Library) -> Array:
     """A matrix product per tap that reads the image; zeros for the others."""
     spatial, outputs = x.shape[1:-1], y.shape[1:-1]
     padded = patches.pad(x, geometry.padding)
     live = set(geometry.live_taps(spatial, window))
     nothing = jnp.zeros((x.shape[-1], y.shape[-1]), x.dtype)
     rows = [
-        patches.contract_positions(patches.at_tap(padded, tap, outputs, geometry), y)
+        library.contract_positions(patches.at_tap(padded, tap, outputs, geometry), y)
         if tap in live
         else nothing
         for tap in taps(window)
@@ -39,13 +40,13 @@ def tap_by_tap(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array
     return jnp.stack(rows).reshape(*window, *nothing.shape)
 
 
-def im2col(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+def im2col(x: Array, y: Array, window: Extents, geometry: Geometry, library: Library) -> Array:
     """One matrix product with the patches of x."""
-    gradient = patches.contract_positions(patches.extract(x, window, geometry), y)
+    gradient = library.contract_positions(patches.extract(x, window, geometry), y)
     return gradient.reshape(*window, x.shape[-1], y.shape[-1])
 
 
-def row_by_row(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+def row_by_row(x: Array, y: Array, window: Extents, geometry: Geometry, library: Library) -> Array:
     """Scatters y along the last axis for its taps; a matrix product per tap of the other axes.
 
     The operands of the products are wider than those of `tap_by_tap`, and y is copied only once
@@ -64,7 +65,7 @@ def row_by_row(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array
     nothing = jnp.zeros((channels, last * filters), x.dtype)
     gradient = jnp.stack(
         [
-            patches.contract_positions(patches.at_tap(padded, tap, y.shape[1:-2], rows), scattered)
+            library.contract_positions(patches.at_tap(padded, tap, y.shape[1:-2], rows), scattered)
             if tap in live
             else nothing
             for tap in taps(tuple(others))
@@ -73,8 +74,10 @@ def row_by_row(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array
     return jnp.swapaxes(gradient.reshape(*others, channels, last, filters), -3, -2)
 
 
-def output_patches(x: Array, y: Array, window: Extents, geometry: Geometry) -> Array:
+def output_patches(
+    x: Array, y: Array, window: Extents, geometry: Geometry, library: Library
+) -> Array:
     """One matrix product with y scattered for each tap, where y has few filters."""
     columns = [patches.scatter(y, tap, x.shape[1:-1], geometry) for tap in taps(window)]
-    gradient = patches.contract_positions(x, jnp.concatenate(columns, -1))
+    gradient = library.contract_positions(x, jnp.concatenate(columns, -1))
     return jnp.moveaxis(gradient.reshape(x.shape[-1], *window, y.shape[-1]), 0, -2)

@@ -1,7 +1,8 @@
 """Selection of the algorithm for a convolution, from its shapes alone.
 
-XLA's convolution is fast on the shapes it was tuned for; the other algorithms serve the rest. Each
-number below comes with its measurement: GFLOP/s in float32 on two cores, batch 64 unless noted.
+Where oneDNN can be used, it computes nearly all convolutions. Elsewhere XLA's convolution does, and
+the other algorithms serve the shapes for which it is slow. Each number below comes with its
+measurement: GFLOP/s of XLA in float32 on two cores with AVX-512, batch 64 unless noted.
 """
 
 import math
@@ -10,24 +11,12 @@ from typing import Any
 
 from jaxlayers.ops.convolution.cpu.algorithms import Forward, InputGradient, KernelGradient
 from jaxlayers.ops.convolution.cpu.grouped import CHANNELS_TOGETHER
+from jaxlayers.ops.convolution.cpu.libraries import ONEDNN, Library
 from jaxlayers.ops.convolution.geometry import Extents, Geometry
 
 # XLA's convolution packs its rows per image; with so few positions most of a pack is empty
 # (4 x 4 x 256 -> 512, window of 5: 131 against 194 with im2col).
 FEW_POSITIONS = 16
-
-# Leaving out the taps that only read padding takes many products and long compilation. It pays on
-# images of so few positions, in batches of so many, where at least a sixth of the work is padding
-# (4 x 4 x 256 -> 512, window of 5, a half of it: 325 column by column against 194 with im2col;
-# 7 x 7 x 256 -> 512, window of 3: 428 against 279 of the convolution; 8 x 8, less than a sixth:
-# 261 against 308; and with 4 images instead of 64 on 4 x 4: 39 against 179).
-SMALL_IMAGE = 49
-MANY_IMAGES = 32
-MUCH_PADDING = 1 / 6
-
-# XLA's convolution is slow for an odd number of channels and so many filters (32 x 32 x 3 -> 32,
-# window of 3: 27 against 99 with a channel of zeros; no difference with 16 or 64 filters).
-SLOW_IF_ODD = range(17, 33)
 
 # With so few rows, reading the kernel is all of the work, and a flipped copy of it costs more than
 # it saves (batch 1, 7 x 7 x 512: 36 by phases against 78 by shifted sums).
@@ -45,20 +34,12 @@ FEW_TAPS = 9
 # The kernel gradient as a convolution has as many output positions as the window has taps: with
 # few of them it is as slow as on small images. Without strides row by row is better then
 # (28 x 28 x 128, window of 3: 223 against 298; 14 x 14 x 64: 85 against 186), and with few
-# channels also for larger windows (14 x 14 x 32 -> 64, window of 5: 158 against 199), but not with
-# 32 channels in few images (batch 1, 26 x 26 x 32 -> 64, window of 3: 131 against 96); with
-# strides a matrix product per tap, where the images are small (4 x 4 x 512 -> 256, window of 4:
-# 245 against 178 row by row).
+# channels also for larger windows (14 x 14 x 32 -> 64, window of 5: 158 against 199); with strides
+# a matrix product per tap, where the images are small (4 x 4 x 512 -> 256, window of 4: 245 against
+# 178 row by row).
 FEW_TAPS_TO_SLIDE = 16
 FEW_CHANNELS_TO_SLIDE = 63
-
-# XLA's convolution has half of its speed with so few filters (14 x 14 x 64 -> 64, window of 3: 156
-# against 258 row by row; 28 x 28 x 64 -> 64: 152 against 231; 14 x 14 x 32 -> 64, window of 5: 200
-# against 279). With more channels to copy (128 -> 64, window of 5: 212 against 143), with fewer
-# filters (32 -> 32: 173 against 176) or images (batch 1: 197 against 150) it is the other way
-# round.
-FEW_FILTERS = range(33, 65)
-CHANNELS_TO_COPY = range(32, 65)
+SMALL_IMAGE = 49
 
 # Strided volumes with so many products per output are faster with im2col than per depth.
 MANY_PRODUCTS = 512
@@ -72,16 +53,13 @@ CHUNK_BYTES = 2**22
 MOST_BYTES = 2**28
 
 
-def forward(x: Extents, kernel: Extents, geometry: Geometry) -> Forward:
+def forward(x: Extents, kernel: Extents, geometry: Geometry, library: Library) -> Forward:
     """Returns the algorithm for the forward pass of arrays of these shapes."""
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
+    if library is ONEDNN:
+        return Forward.CONVOLUTION
     if geometry.groups > 1:
-        if channels > 1:
-            return Forward.GROUPED
-        # Elementwise, so that only what strides skip is worth keeping in the cache (28 x 28 x 128
-        # with strides 2: 9.5 as a whole, 13.7 in chunks; 14 x 14 x 256: 28 against 17).
-        strided = max(geometry.strides) > 1
-        return Forward.DEPTHWISE_IN_CHUNKS if strided else Forward.DEPTHWISE
+        return Forward.GROUPED if channels > 1 else Forward.DEPTHWISE
     if math.prod(window) == 1:
         return Forward.ONE_TAP
     # One filter also fills one lane; here the taps fill the others
@@ -93,36 +71,23 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry) -> Forward:
     if geometry.rank == 3:
         many = channels * math.prod(window) >= MANY_PRODUCTS
         return Forward.IM2COL if many and max(geometry.strides) > 1 else Forward.PER_DEPTH
-    positions = _positions(x, window, geometry)
-    if positions <= SMALL_IMAGE and _many_padded(x, window, geometry):
-        return Forward.COLUMN_BY_COLUMN
-    if positions <= FEW_POSITIONS:
-        return Forward.IM2COL
-    if (
-        geometry.rank == 2
-        and filters in FEW_FILTERS
-        and channels in CHANNELS_TO_COPY
-        and max(geometry.strides) == 1
-        and _many(x)
-    ):
-        return Forward.ROW_BY_ROW
-    odd = channels > 1 and channels % 2
-    return Forward.EVEN_CONVOLUTION if odd and filters in SLOW_IF_ODD else Forward.CONVOLUTION
+    few = _positions(x, window, geometry) <= FEW_POSITIONS
+    return Forward.IM2COL if few else Forward.CONVOLUTION
 
 
-def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> InputGradient:
+def input_gradient(
+    x: Extents, kernel: Extents, geometry: Geometry, library: Library
+) -> InputGradient:
     """Returns the algorithm for the gradient with respect to an input of shape `x`."""
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
+    if library is ONEDNN:
+        return InputGradient.PHASES
     if geometry.groups > 1:
         depthwise = channels == 1 and filters == geometry.groups
         return InputGradient.PHASES if depthwise else InputGradient.GROUPED
     positions = _positions(x, window, geometry)
     # Windows that do not overlap have nothing to add: the matrix product is all of the work.
     disjoint = all(size <= stride for size, stride in zip(window, geometry.strides, strict=True))
-    # With strides the phases are small images with small windows of their own.
-    small = positions <= (SMALL_IMAGE if max(geometry.strides) == 1 else FEW_POSITIONS)
-    if small and channels > 1 and geometry.rank < 3 and _many_padded(x, window, geometry):
-        return InputGradient.COLUMN_BY_COLUMN
     if (
         channels == 1 < filters
         or positions <= FEW_POSITIONS
@@ -134,15 +99,20 @@ def input_gradient(x: Extents, kernel: Extents, geometry: Geometry) -> InputGrad
 
 
 def kernel_gradient(
-    x: Extents, kernel: Extents, geometry: Geometry, of_groups: bool = False
+    x: Extents,
+    kernel: Extents,
+    geometry: Geometry,
+    library: Library,
+    of_groups: bool = False,
 ) -> KernelGradient:
     """Returns the algorithm for the gradient with respect to a kernel of shape `kernel`.
 
     Args:
-        x: shape of the image.
-        kernel: shape of the kernel.
-        geometry: geometry of the convolution.
-        of_groups: whether this is several groups of a grouped convolution. XLA sums those
+        x: Shape of the image.
+        kernel: Shape of the kernel.
+        geometry: Geometry of the convolution.
+        library: The library that computes it.
+        of_groups: Whether this is several groups of a grouped convolution. XLA sums those
             group by group, and row by row would round more than twice as much.
     """
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
@@ -167,8 +137,7 @@ def kernel_gradient(
     few_taps = math.prod(window) <= FEW_TAPS_TO_SLIDE
     slides_badly = few_taps or channels <= FEW_CHANNELS_TO_SLIDE
     plain = geometry.rank == 2 and max(geometry.strides) == 1 and not of_groups
-    wide = channels > CHANNELS_TOGETHER or (channels == CHANNELS_TOGETHER and _many(x))
-    if plain and slides_badly and wide:
+    if plain and slides_badly and channels >= CHANNELS_TOGETHER:
         return KernelGradient.ROW_BY_ROW
     if few_taps and positions <= SMALL_IMAGE and channels > 1:
         return KernelGradient.TAP_BY_TAP
@@ -179,10 +148,10 @@ def chunks(batch: int, image_bytes: int, kernel_bytes: int, workspace_bytes: int
     """Returns into how many chunks of equal size an algorithm divides the batch.
 
     Args:
-        batch: number of images.
-        image_bytes: operands and results per image.
-        kernel_bytes: the kernel, which every chunk reads or adds to.
-        workspace_bytes: what the algorithm needs per image besides operands and results.
+        batch: Number of images.
+        image_bytes: Operands and results per image.
+        kernel_bytes: The kernel, which every chunk reads or adds to.
+        workspace_bytes: What the algorithm needs per image besides operands and results.
     """
     if batch == 0:
         return 1
@@ -197,23 +166,6 @@ def chunks(batch: int, image_bytes: int, kernel_bytes: int, workspace_bytes: int
 
 def _positions(x: Sequence[Any], window: Extents, geometry: Geometry) -> int:
     return math.prod(geometry.outputs(tuple(x[1:-1]), window))
-
-
-def _many(x: Sequence[Any]) -> bool:
-    return not isinstance(x[0], int) or x[0] >= MANY_IMAGES
-
-
-def _many_padded(x: Sequence[Any], window: Extents, geometry: Geometry) -> bool:
-    """Whether there are many images, and much of what the windows read is padding."""
-    if not _many(x):
-        return False
-    spatial = tuple(x[1:-1])
-    outputs = geometry.outputs(spatial, window)
-    live = math.prod(
-        sum(len(geometry.taps_of_output(axis, n, spatial, window)) for n in range(count))
-        for axis, count in enumerate(outputs)
-    )
-    return live <= (1 - MUCH_PADDING) * math.prod(outputs) * math.prod(window)
 
 
 def _rows(x: Sequence[Any], positions: int) -> float:

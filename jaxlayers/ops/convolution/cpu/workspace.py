@@ -43,12 +43,6 @@ def output_patches(shapes: Shapes) -> int:
     return math.prod(shapes.x[1:-1]) * math.prod(shapes.kernel[:-2]) * shapes.y[-1]
 
 
-def input_row_patches(shapes: Shapes) -> int:
-    """The patches of x along its last axis."""
-    rows = math.prod(shapes.x[1:-2]) * shapes.y[-2]
-    return rows * shapes.kernel[-3] * shapes.x[-1]
-
-
 def output_row_patches(shapes: Shapes) -> int:
     """A copy of y for each tap of the last axis, at the positions of x along it."""
     rows = math.prod(shapes.y[1:-2]) * shapes.x[-2]
