@@ -207,6 +207,38 @@ def test_a_damaged_member_of_a_zip_file_is_named(folder):
         load(path)
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_of_any_name_and_compression_are_read(tmp_path, compression):
+    path = write_image(tmp_path / "1.png", 7)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", compression) as archive:
+        for name in ("1.png", "größe.png", "日本.png"):
+            archive.write(path, name)
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(b"#!/bin/sh\n" + content)  # as self-extracting ones start
+    assert (load(tmp_path / "a.zip").images == 7).all()
+
+
+# Offsets in the only member of a zip file, with what zipfile says.
+@pytest.mark.parametrize(
+    ("offset", "message"),
+    [
+        (0, "Bad magic number for file header"),
+        (30, "File name in directory '1.png' and header b'0.png' differ"),
+        (6, "is encrypted, password required"),
+    ],
+)
+def test_a_member_that_zipfile_refuses_is_named_with_the_reason(folder, offset, message):
+    write_image(folder / "1.png")
+    path = zipped(folder)
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    if offset == 6:  # the flags are in the directory as well
+        content[content.index(b"PK\1\2") + 8] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"1.png is not a readable image \(.*{message}"):
+        load(path)
+
+
 def test_a_member_that_unpacks_to_an_absurd_size_is_refused_before_it_is_read(folder, monkeypatch):
     write_image(folder / "1.png")
     monkeypatch.setattr(listing, "LARGEST_FILE", 10)

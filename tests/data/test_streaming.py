@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from sample_files import write_idx_folder, write_image
 
-from jaxlayers.data import batches, load
+from jaxlayers.data import batches, load, streaming
 from jaxlayers.data.streaming import Streamed
 
 COUNT = 11
@@ -320,6 +320,7 @@ def test_a_background_is_that_of_load(folder, source):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.usefixtures("all_are_large")
 def test_an_unreadable_image_is_replaced_by_the_next_where_they_are_skipped(folder, workers):
     files = sorted(folder.rglob("*.png"))
     for file in (files[0], files[4], files[5], files[-1]):
@@ -337,7 +338,14 @@ def decoding_threads():
     return [thread for thread in threading.enumerate() if "jaxlayers" in thread.name]
 
 
+@pytest.fixture
+def all_are_large(monkeypatch):
+    """Images of any size are decoded by several threads."""
+    monkeypatch.setattr(streaming, "_SMALL", 0)
+
+
 @pytest.mark.parametrize("workers", [1, 3, 16])
+@pytest.mark.usefixtures("all_are_large")
 def test_threads_give_the_same_batches_in_their_order_and_end_when_closed(source, workers):
     path = source()
     expected = take(batches(load(path), 4, seed=5), 12)
@@ -350,6 +358,23 @@ def test_threads_give_the_same_batches_in_their_order_and_end_when_closed(source
     assert decoding_threads() == []
 
 
+@pytest.mark.parametrize(("side", "threads"), [(64, 1), (96, 3)])
+@pytest.mark.parametrize("size", [None, (8, 8), (200, 200)])
+def test_small_images_are_decoded_by_one_thread_whatever_they_are_resized_to(
+    tmp_path, side, threads, size
+):
+    for number in range(12):
+        write_image(tmp_path / f"{number}.png", number, size=(side, side))
+    (tmp_path / "0.png").write_bytes(b"")
+    streamed = Streamed(tmp_path, size=size, workers=3, skip_unreadable=True)
+    with pytest.warns(UserWarning, match="replaced by the next"):
+        images = streamed.batches(12, seed=0)
+        next(images)
+    assert len(decoding_threads()) == threads
+    images.close()
+
+
+@pytest.mark.usefixtures("all_are_large")
 def test_a_broken_file_is_named_by_threads_which_end(folder):
     (folder / "dog" / "5.png").write_bytes(b"")
     iterator = Streamed(folder, workers=2).batches(11, seed=0)
@@ -358,6 +383,7 @@ def test_a_broken_file_is_named_by_threads_which_end(folder):
     assert list(iterator) == decoding_threads() == []
 
 
+@pytest.mark.usefixtures("all_are_large")
 def test_threads_end_when_their_iterator_is_no_longer_referred_to(folder):
     iterator = Streamed(folder, workers=2).batches(11, seed=0)
     next(iterator)
@@ -382,8 +408,9 @@ def run(script, folder):
 
 LEFT = """
 import sys
-from jaxlayers.data.streaming import Streamed
-iterator = Streamed(sys.argv[1], workers=2).batches(2, seed=0)
+from jaxlayers.data import streaming
+streaming._SMALL = 0
+iterator = streaming.Streamed(sys.argv[1], workers=2).batches(2, seed=0)
 next(iterator)
 """
 
@@ -394,8 +421,9 @@ def test_a_script_that_ends_with_an_iterator_open_ends_without_a_word(folder):
 
 INTERRUPTED = """
 import signal, sys
-from jaxlayers.data.streaming import Streamed
-iterator = Streamed(sys.argv[1], workers=2).batches(2, seed=0)
+from jaxlayers.data import streaming
+streaming._SMALL = 0
+iterator = streaming.Streamed(sys.argv[1], workers=2).batches(2, seed=0)
 try:
     for number, batch in enumerate(iterator):
         if number == 2:
