@@ -59,7 +59,7 @@ def run(shapes, tmp_path_factory):
 def test_the_command_writes_all_outputs(run):
     output, out = run
     assert "32 images of 12 x 12 x 1, 2 classes" in output and "8 images for validation" in output
-    assert "class    precision  recall  images" in output
+    assert "class       precision  recall  images" in output
     names = {path.name for path in out.iterdir() if not path.name.startswith("events.")}
     assert names == {
         "checkpoints",

@@ -165,7 +165,7 @@ def test_intervals_of_outputs_may_change(run_main, run_folder):
 
 def test_epochs_may_change_unless_the_schedule_depends_on_them():
     cosine, constant = cnn.Config(epochs=3), cnn.Config(epochs=3, schedule="constant")
-    assert "epochs" not in cosine.changeable(cosine) and "epochs" in constant.free(constant)
+    assert "epochs" not in cosine.changeable(cosine) and "epochs" in constant.changeable(constant)
 
 
 def test_workers_may_change_if_images_are_streamed():

@@ -414,7 +414,7 @@ def test_one_error_lists_everything_that_keras_does_not_have():
             layers.Flatten(),
             CustomDense(3),
             layers.Dense(3, kernel_initializer=jax.nn.initializers.he_normal()),
-            Sequential([layers.Dense(2, kernel_regularizer=lambda w: 0.0)], name="inside"),
+            Sequential([layers.Dense(2, kernel_regularizer=lambda w: 0.0)], name="inner"),
         ],
         input_shape=(4, 4, 1),
     )
