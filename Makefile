@@ -24,7 +24,7 @@ test: $(VENV)/test
 # errors, Sequential, every convolution algorithm by direct call, a step of each task written out,
 # fit, and what it writes. Tests in these files that are marked thorough are left to make test.
 FAST := \
-  layers/test_contract.py layers/test_errors.py layers/test_own_layers.py test_sequential.py \
+  layers/test_contract.py layers/test_errors.py layers/test_custom_layers.py test_sequential.py \
   ops/convolution/test_algorithms.py train/test_fit.py train/test_task_arguments.py \
   train/test_gan.py::test_steps_equal_the_written_out_formulas \
   train/test_classifier.py::test_steps_equal_the_written_out_formulas \

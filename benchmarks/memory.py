@@ -29,8 +29,8 @@ def measure(shape: Shape) -> Iterator[tuple[str, float, float]]:
     }
     for name, (function, shapes) in functions.items():
         operands = [jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
-        ours, theirs = (_temporaries(function(m), operands) for m in (primitives, xla))
-        yield name, ours, theirs
+        ours, lax = (_temporaries(function(m), operands) for m in (primitives, xla))
+        yield name, ours, lax
 
 
 def _temporaries(function: Callable[..., Any], operands: list[Any]) -> float:

@@ -30,10 +30,10 @@ def test_each_row_occurs_at_most_once_per_epoch(count, batch_size, seed, epoch):
     batch_size = min(batch_size, count)
     per_epoch = count // batch_size
     steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
-    seen = np.concatenate(
+    rows_of_epoch = np.concatenate(
         [batch_at(rows(count), batch_size, seed=seed, step=step).ravel() for step in steps]
     )
-    assert len(set(seen.tolist())) == len(seen) == per_epoch * batch_size
+    assert len(set(rows_of_epoch.tolist())) == len(rows_of_epoch) == per_epoch * batch_size
 
 
 @given(counts, counts, st.integers(0, 5))
@@ -41,8 +41,8 @@ def test_each_row_occurs_at_most_once_per_epoch(count, batch_size, seed, epoch):
 def test_each_row_occurs_once_per_epoch_without_drop_remainder(count, batch_size, epoch):
     per_epoch = -(-count // batch_size)
     steps = batches(rows(count), batch_size, seed=0, start=epoch * per_epoch, drop_remainder=False)
-    seen = np.concatenate(take(steps, per_epoch)).ravel()
-    assert sorted(seen.tolist()) == list(range(count))
+    rows_of_epoch = np.concatenate(take(steps, per_epoch)).ravel()
+    assert sorted(rows_of_epoch.tolist()) == list(range(count))
 
 
 def test_batches_follow_the_documented_permutation():
@@ -54,8 +54,8 @@ def test_batches_follow_the_documented_permutation():
 
 
 def test_batches_depend_only_on_the_seed():
-    first, again, other = (take(batches(rows(100), 50, seed=seed), 4) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
+    first, repeated, other = (take(batches(rows(100), 50, seed=seed), 4) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, repeated)
     assert not np.array_equal(first, other)
 
 
@@ -67,10 +67,10 @@ def test_epochs_have_different_orders():
 @given(st.integers(0, 30), st.booleans())
 def test_batches_from_a_start_continue_the_sequence(start, drop_remainder):
     options = {"seed": 3, "drop_remainder": drop_remainder}
-    whole = take(batches(rows(10), 4, **options), start + 5)
+    uninterrupted = take(batches(rows(10), 4, **options), start + 5)
     resumed = take(batches(rows(10), 4, start=start, **options), 5)
-    for expected, got in zip(whole[start:], resumed, strict=True):
-        np.testing.assert_array_equal(got, expected)
+    for expected, actual in zip(uninterrupted[start:], resumed, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_interleaved_iterators_are_independent():

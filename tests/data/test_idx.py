@@ -55,10 +55,10 @@ def test_the_error_for_a_wrong_magic_number_has_the_file_and_the_bytes(tmp_path,
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("kept", [6, 12])
-def test_a_truncated_header_is_refused(tmp_path, pixels, pack, kept):
+@pytest.mark.parametrize("length", [6, 12])
+def test_a_truncated_header_is_refused(tmp_path, pixels, pack, length):
     with pytest.raises(ValueError, match="short: truncated: the file ends inside its header"):
-        idx.read(write(tmp_path / "short", pack(encode_idx(pixels)[:kept])))
+        idx.read(write(tmp_path / "short", pack(encode_idx(pixels)[:length])))
 
 
 def test_the_error_for_a_truncated_file_has_the_expected_shape(tmp_path, pixels):

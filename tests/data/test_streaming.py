@@ -51,10 +51,10 @@ def take(iterator, number):
 def test_batches_equal_those_of_the_images_in_memory(folder, source):
     streamed = Streamed(source())
     expected = take(batches(load(folder), 3, seed=7), 8)
-    got = take(streamed.batches(3, seed=7), 8)
-    np.testing.assert_array_equal(got, expected)
-    assert {type(batch) for batch in got} == {np.ndarray}
-    assert {batch.dtype for batch in got} == {np.dtype(np.uint8)}
+    actual = take(streamed.batches(3, seed=7), 8)
+    np.testing.assert_array_equal(actual, expected)
+    assert {type(batch) for batch in actual} == {np.ndarray}
+    assert {batch.dtype for batch in actual} == {np.dtype(np.uint8)}
 
 
 def test_length_and_shape_are_known_before_streaming(folder, source):
@@ -75,9 +75,9 @@ def test_grayscale_images_have_one_channel(tmp_path):
 @pytest.mark.parametrize("start", [1, 2, 3, 10])
 def test_batches_from_a_start_continue_the_sequence(source, start):
     streamed = Streamed(source())
-    whole = take(streamed.batches(4, seed=3), start + 3)
+    uninterrupted = take(streamed.batches(4, seed=3), start + 3)
     resumed = take(streamed.batches(4, seed=3, start=start), 3)
-    np.testing.assert_array_equal(resumed, whole[start:])
+    np.testing.assert_array_equal(resumed, uninterrupted[start:])
 
 
 def test_each_image_occurs_at_most_once_per_epoch_and_epochs_differ(folder):
@@ -116,8 +116,8 @@ def test_images_of_different_sizes_are_resized_as_in_memory(folder, source):
     write_image(folder / "dog" / "small.png", (200, 2, 3), mode="RGB", size=(2, 3))
     path = source()
     expected = take(batches(load(path, size=(4, 7)), 5, seed=0), 4)
-    got = take(Streamed(path, size=(4, 7)).batches(5, seed=0), 4)
-    np.testing.assert_array_equal(got, expected)
+    actual = take(Streamed(path, size=(4, 7)).batches(5, seed=0), 4)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_batches_are_writable(folder):
@@ -324,11 +324,11 @@ def test_skip_unreadable_replaces_an_image_by_the_next(folder, workers):
         file.write_bytes(b"")
     streamed = Streamed(folder, workers=workers, skip_unreadable=True)
     with pytest.warns(UserWarning, match=r"replaced by the next: .* is not a readable image"):
-        got = next(streamed.batches(COUNT, seed=0))
+        actual = next(streamed.batches(COUNT, seed=0))
     order = np.random.default_rng([0, 0]).permutation(COUNT)
     replacements = {0: 1, 4: 6, 5: 6, COUNT - 1: 1}
     expected = [np.asarray(Image.open(files[replacements.get(row, row)])) for row in order]
-    np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def decoding_threads():
@@ -340,10 +340,10 @@ def test_threads_produce_the_same_batches_and_end_when_closed(source, workers):
     path = source()
     expected = take(batches(load(path), 4, seed=5), 12)
     iterator = Streamed(path, workers=workers).batches(4, seed=5)
-    got = take(iterator, 3)
+    actual = take(iterator, 3)
     assert 0 < len(decoding_threads()) <= workers
-    got += take(iterator, 9)
-    np.testing.assert_array_equal(got, expected)
+    actual += take(iterator, 9)
+    np.testing.assert_array_equal(actual, expected)
     iterator.close()
     assert decoding_threads() == []
 

@@ -291,13 +291,13 @@ def test_images_without_labels_are_refused(run_main, tmp_path):
 
 def test_a_resumed_run_has_the_same_parameters(run_main, tmp_path, shapes):
     config = Config(data=str(shapes), epochs=3, batch_size=8, width=2, checkpoint_every=4)
-    for name in ("whole", "resumed"):
+    for name in ("uninterrupted", "resumed"):
         assert cnn.main(dataclasses.replace(config, out=tmp_path / name)) == 0
-    whole = RunFolder(tmp_path / "whole").load_parameters()
+    uninterrupted = RunFolder(tmp_path / "uninterrupted").load_parameters()
     status, _, errors = run_main(cnn, "--out", tmp_path / "resumed", "--resume-step", 4)
     assert (status, errors) == (0, "")
     resumed = RunFolder(tmp_path / "resumed").load_parameters()
-    jax.tree.map(np.testing.assert_array_equal, whole, resumed)
+    jax.tree.map(np.testing.assert_array_equal, uninterrupted, resumed)
 
 
 def test_both_models_accept_the_embedded_digits():

@@ -106,7 +106,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, im
     status, output = interrupt(signal.SIGTERM, command(out, *started, "--steps", 100000), out)
     assert status == 143, output
     stopped = int(RunFolder(out).metrics()["step"][-1])
-    for folder, extra in ((out, ["--resume"]), (tmp_path / "whole", started)):
+    for folder, extra in ((out, ["--resume"]), (tmp_path / "uninterrupted", started)):
         ended = subprocess.run(
             command(folder, *extra, "--steps", stopped + 5),
             env=commands.environment(),
@@ -115,7 +115,9 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, im
             timeout=120,
         )
         assert ended.returncode == 0, ended.stderr
-    resumed, uninterrupted = (RunFolder(f).load_parameters()[0] for f in (out, tmp_path / "whole"))
+    resumed, uninterrupted = (
+        RunFolder(f).load_parameters()[0] for f in (out, tmp_path / "uninterrupted")
+    )
     jax.tree.map(np.testing.assert_array_equal, resumed, uninterrupted)
 
 

@@ -53,8 +53,8 @@ def test_samples_are_outputs_for_uniform_latents(run, tmp_path):
 
 
 def test_samples_depend_only_on_the_seed(run, tmp_path):
-    first, again, other = (draw(run, tmp_path / "s.npy", n=4, seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
+    first, repeated, other = (draw(run, tmp_path / "s.npy", n=4, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, repeated)
     assert np.abs(first - other).max() > 1e-4
 
 

@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 import jax
-import scipy.signal  # noqa: F401  # what the initializer STFT loads: not this file's memory
+import scipy.signal  # noqa: F401  # loaded by the initializer STFT, before memory is measured
 
 from jaxlayers.interop.keras import load, load_weights
 

@@ -70,10 +70,10 @@ def test_a_keras_model_is_unchanged_after_a_round_trip(seed, tmp_path):
 
 
 def test_random_models_have_every_layer_of_keras():
-    seen = set()
+    classes = set()
     for seed in SEEDS:
-        seen |= {type(layer).__name__ for layer in random_models.layers_of(seed)}
-    assert seen >= random_models.CLASSES
+        classes |= {type(layer).__name__ for layer in random_models.layers_of(seed)}
+    assert classes >= random_models.CLASSES
     assert set(layers.__all__) - {"InBfloat16", "Layer", "SumPooling2D"} == random_models.CLASSES
 
 

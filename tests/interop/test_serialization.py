@@ -181,8 +181,8 @@ def test_random_models_are_equal_after_a_round_trip(seed) -> None:
 
 
 def test_random_models_have_every_layer() -> None:
-    seen = {type(RandomModels(seed).single_layer()).__name__ for seed in range(200)}
-    assert seen == set(layers.__all__) - {"InBfloat16", "Layer"}
+    classes = {type(RandomModels(seed).single_layer()).__name__ for seed in range(200)}
+    assert classes == set(layers.__all__) - {"InBfloat16", "Layer"}
 
 
 @every_layer

@@ -25,7 +25,7 @@ def test_params_states_and_metrics_are_float32():
     assert dtypes(outputs) == {jnp.dtype("float32")}
 
 
-def test_products_are_of_bfloat16():
+def test_products_are_computed_in_bfloat16():
     task = in_bfloat16()
     text = str(jax.make_jaxpr(task.step)(task.init(KEY), toys.images()))
     products = [line for line in text.splitlines() if " = dot_general" in line]

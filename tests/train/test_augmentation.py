@@ -99,10 +99,10 @@ def test_images_of_a_batch_have_independent_random_numbers(augmentation):
 @all_augmentations
 def test_results_depend_only_on_the_key(augmentation):
     images = jnp.stack([image()] * 16)
-    first, again, other = (
+    first, repeated, other = (
         augmented((augmentation,), jax.random.key(seed), images) for seed in (0, 0, 1)
     )
-    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, repeated)
     assert not np.array_equal(first, other)
 
 
