@@ -24,11 +24,11 @@ test: $(VENV)/test
 # errors, Sequential, every convolution algorithm by direct call, a step of each task written out,
 # fit, and what it writes. Tests in these files that are marked thorough are left to make test.
 FAST := \
-  layers/test_contract.py layers/test_errors.py layers/test_own_layers.py test_sequential.py \
+  layers/test_contract.py layers/test_errors.py layers/test_custom_layers.py test_sequential.py \
   ops/convolution/test_algorithms.py train/test_fit.py train/test_task_arguments.py \
-  train/test_gan.py::test_steps_are_those_written_out_by_hand \
-  train/test_classifier.py::test_steps_are_those_written_out_by_hand \
-  train/test_fit_folder.py::test_a_path_that_does_not_exist_becomes_the_folder_of_the_run \
+  train/test_gan.py::test_steps_equal_the_written_out_formulas \
+  train/test_classifier.py::test_steps_equal_the_written_out_formulas \
+  train/test_fit_folder.py::test_a_missing_folder_is_created \
   runs/test_arrays.py runs/test_folder.py runs/test_load.py test_import.py
 test-fast: $(VENV)/test
 	$(BIN)/python -m pytest -n auto -m "not slow and not thorough" $(FAST:%=tests/%) $(ARGS)

@@ -63,32 +63,34 @@ def step_table(arguments: argparse.Namespace) -> str:
 
     device = "cuda" if jax.default_backend() == "gpu" else "cpu"
     bfloat16 = arguments.precision == "bfloat16"
-    steps, compiling = {}, {}
-    for library in training_step.ON_JAX:
+    steps, compile_times = {}, {}
+    for library in training_step.JAX_LIBRARIES:
         if training_step.available(library):
-            steps[library], compiling[library] = training_step.jax_step(
+            steps[library], compile_times[library] = training_step.jax_step(
                 library, arguments.batch_size, bfloat16
             )
-    in_a_loop = "jaxlayers, per step in train.fit"
-    steps[in_a_loop], compiling[in_a_loop] = training_step.in_a_loop(arguments.batch_size, bfloat16)
+    fit_label = "jaxlayers, per step in train.fit"
+    steps[fit_label], compile_times[fit_label] = training_step.fit_steps(
+        arguments.batch_size, bfloat16
+    )
     compilers = [False] if device == "cpu" else [False, True]
     for compiled in compilers:
         name = "PyTorch, torch.compile" if compiled else "PyTorch"
         steps[name] = dcgan_in_torch.training_step(arguments.batch_size, device, compiled, bfloat16)
     seconds = medians(steps, rounds=7 if device == "cpu" else 200, seconds=180)
-    seconds[in_a_loop] /= training_step.STEPS_A_CALL
+    seconds[fit_label] /= training_step.STEPS_PER_CALL
     rows = [name for name in seconds if name.startswith("jaxlayers")]
     lines = [
         f"## A training step of the DCGAN, batch {arguments.batch_size}, {arguments.precision}",
         "",
         _MEDIANS,
         "",
-        "| | ms | a single step of ours is faster by | one in train.fit by | compiling, s |",
+        "| | ms | relative to one step of ours | relative to one in train.fit | compilation, s |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, value in sorted(seconds.items(), key=lambda item: item[1]):
         ratios = " | ".join(f"{value / seconds[row]:.2f}" for row in rows)
-        compile_time = f"{compiling[name]:.1f}" if name in compiling else ""
+        compile_time = f"{compile_times[name]:.1f}" if name in compile_times else ""
         lines.append(f"| {name} | {1e3 * value:.1f} | {ratios} | {compile_time} |")
     return "\n".join(lines)
 
@@ -102,7 +104,7 @@ def convolution_table(arguments: argparse.Namespace) -> str:
             rows.append(row)
             print(_line(row), flush=True)
     rows.sort(key=lambda row: row.seconds["ours"] / row.seconds["torch"])
-    by_lax, by_torch, by_scan = (
+    to_lax, to_torch, to_scan = (
         [row.seconds[a] / row.seconds[b] for row in rows]
         for a, b in (("ours", "lax"), ("ours", "torch"), ("in a scan", "outside a scan"))
     )
@@ -113,14 +115,14 @@ def convolution_table(arguments: argparse.Namespace) -> str:
             f"{len(all_shapes())} shapes, {len(rows)} functions. {_MEDIANS} "
             "Time of ours as a ratio:",
             "",
-            "| to | median | worst | above the limit |",
+            "| relative to | median | worst | above the limit |",
             "| --- | ---: | ---: | ---: |",
-            _summary("lax", by_lax, 1.1),
-            _summary("PyTorch", by_torch, 2.5),
-            _summary("itself, in a scan to outside", by_scan, 1.15),
+            _summary("lax", to_lax, 1.1),
+            _summary("PyTorch", to_torch, 2.5),
+            _summary("itself, in a scan relative to outside", to_scan, 1.15),
             "",
-            "| convolution, kernel | function | GFLOP/s | lax | PyTorch | to lax | to PyTorch "
-            "| in a scan |",
+            "| convolution, kernel | function | GFLOP/s | lax | PyTorch | relative to lax "
+            "| relative to PyTorch | in a scan |",
             "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             *map(_line, rows),
         ]
@@ -130,7 +132,7 @@ def convolution_table(arguments: argparse.Namespace) -> str:
 def loop_table(arguments: argparse.Namespace) -> str:
     """Returns the table of `train.fit`."""
     steps = 60 if jax.default_backend() == "cpu" else 10_000
-    bare, fitted = loop.seconds_a_step(
+    bare, in_fit = loop.seconds_per_step(
         arguments.batch_size, arguments.precision == "bfloat16", steps
     )
     resident = loop.resident_memory()
@@ -141,9 +143,9 @@ def loop_table(arguments: argparse.Namespace) -> str:
             "| | |",
             "| --- | ---: |",
             f"| a bare jitted step, ms | {1e3 * bare:.2f} |",
-            f"| per step in train.fit of {steps}, including all outputs, ms | {1e3 * fitted:.2f} |",
-            f"| the latter to the former | {fitted / bare:.3f} |",
-            f"| {steps} steps after compiling, s | {fitted * steps:.1f} |",
+            f"| per step in train.fit of {steps}, including all outputs, ms | {1e3 * in_fit:.2f} |",
+            f"| ratio of the two | {in_fit / bare:.3f} |",
+            f"| {steps} steps after compilation, s | {in_fit * steps:.1f} |",
             *(
                 f"| MiB in memory after {part:.0%} of 5,000 steps of a small model | {mib:.0f} |"
                 for part, mib in resident
@@ -166,7 +168,7 @@ def epoch_table(arguments: argparse.Namespace) -> str:
             "",
             _MEDIANS,
             "",
-            "| | s | ours is faster by |",
+            "| | s | relative to ours |",
             "| --- | ---: | ---: |",
             *(
                 f"| {name} | {value:.1f} | {value / seconds['jaxlayers']:.2f} |"
@@ -182,7 +184,7 @@ def accuracy_table(arguments: argparse.Namespace) -> str:
     lines = [
         f"## Accuracy of classifiers on validation data, {len(accuracy.SEEDS)} seeds",
         "",
-        "| images | model, epochs | mean | of each seed | s at most, compiling included |",
+        "| images | model, epochs | mean | per seed | longest, s, including compilation |",
         "| --- | --- | ---: | --- | ---: |",
     ]
     for training in accuracy.TRAININGS:
@@ -202,14 +204,14 @@ def accuracy_table(arguments: argparse.Namespace) -> str:
 def memory_table(arguments: argparse.Namespace) -> str:
     """Returns the table of peak memory."""
     lines = [
-        "## Memory of temporaries at its peak, MiB",
+        "## Peak memory of temporaries, MiB",
         "",
         "| convolution, kernel | function | ours | lax |",
         "| --- | --- | ---: | ---: |",
     ]
     for shape in all_shapes():
-        for function, ours, theirs in memory.measure(shape):
-            lines.append(f"| {shape.name} | {function} | {ours:.1f} | {theirs:.1f} |")
+        for function, ours, lax in memory.measure(shape):
+            lines.append(f"| {shape.name} | {function} | {ours:.1f} | {lax:.1f} |")
     return "\n".join(lines)
 
 

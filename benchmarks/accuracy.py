@@ -71,10 +71,10 @@ def measure(training: Training, source: str) -> Iterator[tuple[float, float]]:
             steps=steps, batch_size=_BATCH, seed=seed, log_every=500, evaluate_every=steps
         )
         start = time.perf_counter()
-        fitted = train.fit(task, images, config)
-        jax.block_until_ready(fitted.train_state)
+        result = train.fit(task, images, config)
+        jax.block_until_ready(result.train_state)
         seconds = time.perf_counter() - start
-        yield _accuracy(task, fitted.train_state, validation), seconds
+        yield _accuracy(task, result.train_state, validation), seconds
 
 
 @lru_cache(maxsize=1)

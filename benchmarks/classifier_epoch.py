@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import optax
 
-from benchmarks.loop import images as random_images
+from benchmarks.loop import random_images
 from jaxlayers import train
 from jaxlayers.models import cnn
 from jaxlayers.train.sharding import Devices
@@ -37,8 +37,8 @@ def ours() -> Callable[[], object]:
     jax.block_until_ready(steps.take(train_state, 0, 2))
 
     def run() -> None:
-        taken = steps.take(train_state, 0, len(images) // _BATCH)
-        assert taken.finite.all()
+        result = steps.take(train_state, 0, len(images) // _BATCH)
+        assert result.finite.all()
 
     return run
 

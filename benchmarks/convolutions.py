@@ -39,8 +39,14 @@ def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -
     in_torch = _in_torch(shape, x, kernel, y, dtype, torch_device)
     functions = {
         "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), (x, kernel)),
-        "by input": (lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry), (y, kernel)),
-        "by kernel": (lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry), (x, y)),
+        "input gradient": (
+            lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry),
+            (y, kernel),
+        ),
+        "kernel gradient": (
+            lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry),
+            (x, y),
+        ),
     }
     for name, (function, arrays) in functions.items():
         operands = [jnp.asarray(array, dtype) for array in arrays]
@@ -54,7 +60,9 @@ def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -
         seconds = medians(calls, rounds=9, seconds=3)
         seconds["in a scan"] /= _SCAN_LENGTH
         # The forward pass of a transposed convolution is the input gradient of a convolution.
-        swapped = {"forward": "by input", "by input": "forward"} if shape.transposed else {}
+        swapped = (
+            {"forward": "input gradient", "input gradient": "forward"} if shape.transposed else {}
+        )
         yield Row(shape, swapped.get(name, name), flops, seconds)
 
 
@@ -133,6 +141,6 @@ def _in_torch(
         "forward": waited(
             lambda: forward(images, weights, None, strides, padding, dilation, groups)
         ),
-        "by input": waited(backward([True, False, False])),
-        "by kernel": waited(backward([False, True, False])),
+        "input gradient": waited(backward([True, False, False])),
+        "kernel gradient": waited(backward([False, True, False])),
     }

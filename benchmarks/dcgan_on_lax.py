@@ -1,4 +1,4 @@
-"""The DCGAN written by hand on `jax.lax`, with the `init` and `apply` of a layer."""
+"""The DCGAN written directly on `jax.lax`, with the `init` and `apply` of a layer."""
 
 from dataclasses import dataclass
 from typing import Any

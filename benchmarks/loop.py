@@ -16,13 +16,13 @@ from jaxlayers import runs, train
 from jaxlayers.models import dcgan
 
 
-def images(count: int = 60_000) -> np.ndarray:
+def random_images(count: int = 60_000) -> np.ndarray:
     """Returns random images of the size of MNIST."""
     rng = np.random.default_rng(0)
     return rng.integers(256, size=(count, 28, 28, 1), dtype=np.uint8)
 
 
-def seconds_a_step(batch_size: int, bfloat16: bool, steps: int) -> tuple[float, float]:
+def seconds_per_step(batch_size: int, bfloat16: bool, steps: int) -> tuple[float, float]:
     """Returns the seconds per bare step, and per step of `fit` including all outputs.
 
     Both exclude compilation: the first tenth of the steps is not counted.
@@ -36,7 +36,7 @@ def seconds_a_step(batch_size: int, bfloat16: bool, steps: int) -> tuple[float, 
         times.append(time.perf_counter() - start)
     first = steps // 10
     config = train.FitConfig(steps=steps, batch_size=batch_size, log_every=first)
-    seconds = _fitted(dcgan_task("jaxlayers", bfloat16), config)["seconds"]
+    seconds = _train(dcgan_task("jaxlayers", bfloat16), config)["seconds"]
     return statistics.median(times), (seconds[-1] - seconds[0]) / (steps - first)
 
 
@@ -51,29 +51,29 @@ def resident_memory(steps: int = 5000) -> list[tuple[float, float]]:
         train.rmsprop(1e-4),
         train.rmsprop(1e-4),
     )
-    seen: list[tuple[float, float]] = []
+    measured: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path) / "run"
 
-        def watch(over: Callable[[], bool]) -> None:
-            while not over():
+        def watch(finished: Callable[[], bool]) -> None:
+            while not finished():
                 done = len(runs.RunFolder(folder).metrics().get("step", ())) / 100
-                if 0 < done < 1 and round(done, 1) > (seen[-1][0] if seen else 0):
-                    seen.append((round(done, 1), _resident()))
+                if 0 < done < 1 and round(done, 1) > (measured[-1][0] if measured else 0):
+                    measured.append((round(done, 1), _resident_mebibytes()))
                 time.sleep(0.05)
 
-        ended = threading.Event()
-        thread = threading.Thread(target=watch, args=(ended.is_set,))
+        finished = threading.Event()
+        thread = threading.Thread(target=watch, args=(finished.is_set,))
         thread.start()
         config = train.FitConfig(steps=steps, batch_size=16, log_every=steps // 100)
-        _fitted(task, config, folder, images(5000))
-        ended.set()
+        _train(task, config, folder, random_images(5000))
+        finished.set()
         thread.join()
-        seen.append((1.0, _resident()))
-    return seen
+        measured.append((1.0, _resident_mebibytes()))
+    return measured
 
 
-def _fitted(
+def _train(
     task: train.GAN,
     config: train.FitConfig,
     path: Path | None = None,
@@ -82,12 +82,12 @@ def _fitted(
     with tempfile.TemporaryDirectory() as temporary:
         folder = runs.RunFolder(path or Path(temporary) / "run")
         folder.create({}, {})
-        fitted = train.fit(task, images() if data is None else data, config, folder)
-        jax.block_until_ready(fitted.train_state)
+        result = train.fit(task, random_images() if data is None else data, config, folder)
+        jax.block_until_ready(result.train_state)
         return folder.metrics()
 
 
-def _resident() -> float:
+def _resident_mebibytes() -> float:
     status = Path("/proc/self/status").read_text()
     match = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(match[1]) / 1024 if match else float("nan")

@@ -1,4 +1,4 @@
-"""Peak memory of the temporaries of each convolution, as XLA's buffer assignment has it."""
+"""Peak memory of the temporaries of each convolution, according to XLA's buffer assignment."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,13 +18,19 @@ def measure(shape: Shape) -> Iterator[tuple[str, float, float]]:
     y = (shape.batch, *shape.outputs, shape.filters)
     functions = {
         "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), (x, kernel)),
-        "by input": (lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry), (y, kernel)),
-        "by kernel": (lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry), (x, y)),
+        "input gradient": (
+            lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry),
+            (y, kernel),
+        ),
+        "kernel gradient": (
+            lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry),
+            (x, y),
+        ),
     }
     for name, (function, shapes) in functions.items():
         operands = [jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
-        ours, theirs = (_temporaries(function(m), operands) for m in (primitives, xla))
-        yield name, ours, theirs
+        ours, lax = (_temporaries(function(m), operands) for m in (primitives, xla))
+        yield name, ours, lax
 
 
 def _temporaries(function: Callable[..., Any], operands: list[Any]) -> float:

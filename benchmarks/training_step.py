@@ -1,4 +1,4 @@
-"""One training step of the DCGAN: ours, by hand on lax, Keras on JAX, Flax and PyTorch.
+"""One training step of the DCGAN: ours, hand-written lax, Keras on JAX, Flax and PyTorch.
 
 Those on JAX are the same `train.GAN` with other layers, so that the algorithm is identical; the one
 in PyTorch is equivalent.
@@ -39,9 +39,9 @@ class _InBfloat16(Layer):
         return self.layer.init(key, self.input_shape)
 
     def apply(self, params: Any, state: Any, x: Any, *, training: bool = False, key: Any = None):
-        narrow = jax.tree.map(lambda weight: weight.astype(jnp.bfloat16), params)
+        bfloat16_params = jax.tree.map(lambda weight: weight.astype(jnp.bfloat16), params)
         y, state = self.layer.apply(
-            narrow, state, x.astype(jnp.bfloat16), training=training, key=key
+            bfloat16_params, state, x.astype(jnp.bfloat16), training=training, key=key
         )
         return y.astype(jnp.float32), state
 
@@ -49,9 +49,9 @@ class _InBfloat16(Layer):
         return self.layer.output_shape(self.input_shape)
 
 
-ON_JAX = {
+JAX_LIBRARIES = {
     "jaxlayers": "jaxlayers",
-    "lax by hand": "on_lax",
+    "hand-written lax": "on_lax",
     "Keras on JAX": "in_keras",
     "Flax": "in_flax",
 }
@@ -59,7 +59,7 @@ ON_JAX = {
 
 def dcgan_task(library: str, bfloat16: bool) -> train.GAN:
     """Returns the task whose step is timed, with the layers of a library on JAX."""
-    generator, discriminator = _models(ON_JAX[library])
+    generator, discriminator = _models(JAX_LIBRARIES[library])
     if bfloat16:
         generator = _InBfloat16(generator, (100,))
         discriminator = _InBfloat16(discriminator, (28, 28, 1))
@@ -72,10 +72,10 @@ def dcgan_task(library: str, bfloat16: bool) -> train.GAN:
 
 
 # Number of steps per call of `train.fit` on two CPU cores.
-STEPS_A_CALL = 4
+STEPS_PER_CALL = 4
 
 
-def in_a_loop(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], object], float]:
+def fit_steps(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], object], float]:
     """Returns a function that takes several steps as in `train.fit`, and the compile time."""
     task, devices = dcgan_task("jaxlayers", bfloat16), Devices(1, batch_size)
     # An epoch is longer than the benchmark.
@@ -88,17 +88,17 @@ def in_a_loop(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], obj
 
     def run() -> None:
         nonlocal train_state
-        taken = steps.take(train_state, 0, STEPS_A_CALL)
-        assert taken.finite.all()
-        train_state = taken.train_state
+        result = steps.take(train_state, 0, STEPS_PER_CALL)
+        assert result.finite.all()
+        train_state = result.train_state
 
     return run, seconds
 
 
 def available(library: str) -> bool:
     """Whether the library is installed."""
-    needed = {"Keras on JAX": "keras", "Flax": "flax"}.get(library, "jax")
-    return importlib.util.find_spec(needed) is not None
+    package = {"Keras on JAX": "keras", "Flax": "flax"}.get(library, "jax")
+    return importlib.util.find_spec(package) is not None
 
 
 def jax_step(

@@ -94,11 +94,11 @@ class Config:
         )
 
     def decoding(self) -> dict[str, Any]:
-        """Returns the arguments of `data.load` that say how image files are decoded."""
+        """Returns the arguments of `data.load` that control how image files are decoded."""
         names = ("size", "background", "color_mode", "skip_unreadable")
         return {name: getattr(self, name) for name in names}
 
-    def free(self, started: "Config") -> tuple[str, ...]:
+    def changeable(self, started: "Config") -> tuple[str, ...]:
         """Returns the further fields that may differ when a run is resumed."""
         # A cosine schedule depends on the number of epochs.
         return ("epochs",) if self.schedule == "constant" else ()
@@ -133,7 +133,9 @@ def main(config: Config) -> int:
         _optimizer(config, steps),
         config.loss,
         config.label_smoothing,
-        _balanced(training.labels, len(names)) if config.class_weights == "balanced" else None,
+        _balanced_class_weights(training.labels, len(names))
+        if config.class_weights == "balanced"
+        else None,
         _augmentations(config, training.image_shape[0]),
     )
     fit_config = train.FitConfig(
@@ -165,20 +167,20 @@ def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
         raise ValueError(f"learning_rate must be above 0, got {rate}")
     make: Callable[..., optax.GradientTransformation] = getattr(optax, config.optimizer)
     schedule = optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate
-    # Its state then holds the learning rate, which is logged.
+    # The learning rate is then part of the optimizer state, and is logged.
     return optax.inject_hyperparams(make)(learning_rate=schedule)
 
 
 def _augmentations(config: Config, height: int) -> tuple[augmentation.Augmentation, ...]:
-    known: dict[str, augmentation.Augmentation] = {
+    augmentations: dict[str, augmentation.Augmentation] = {
         "shift": augmentation.Shift(max(1, round(height / 14))),
         "flip": augmentation.Flip(),
         "cutout": augmentation.Cutout(max(1, height // 4)),
     }
-    return tuple(known[name] for name in config.augment)
+    return tuple(augmentations[name] for name in config.augment)
 
 
-def _balanced(labels: np.ndarray, classes: int) -> list[float]:
+def _balanced_class_weights(labels: np.ndarray, classes: int) -> list[float]:
     """Returns weights that balance the classes, with mean 1 over the images."""
     counts = np.bincount(labels, minlength=classes)
     weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))

@@ -84,15 +84,15 @@ class Config:
         )
 
     def decoding(self) -> dict[str, Any]:
-        """Returns the arguments of `data.load` that say how image files are decoded."""
+        """Returns the arguments of `data.load` that control how image files are decoded."""
         names = ("size", "background", "color_mode", "skip_unreadable")
         return {name: getattr(self, name) for name in names}
 
-    def free(self, started: "Config") -> tuple[str, ...]:
+    def changeable(self, started: "Config") -> tuple[str, ...]:
         """Returns the further fields that may differ when a run is resumed."""
-        # In-memory and streamed images come in different orders.
-        streamed = (self.workers is None) == (started.workers is None)
-        return ("steps", "workers") if streamed else ("steps",)
+        # In-memory and streamed images have different orders.
+        same_order = (self.workers is None) == (started.workers is None)
+        return ("steps", "workers") if same_order else ("steps",)
 
 
 @dataclass(frozen=True)
@@ -153,16 +153,16 @@ def main(config: Config) -> int:
         "width": preset.generator_width,
         "dropout": preset.dropout,
     }
-    models = (
+    float32_models = (
         dcgan.generator(**generator),
         dcgan.discriminator(image_shape, preset.discriminator_width, preset.dropout, logits=True),
     )
-    computing = [train.InBfloat16(m) if config.precision == "bfloat16" else m for m in models]
+    models = [train.InBfloat16(m) if config.precision == "bfloat16" else m for m in float32_models]
     task = train.GAN(
-        computing[0],
-        computing[1],
-        _accumulating(preset.generator_optimizer(), config.accumulate),
-        _accumulating(preset.discriminator_optimizer(), config.accumulate),
+        models[0],
+        models[1],
+        _with_accumulation(preset.generator_optimizer(), config.accumulate),
+        _with_accumulation(preset.discriminator_optimizer(), config.accumulate),
         config.ema,
     )
     assert config.steps is not None and config.batch_size is not None  # resolved
@@ -184,7 +184,7 @@ def main(config: Config) -> int:
     return finish(config, out, fit_config, result)
 
 
-def _accumulating(
+def _with_accumulation(
     optimizer: optax.GradientTransformation, steps: int
 ) -> optax.GradientTransformation:
     """Returns an optimizer that accumulates gradients over several steps."""

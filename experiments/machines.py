@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax
 
-from jaxlayers.data.fetch import cache_folder
+from jaxlayers._files import cache_folder
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Machines:
         """Waits for the other processes; does nothing if there are none.
 
         Raises:
-            ValueError: If arguments that go together are not all given.
+            ValueError: If only some of the three addresses and counts are given.
         """
         given = (self.coordinator, self.processes, self.process)
         if not self.distributed and given == (None, None, None):

@@ -13,7 +13,7 @@ from jaxlayers import runs, train
 from jaxlayers.runs.terminal import say
 
 # The results of a run do not depend on them. Data is compared by its content.
-_FREE = (
+_CHANGEABLE = (
     "compilation_cache",
     "data",
     "devices",
@@ -34,8 +34,8 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
 
     Args:
         config: A dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills in
-            defaults, and `free(started)` returns the names of further fields that do not affect the
-            results.
+            defaults, and `changeable(started)` returns the names of further fields that do not
+            affect the results.
         given: The config parsed from `arguments` alone.
         arguments: The arguments of the command line.
 
@@ -48,22 +48,22 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
         raise ValueError("resume: give the folder of the run to resume, --out DIR")
     folder = runs.RunFolder(given.out)
     folder.check_resumable()
-    was = folder.config()
+    saved = folder.config()
     command = module_of(config)
-    before = was.get("arguments")
-    if was.get("command") != command or not isinstance(before, list):
+    saved_arguments = saved.get("arguments")
+    if saved.get("command") != command or not isinstance(saved_arguments, list):
         raise ValueError(
             f"{folder.path}: was not started by python -m {command}, which therefore cannot "
             "resume it"
         )
-    started = _parsed(config, folder.path, before)
-    now = parse(config, [*map(str, before), *arguments])
-    free = {*_FREE, *now.free(started)}
-    old, new = (dataclasses.asdict(config.resolved()) for config in (started, now))
+    started = _parse_saved(config, folder.path, saved_arguments)
+    current = parse(config, [*map(str, saved_arguments), *arguments])
+    changeable = {*_CHANGEABLE, *current.changeable(started)}
+    old, new = (dataclasses.asdict(config.resolved()) for config in (started, current))
     different = [
         f"--{name.replace('_', '-')} was {old[name]} and is {new[name]}"
         for name in old
-        if name not in free and old[name] != new[name]
+        if name not in changeable and old[name] != new[name]
     ]
     if different:
         raise ValueError(
@@ -71,7 +71,7 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
             f"its results depend on them: {'; '.join(different)}. Omit them, or start a new "
             "run in another folder"
         )
-    return now
+    return current
 
 
 def open_folder(config: Any, out: Path) -> runs.RunFolder:
@@ -82,10 +82,10 @@ def open_folder(config: Any, out: Path) -> runs.RunFolder:
         out: The folder.
     """
     config = dataclasses.replace(config, out=out, resume=False, resume_step=None)
-    said = {"command": module_of(type(config)), "arguments": arguments_of(config)}
+    description = {"command": module_of(type(config)), "arguments": arguments_of(config)}
     values = dataclasses.asdict(config)
     del values["resume"], values["resume_step"]
-    return runs.RunFolder(out, said | values)
+    return runs.RunFolder(out, description | values)
 
 
 def arguments_of(config: Any, prefix: str = "--") -> list[str]:
@@ -134,7 +134,7 @@ def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.Fi
     return 0 if result.signal is None else 128 + result.signal
 
 
-def _parsed(config: type, path: Path, arguments: Sequence[Any]) -> Any:
+def _parse_saved(config: type, path: Path, arguments: Sequence[Any]) -> Any:
     try:
         return parse(config, [str(argument) for argument in arguments], quiet=True)
     except SystemExit as error:

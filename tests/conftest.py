@@ -1,9 +1,9 @@
-"""What all tests share: Keras on JAX, and random examples that are the same on every run."""
+"""Configuration of all tests: Keras on JAX, and the same random examples in every run."""
 
 import os
 
 os.environ["KERAS_BACKEND"] = "jax"
-# Nearly all of the time goes into compiling what runs once: unoptimized code halves it.
+# Nearly all of the time is spent on compiling code that runs once; without optimizations it halves.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
@@ -16,7 +16,7 @@ hypothesis.settings.register_profile(
     derandomize=True,
     deadline=None,
     max_examples=20,
-    # Shrinking a failure compiles for every attempt; the first one found says enough.
+    # Shrinking a failure compiles in every attempt; the first failure is informative enough.
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )

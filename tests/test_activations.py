@@ -1,4 +1,4 @@
-"""Keras's activations by name. Their values are held up against Keras's in tests/parity."""
+"""Activations compared with Keras's."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxlayers import activations, layers
 from jaxlayers.layers import Dense
 
 X = jnp.asarray(np.random.default_rng(0).uniform(-4, 4, (6, 8)), jnp.float32)
-# Where pieces meet, both for the value and the derivative.
+# Boundaries of piecewise definitions, for values and derivatives.
 KINKS = jnp.array([-6.0, -3.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 3.0, 6.0])
 
 
@@ -19,16 +19,16 @@ def test_the_names_are_those_of_keras() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(activations.BY_NAME.keys() - {"threshold"}))
-def test_values_and_derivatives_are_those_of_keras(name) -> None:
-    ours, theirs = activations.get(name), keras.activations.get(name)
+def test_values_and_derivatives_equal_keras(name) -> None:
+    activation, keras_activation = activations.get(name), keras.activations.get(name)
     x = jnp.concatenate([X, KINKS[:, None] * jnp.ones(8)])
 
     @jax.jit
     def results(x):
-        def both(f):
+        def value_and_grad(f):
             return f(x), jax.grad(lambda x: jnp.sum(jnp.sin(f(x))))(x)
 
-        return both(ours), both(theirs)
+        return value_and_grad(activation), value_and_grad(keras_activation)
 
     for a, b in zip(*results(x), strict=True):
         # Elementwise functions: a few roundings of float32.
@@ -36,11 +36,11 @@ def test_values_and_derivatives_are_those_of_keras(name) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(activations.BY_NAME.keys() - {"threshold"}))
-def test_the_name_of_a_function_is_an_attribute_of_the_module(name) -> None:
+def test_every_name_is_an_attribute_of_the_module(name) -> None:
     assert getattr(activations, name) is activations.BY_NAME[name]
 
 
-def test_activations_with_arguments_take_those_of_keras() -> None:
+def test_arguments_of_activations_are_those_of_keras() -> None:
     for name, arguments in [
         ("threshold", {"threshold": 0.5, "default_value": -2.0}),
         ("soft_shrink", {"threshold": 1.5}),
@@ -56,12 +56,12 @@ def test_activations_with_arguments_take_those_of_keras() -> None:
         ("sparsemax", {"axis": 0}),
         ("glu", {"axis": 0}),
     ]:
-        ours = activations.BY_NAME[name](X, **arguments)
-        theirs = getattr(keras.activations, name)(X, **arguments)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6, err_msg=name)
+        actual = activations.BY_NAME[name](X, **arguments)
+        expected = getattr(keras.activations, name)(X, **arguments)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def test_anything_callable_is_an_activation() -> None:
+def test_callables_are_activations() -> None:
     assert activations.get(jnp.sin) is jnp.sin
     assert activations.get(None) is activations.linear
     y, _ = layers.Activation(jnp.sin).apply({}, {}, X)
@@ -70,6 +70,6 @@ def test_anything_callable_is_an_activation() -> None:
 
 
 @pytest.mark.parametrize(("wrong", "error"), [("rellu", ValueError), (3, TypeError)])
-def test_nothing_else_is(wrong, error) -> None:
+def test_unknown_names_and_other_types_are_refused(wrong, error) -> None:
     with pytest.raises(error, match="activation"):
         activations.get(wrong)

@@ -1,4 +1,4 @@
-"""Every class refuses wrong arguments: which argument, the value received, the values allowed."""
+"""Errors of wrong arguments name the argument, the value received and the values allowed."""
 
 import dataclasses
 import inspect
@@ -39,8 +39,8 @@ from tests.wrong_values import (
     REQUIRED_IDENTIFIERS,
     SHAPES,
     STRINGS,
-    assert_complete,
-    without,
+    assert_informative_error,
+    excluding,
 )
 
 _WITH_KERNEL = {
@@ -65,15 +65,15 @@ _WITH_WINDOW = {
 }
 _POOLING = {
     "pool_size": PAIRS,
-    "strides": without(PAIRS, None),
+    "strides": excluding(PAIRS, None),
     "padding": [*CHOICES, "SAME"],
     "data_format": DATA_FORMATS,
 }
 _GLOBAL_POOLING = {"data_format": DATA_FORMATS, "keepdims": BOOLEANS}
 _FACTOR = FINITE_NOT_NEGATIVE
 
-# Every class whose arguments are checked: the arguments that it needs, and for each of all its
-# arguments the values that are wrong.
+# Every class whose arguments are checked: its required arguments, and wrong values of each of its
+# arguments.
 CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     layers.Dense: ({"units": 2}, {"units": COUNTS, **_WITH_KERNEL}),
     layers.Conv2D: ({"filters": 2, "kernel_size": 3}, {**_WITH_WINDOW, "groups": COUNTS}),
@@ -118,19 +118,19 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     ),
     layers.Reshape: ({}, {"target_shape": [*SHAPES, None, (-2, 5), (-1, -1)]}),
     layers.Flatten: ({}, {"data_format": DATA_FORMATS}),
-    # None is Keras's linear activation here as well.
+    # None is the linear activation, as in Keras.
     layers.Activation: ({}, {"activation": IDENTIFIERS}),
     layers.ReLU: (
         {},
         {
-            "max_value": without(NOT_NEGATIVE, None),
+            "max_value": excluding(NOT_NEGATIVE, None),
             "negative_slope": FINITE_NOT_NEGATIVE,
             "threshold": FINITE_NOT_NEGATIVE,
         },
     ),
     layers.LeakyReLU: (
         {},
-        {"negative_slope": FINITE_NOT_NEGATIVE, "alpha": without(FINITE_NOT_NEGATIVE, None)},
+        {"negative_slope": FINITE_NOT_NEGATIVE, "alpha": excluding(FINITE_NOT_NEGATIVE, None)},
     ),
     layers.Softmax: ({}, {"axis": AXES}),
     layers.Dropout: (
@@ -148,7 +148,7 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         },
     ),
     InBfloat16: ({}, {"layer": [None, "relu", 3, layers.ReLU]}),
-    initializers.Constant: ({}, {"value": without(NUMBERS, NAN, 1j)}),
+    initializers.Constant: ({}, {"value": excluding(NUMBERS, NAN, 1j)}),
     initializers.Identity: ({}, {"gain": NUMBERS}),
     initializers.RandomNormal: ({}, {"mean": NUMBERS, "stddev": FINITE_NOT_NEGATIVE}),
     initializers.TruncatedNormal: ({}, {"mean": NUMBERS, "stddev": FINITE_NOT_NEGATIVE}),
@@ -180,7 +180,7 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {
             "side": CHOICES,
             "window": ["unknown", 3, ("x",), True],
-            "scaling": without(CHOICES, None),
+            "scaling": excluding(CHOICES, None),
             "periodic": BOOLEANS,
         },
     ),
@@ -219,8 +219,8 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
                 COUNTS,
             ),
             "seed": [*INTEGERS, -1, 2**63],
-            "best": without(STRINGS, None),
-            "devices": without(COUNTS, None),
+            "best": excluding(STRINGS, None),
+            "devices": excluding(COUNTS, None),
         },
     ),
     Shift: ({}, {"pixels": COUNTS}),
@@ -229,21 +229,23 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
 }
 
 WRONG_FIELDS = [
-    pytest.param(cls, needed, name, value, id=f"{cls.__name__}-{name}-{value!r}")
-    for cls, (needed, arguments) in CLASSES.items()
+    pytest.param(cls, required, name, value, id=f"{cls.__name__}-{name}-{value!r}")
+    for cls, (required, arguments) in CLASSES.items()
     for name, values in arguments.items()
     for value in values
 ]
 
 
-@pytest.mark.parametrize(("cls", "needed", "name", "value"), WRONG_FIELDS)
-def test_a_wrong_argument_of_a_class_is_refused_completely(cls, needed, name, value) -> None:
-    # Of a list of layers the one that is wrong is named.
+@pytest.mark.parametrize(("cls", "required", "name", "value"), WRONG_FIELDS)
+def test_wrong_arguments_of_classes_are_refused(cls, required, name, value) -> None:
+    # For a list of layers, the error names the wrong one.
     received = value[0] if name == "layers" and isinstance(value, list) and value else value
-    assert_complete(lambda: cls(**{**needed, name: value}), cls.__name__, name, repr(received))
+    assert_informative_error(
+        lambda: cls(**{**required, name: value}), cls.__name__, name, repr(received)
+    )
 
 
-def test_the_table_has_every_class_and_every_argument() -> None:
+def test_the_table_includes_every_class_and_argument() -> None:
     checked = {
         *(getattr(layers, name) for name in layers.__all__ if name != "Layer"),
         *initializers.BY_NAME.values(),
@@ -256,7 +258,7 @@ def test_the_table_has_every_class_and_every_argument() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "equal"),
+    ("make", "expected"),
     [
         (lambda: layers.Dense(np.int64(3), use_bias=np.False_), layers.Dense(3, use_bias=False)),
         (lambda: layers.Conv2D(np.uint8(2), np.array([3, 3])), layers.Conv2D(2, 3)),
@@ -270,20 +272,20 @@ def test_the_table_has_every_class_and_every_argument() -> None:
         (lambda: layers.Dense(2, use_bias=1), layers.Dense(2)),
     ],
 )
-def test_scalars_of_numpy_become_those_of_python(given, equal) -> None:
-    assert given() == equal
-    assert repr(given()) == repr(equal)
-    assert hash(given()) == hash(equal)
+def test_numpy_scalars_become_python_scalars(make, expected) -> None:
+    assert make() == expected
+    assert repr(make()) == repr(expected)
+    assert hash(make()) == hash(expected)
 
 
-def test_a_number_may_have_an_upper_bound_that_is_not_allowed_itself() -> None:
+def test_numbers_can_have_an_exclusive_upper_bound() -> None:
     decay = fields.Number(at_least=0, below=1)
     assert decay.check("GAN", "ema", 0) == 0.0
     with pytest.raises(ValueError, match="GAN: ema must be a number from 0 to below 1, got 1"):
         decay.check("GAN", "ema", 1)
 
 
-def test_fields_are_those_of_an_ordinary_dataclass() -> None:
+def test_fields_behave_as_in_a_standard_dataclass() -> None:
     conv = layers.Conv2D(4, 3, strides=[2, 1])
     assert dataclasses.replace(conv, filters=8) == layers.Conv2D(8, (3, 3), (2, 1))
     assert pickle.loads(pickle.dumps(conv)) == conv

@@ -1,4 +1,4 @@
-"""Functions and methods refuse wrong arguments: which one, what they received, what they allow."""
+"""Errors of functions and methods name the argument, the value received and the values allowed."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ from tests.wrong_values import (
     IDENTIFIERS,
     INFINITY,
     NAN,
-    assert_complete,
+    assert_informative_error,
 )
 
 DENSE, IMAGE, KEY = layers.Dense(2), (8, 8, 1), jax.random.key(0)
@@ -41,7 +41,7 @@ MODEL = Sequential(
 PARAMS, STATE = MODEL.init(KEY)
 NORMALIZATION = layers.BatchNormalization()
 NORMALIZATION_WEIGHTS = NORMALIZATION.init(KEY, (3,))
-EACH_WITH_WEIGHTS = [
+LAYERS_WITH_WEIGHTS = [
     (DENSE, (3,)),
     (layers.Conv2D(2, 3), IMAGE),
     (layers.Conv2DTranspose(2, 3), IMAGE),
@@ -51,13 +51,13 @@ OPTIMIZER = optax.sgd(0.1)
 NOT_KEYS = [None, 0, 1.5, "x", np.zeros(2), jnp.zeros((), jnp.uint32)]
 
 
-def _one(*arguments: Any) -> None:
-    """A function that makes no array."""
+def _returns_none(*arguments: Any) -> None:
+    """A function that returns None instead of an array."""
 
 
-# The call, who refuses it, which argument, and what of it is in the message.
-# Arguments of `export` that the model refuses.
-_OF_THE_MODEL = [("params", {}), ("state", {"a": 1}), ("input_shape", "x")]
+# The call, the owner in the error, the argument, and the value received in the message.
+# Arguments of `export` that are refused by the model.
+_REFUSED_BY_MODEL = [("params", {}), ("state", {"a": 1}), ("input_shape", "x")]
 
 WRONG_CALLS = {
     # init
@@ -68,7 +68,7 @@ WRONG_CALLS = {
             "key",
             repr(key),
         )
-        for layer, shape in EACH_WITH_WEIGHTS
+        for layer, shape in LAYERS_WITH_WEIGHTS
         for key in NOT_KEYS
     },
     **{
@@ -162,48 +162,50 @@ WRONG_CALLS = {
             ("bias_constraint", lambda w, axis: w),
         ]
     },
-    "Dense-activation-makes-None": (
-        lambda: layers.Dense(2, activation=_one).apply(DENSE_PARAMS, {}, VECTORS),
+    "Dense-activation-returns-None": (
+        lambda: layers.Dense(2, activation=_returns_none).apply(DENSE_PARAMS, {}, VECTORS),
         "Dense",
         "activation",
         "None",
     ),
-    "Activation-makes-None": (
-        lambda: layers.Activation(_one).apply({}, {}, VECTORS),
+    "Activation-returns-None": (
+        lambda: layers.Activation(_returns_none).apply({}, {}, VECTORS),
         "Activation",
         "activation",
         "None",
     ),
-    "Conv2D-activation-makes-None": (
-        lambda: layers.Conv2D(2, 3, activation=_one).apply(PARAMS["conv2d"], {}, IMAGES),
+    "Conv2D-activation-returns-None": (
+        lambda: layers.Conv2D(2, 3, activation=_returns_none).apply(PARAMS["conv2d"], {}, IMAGES),
         "Conv2D",
         "activation",
         "None",
     ),
     **{
-        f"Dense-kernel_initializer-makes-{made!r}": (
-            lambda made=made: layers.Dense(2, kernel_initializer=lambda *a: made).init(KEY, (3,)),
+        f"Dense-kernel_initializer-returns-{result!r}": (
+            lambda result=result: layers.Dense(2, kernel_initializer=lambda *a: result).init(
+                KEY, (3,)
+            ),
             "Dense",
             "kernel_initializer",
             received,
         )
-        for made, received in [(None, "None"), (1.5, "1.5"), (np.zeros((1, 1)), "(1, 1)")]
+        for result, received in [(None, "None"), (1.5, "1.5"), (np.zeros((1, 1)), "(1, 1)")]
     },
-    "Dense-kernel_regularizer-makes-a-vector": (
+    "Dense-kernel_regularizer-returns-a-vector": (
         lambda: layers.Dense(2, kernel_regularizer=jnp.ravel).penalty(DENSE_PARAMS, {}),
         "Dense",
         "kernel_regularizer",
         "(6,)",
     ),
-    "Dense-activity_regularizer-makes-None": (
-        lambda: layers.Dense(2, activity_regularizer=_one).apply(
+    "Dense-activity_regularizer-returns-None": (
+        lambda: layers.Dense(2, activity_regularizer=_returns_none).apply(
             DENSE_PARAMS, {"activity_penalty": jnp.zeros(())}, VECTORS
         ),
         "Dense",
         "activity_regularizer",
         "None",
     ),
-    "Dense-kernel_constraint-makes-another-shape": (
+    "Dense-kernel_constraint-returns-another-shape": (
         lambda: layers.Dense(2, kernel_constraint=jnp.sum).constrain(DENSE_PARAMS),
         "Dense",
         "kernel_constraint",
@@ -251,15 +253,15 @@ WRONG_CALLS = {
         "'moving_mean'",
     ),
     **{
-        f"Sequential-{which}-{value!r}": (
-            lambda value=value, which=which: MODEL.apply(
-                **{"params": PARAMS, "state": STATE, "x": IMAGES, which: value}
+        f"Sequential-{name}-{value!r}": (
+            lambda value=value, name=name: MODEL.apply(
+                **{"params": PARAMS, "state": STATE, "x": IMAGES, name: value}
             ),
             "Sequential 'sequential'",
-            which,
+            name,
             repr(value),
         )
-        for which in ("params", "state")
+        for name in ("params", "state")
         for value in (None, "x", 3, [])
     },
     "Sequential-layer-missing": (
@@ -289,7 +291,7 @@ WRONG_CALLS = {
             "x",
             type(x).__name__,
         )
-        for layer, shape in [*EACH_WITH_WEIGHTS, (layers.ReLU(), (3,)), (layers.Flatten(), (3,))]
+        for layer, shape in [*LAYERS_WITH_WEIGHTS, (layers.ReLU(), (3,)), (layers.Flatten(), (3,))]
         for x in (None, "x", [[1.0, 2.0, 3.0]], 3.0)
     },
     **{
@@ -355,7 +357,7 @@ WRONG_CALLS = {
         "noise_shape",
         "(7, 1)",
     ),
-    # parts of a Sequential
+    # indices of a Sequential
     **{
         f"Sequential-index-{index!r}": (
             lambda index=index: MODEL[index],
@@ -493,7 +495,7 @@ WRONG_CALLS = {
                     argument: value,
                 }
             ),
-            "Dense" if (argument, value) in _OF_THE_MODEL else "export",
+            "Dense" if (argument, value) in _REFUSED_BY_MODEL else "export",
             argument,
             received,
         )
@@ -531,10 +533,8 @@ WRONG_CALLS = {
 @pytest.mark.parametrize(
     ("call", "owner", "argument", "received"),
     WRONG_CALLS.values(),
-    # Without the addresses of functions, which differ between the processes that share the tests.
+    # Without the addresses of functions, which differ between the test processes.
     ids=[re.sub(r" at 0x\w+", "", name) for name in WRONG_CALLS],
 )
-def test_a_wrong_argument_of_a_function_is_refused_completely(
-    call, owner, argument, received
-) -> None:
-    assert_complete(call, owner, argument, received)
+def test_wrong_arguments_of_functions_are_refused(call, owner, argument, received) -> None:
+    assert_informative_error(call, owner, argument, received)

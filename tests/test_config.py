@@ -8,7 +8,7 @@ import pytest
 
 from jaxlayers import config, layers
 
-MAKERS = [
+CONSTRUCTORS = [
     lambda **a: layers.Conv2D(2, 3, **a),
     lambda **a: layers.Conv2DTranspose(2, 3, **a),
     layers.MaxPooling2D,
@@ -24,42 +24,42 @@ MAKERS = [
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    """An empty KERAS_HOME, and nothing set."""
+    """An empty KERAS_HOME, without a configured data format."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(config, "_chosen", None)
     return tmp_path
 
 
-def test_without_a_file_it_is_channels_last() -> None:
+def test_the_default_is_channels_last() -> None:
     assert config.image_data_format() == "channels_last"
 
 
 @pytest.mark.parametrize("data_format", config.DATA_FORMATS)
-def test_it_is_read_from_the_file_of_keras(home, data_format) -> None:
+def test_the_data_format_is_read_from_the_file_of_keras(home, data_format) -> None:
     (home / "keras.json").write_text(json.dumps({"image_data_format": data_format}))
     assert config.image_data_format() == data_format
-    assert all(make().data_format == data_format for make in MAKERS)
+    assert all(make().data_format == data_format for make in CONSTRUCTORS)
 
 
-def test_a_file_that_does_not_say_leaves_channels_last(home) -> None:
+def test_a_file_without_a_data_format_means_channels_last(home) -> None:
     (home / "keras.json").write_text('{"floatx": "float32"}')
     assert config.image_data_format() == "channels_last"
 
 
 @pytest.mark.parametrize("text", ["{", "", "[1]", "\x00"])
-def test_a_broken_file_warns_and_leaves_channels_last(home, text) -> None:
+def test_an_invalid_file_warns_and_means_channels_last(home, text) -> None:
     (home / "keras.json").write_text(text)
     with pytest.warns(UserWarning, match="keras.json holds no JSON object"):
         assert config.image_data_format() == "channels_last"
 
 
-def test_a_file_with_another_format_is_refused(home) -> None:
+def test_a_file_with_an_unknown_data_format_is_refused(home) -> None:
     (home / "keras.json").write_text('{"image_data_format": "NHWC"}')
     with pytest.raises(ValueError, match=r"keras.json: image_data_format .* got 'NHWC'"):
         layers.Flatten()
 
 
-def test_without_keras_home_the_file_is_in_the_home_folder(monkeypatch, tmp_path) -> None:
+def test_the_default_location_of_the_file_is_the_home_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.delenv("KERAS_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".keras").mkdir()
@@ -67,7 +67,7 @@ def test_without_keras_home_the_file_is_in_the_home_folder(monkeypatch, tmp_path
     assert config.image_data_format() == "channels_first"
 
 
-def test_what_is_set_goes_before_the_file(home) -> None:
+def test_set_image_data_format_takes_precedence_over_the_file(home) -> None:
     (home / "keras.json").write_text('{"image_data_format": "channels_first"}')
     config.set_image_data_format("channels_last")
     assert config.image_data_format() == "channels_last"
@@ -76,14 +76,14 @@ def test_what_is_set_goes_before_the_file(home) -> None:
 
 
 @pytest.mark.parametrize("data_format", ["NHWC", "", None, 3])
-def test_nothing_else_can_be_set(data_format) -> None:
+def test_unknown_data_formats_are_refused(data_format) -> None:
     with pytest.raises(ValueError, match="data_format must be one of"):
         config.set_image_data_format(data_format)
     assert config.image_data_format() == "channels_last"
 
 
-@pytest.mark.parametrize("make", MAKERS)
-def test_a_layer_keeps_the_format_it_was_constructed_under(make) -> None:
+@pytest.mark.parametrize("make", CONSTRUCTORS)
+def test_layers_keep_the_data_format_of_their_construction(make) -> None:
     before = make()
     config.set_image_data_format("channels_first")
     after = make()
@@ -93,7 +93,7 @@ def test_a_layer_keeps_the_format_it_was_constructed_under(make) -> None:
     assert before != after
 
 
-def test_setting_it_does_not_change_what_a_layer_computes() -> None:
+def test_set_image_data_format_does_not_change_existing_layers() -> None:
     pool = layers.GlobalAveragePooling2D()
     apply = jax.jit(lambda layer, x: layer.apply({}, {}, x)[0], static_argnums=0)
     x = jnp.ones((1, 2, 3, 4))

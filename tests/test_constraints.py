@@ -21,28 +21,28 @@ ARGUMENTS = [
 each = pytest.mark.parametrize(("name", "arguments"), ARGUMENTS)
 
 
-def test_the_names_are_those_of_keras() -> None:
-    theirs = keras.src.constraints.ALL_OBJECTS_DICT
+def test_the_names_are_those_of_keras_constraints() -> None:
+    keras_constraints = keras.src.constraints.ALL_OBJECTS_DICT
     base = {"Constraint", "constraint"}
-    assert constraints.BY_NAME.keys() == theirs.keys() - base
-    for name, found in constraints.BY_NAME.items():
-        assert found.__name__ == theirs[name].__name__
+    assert constraints.BY_NAME.keys() == keras_constraints.keys() - base
+    for name, constraint in constraints.BY_NAME.items():
+        assert constraint.__name__ == keras_constraints[name].__name__
 
 
 @each
 @pytest.mark.parametrize("shape", [(4, 6), (3, 2, 2, 5)])
 @pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
-def test_projections_are_those_of_keras(name, arguments, shape, scale) -> None:
+def test_projections_equal_keras(name, arguments, shape, scale) -> None:
     w = scale * jax.random.normal(jax.random.key(0), shape)
     both = getattr(constraints, name)(**arguments), getattr(keras.constraints, name)(**arguments)
-    ours, theirs = jax.jit(lambda w: [constraint(w) for constraint in both])(w)
-    assert ours.shape == w.shape
+    actual, expected = jax.jit(lambda w: [constraint(w) for constraint in both])(w)
+    assert actual.shape == w.shape
     # Norms of at most 24 numbers in float32.
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
 @each
-def test_weights_of_zero_stay_and_have_finite_gradients(name, arguments) -> None:
+def test_zero_weights_are_unchanged_and_have_finite_gradients(name, arguments) -> None:
     constraint = getattr(constraints, name)(**arguments)
     zeros = jnp.zeros((3, 4))
     np.testing.assert_array_equal(constraint(zeros), zeros)
@@ -51,7 +51,7 @@ def test_weights_of_zero_stay_and_have_finite_gradients(name, arguments) -> None
     assert np.all(np.isfinite(gradient(zeros.at[0].set(1.0))))
 
 
-def test_norms_end_up_where_they_are_said_to() -> None:
+def test_norms_are_within_their_bounds() -> None:
     w = jax.random.normal(jax.random.key(0), (50, 20)) * jnp.logspace(-3, 1, 20)
 
     def norms(constraint):
@@ -59,25 +59,27 @@ def test_norms_end_up_where_they_are_said_to() -> None:
 
     assert np.all(norms(constraints.MaxNorm(1.5)) < 1.5 + 1e-5)
     np.testing.assert_allclose(norms(constraints.UnitNorm()), 1, atol=1e-4)
-    between = norms(constraints.MinMaxNorm(0.5, 0.8))
-    assert np.all((between > 0.5 - 1e-4) & (between < 0.8 + 1e-4))
+    min_max_norms = norms(constraints.MinMaxNorm(0.5, 0.8))
+    assert np.all((min_max_norms > 0.5 - 1e-4) & (min_max_norms < 0.8 + 1e-4))
     assert np.all(constraints.NonNeg()(w) >= 0)
 
 
 @each
-def test_they_are_values_that_print_as_the_call_that_makes_them(name, arguments) -> None:
-    made = getattr(constraints, name)(**arguments)
-    assert eval(repr(made), vars(constraints).copy()) == made
-    assert hash(made) == hash(getattr(constraints, name)(**arguments))
+def test_constraints_are_equal_by_value_and_have_a_repr_that_constructs_them(
+    name, arguments
+) -> None:
+    constraint = getattr(constraints, name)(**arguments)
+    assert eval(repr(constraint), vars(constraints).copy()) == constraint
+    assert hash(constraint) == hash(getattr(constraints, name)(**arguments))
 
 
 @each
-def test_they_keep_the_dtype(name, arguments) -> None:
+def test_constraints_keep_the_dtype(name, arguments) -> None:
     constraint = getattr(constraints, name)(**arguments)
     assert constraint(jnp.ones((3, 4), jnp.bfloat16)).dtype == jnp.bfloat16
 
 
-def test_anything_callable_is_a_constraint_and_none_is_none() -> None:
+def test_callables_and_none_are_constraints() -> None:
     assert constraints.get(jnp.abs) is jnp.abs
     assert constraints.get(None) is None
     for wrong, error in [("norm", ValueError), (3, TypeError)]:

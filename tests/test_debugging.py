@@ -1,4 +1,4 @@
-"""JAX's modes for finding errors work on every layer and on the steps of both tasks."""
+"""Layers and tasks work with JAX's debugging modes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -18,38 +18,36 @@ from tests.layers.test_contract import train as apply_in_training
 
 @contextlib.contextmanager
 def strict_tracing() -> Iterator[None]:
-    """The modes that refuse while a function is traced."""
+    """Enables the modes that raise errors during tracing."""
     with jax.numpy_rank_promotion("raise"), jax.checking_leaks(), jax.debug_nans(True):
         yield
 
 
 @contextlib.contextmanager
-def operation_by_operation() -> Iterator[None]:
-    """The modes in which every operation runs by itself and is checked."""
+def without_jit() -> Iterator[None]:
+    """Enables the modes in which operations run and are checked one by one."""
     with jax.disable_jit(), jax.debug_nans(True):
         yield
 
 
 def derivatives(layer: Any, state: Any) -> Callable[..., Any]:
-    """The function of params and input that is a gradient, a second one, and a batch of both."""
+    """Returns a function that computes first and second derivatives, also with vmap."""
     gradient = jax.grad(loss_of(layer, state), (0, 1))
 
-    def both(params: Any, x: Any) -> Any:
+    def first_and_second(params: Any, x: Any) -> Any:
         def squared_norm(params: Any, x: Any) -> Any:
             return sum(jnp.vdot(g, g) for g in jax.tree.leaves(gradient(params, x)))
 
         return gradient(params, x), jax.grad(squared_norm, (0, 1))(params, x)
 
     return lambda params, x: (
-        both(params, x),
-        jax.vmap(both, (None, 0))(params, jnp.stack([x, 2 * x])),
+        first_and_second(params, x),
+        jax.vmap(first_and_second, (None, 0))(params, jnp.stack([x, 2 * x])),
     )
 
 
 @every_layer
-def test_every_layer_and_its_derivatives_are_traced_without_implicit_broadcasts_and_leaks(
-    layer, shape
-) -> None:
+def test_layers_are_traced_without_implicit_rank_promotion_and_leaks(layer, shape) -> None:
     params, state, x = make(layer, shape)
     with strict_tracing():
         jax.eval_shape(layer.apply, params, state, x)
@@ -58,24 +56,24 @@ def test_every_layer_and_its_derivatives_are_traced_without_implicit_broadcasts_
 
 
 @every_layer
-def test_every_layer_runs_operation_by_operation(layer, shape) -> None:
+def test_layers_run_without_jit(layer, shape) -> None:
     params, state, x = make(layer, shape)
     expected = jax.jit(lambda: apply_in_training(layer, params, state, x))()
-    with operation_by_operation():
+    with without_jit():
         assert_close(apply_in_training(layer, params, state, x), expected)
 
 
-@pytest.mark.parametrize("kind", [layers.Conv2D, layers.Conv2DTranspose])
-def test_the_derivatives_of_a_convolution_run_operation_by_operation(kind) -> None:
-    layer = kind(2, 2, use_bias=False)
+@pytest.mark.parametrize("cls", [layers.Conv2D, layers.Conv2DTranspose])
+def test_derivatives_of_convolutions_run_without_jit(cls) -> None:
+    layer = cls(2, 2, use_bias=False)
     params, state, x = make(layer, (3, 2, 2))
     expected = jax.jit(derivatives(layer, state))(params, x)
-    with operation_by_operation():
+    with without_jit():
         assert_close(derivatives(layer, state)(params, x), expected)
 
 
 @pytest.mark.parametrize("disable_jit", [False, True])
-def test_debug_nans_names_the_convolution_that_made_one(disable_jit) -> None:
+def test_debug_nans_names_the_convolution(disable_jit) -> None:
     layer = layers.Conv2D(2, 2, use_bias=False)
     params, state, x = make(layer, (3, 2, 2))
     with (
@@ -125,21 +123,21 @@ def augmented_classifier() -> tuple[Any, Any]:
     return classifier([augmentation.Shift(1), augmentation.Flip(), augmentation.Cutout(2)])
 
 
-@pytest.mark.parametrize("task_and_batch", [gan, augmented_classifier])
-def test_the_step_of_every_task_is_traced_without_implicit_broadcasts_and_leaks(
-    task_and_batch,
+@pytest.mark.parametrize("make", [gan, augmented_classifier])
+def test_steps_of_tasks_are_traced_without_implicit_rank_promotion_and_leaks(
+    make,
 ) -> None:
-    task, batch = task_and_batch()
+    task, batch = make()
     with strict_tracing():
         state = jax.eval_shape(task.init, jax.random.key(0))
         jax.jit(task.step).lower(state, batch)
 
 
-@pytest.mark.parametrize("task_and_batch", [gan, classifier])
-def test_the_step_of_every_task_runs_operation_by_operation(task_and_batch) -> None:
-    task, batch = task_and_batch()
+@pytest.mark.parametrize("make", [gan, classifier])
+def test_steps_of_tasks_run_without_jit(make) -> None:
+    task, batch = make()
     state = jax.jit(task.init)(jax.random.key(0))
     _, expected = jax.jit(task.step)(state, batch)
-    with operation_by_operation():
+    with without_jit():
         _, metrics = jax.jit(task.step)(state, batch)
     assert_close(metrics, expected)

@@ -1,7 +1,7 @@
-"""The Python blocks of the README and the guides run, in order, in an empty folder.
+"""The Python code blocks of the README and the guides run, in order, in an empty folder.
 
-An HTML comment `<!-- not run: REASON -->` above a block excludes it: it needs the network or takes
-long.
+An HTML comment `<!-- not run: REASON -->` above a block excludes it, for example because it needs
+the network.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ BLOCK = re.compile(
 
 
 def blocks(text):
-    """Yields each block that is run, after as many empty lines as stand before it in the page."""
+    """Yields the blocks to run, each after empty lines that preserve its line numbers."""
     for match in BLOCK.finditer(text):
         if not match["excluded"]:
             yield "\n" * text.count("\n", 0, match.start("code")) + match["code"]
@@ -27,7 +27,7 @@ def blocks(text):
 
 @pytest.mark.filterwarnings("ignore:.*__array__ implementation:DeprecationWarning")  # in Keras
 @pytest.mark.parametrize("page", PAGES)
-def test_the_python_blocks_of_the_page_run(page, tmp_path):
+def test_python_code_blocks_run(page, tmp_path):
     text = (ROOT / page).read_text()
     names = {"__name__": "__docs__"}
     with contextlib.chdir(tmp_path):
@@ -37,11 +37,11 @@ def test_the_python_blocks_of_the_page_run(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
-def test_links_between_pages_lead_to_files(page):
+def test_links_between_pages_are_valid(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "docs" / page).read_text())
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
 
 
-def test_links_of_the_readme_lead_to_files():
+def test_links_of_the_readme_are_valid():
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []

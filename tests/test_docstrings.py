@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and print what they say."""
+"""The examples in docstrings run and print the documented outputs."""
 
 import doctest
 import importlib
@@ -20,12 +20,12 @@ MODULES = [
 def examples(name: str) -> list[doctest.DocTest]:
     module = importlib.import_module(name)
     names = {"jax": jax, "jnp": jnp, "np": np, **vars(module)}
-    found = doctest.DocTestFinder().find(module, globs=names)
-    return [test for test in found if test.examples]
+    doctests = doctest.DocTestFinder().find(module, globs=names)
+    return [test for test in doctests if test.examples]
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch) -> None:
+def test_examples_in_docstrings_run(name, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     report: list[str] = []
     for test in examples(name):
@@ -33,6 +33,6 @@ def test_the_examples_of_a_module_run(name, tmp_path, monkeypatch) -> None:
     assert not report, "".join(report)
 
 
-def test_every_layer_and_model_has_an_example() -> None:
+def test_all_layers_and_models_have_examples() -> None:
     with_example = {test.name.rpartition(".")[2] for name in MODULES for test in examples(name)}
     assert {*jaxlayers.layers.__all__, "Sequential", "generator", "discriminator"} <= with_example

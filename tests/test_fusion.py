@@ -1,4 +1,4 @@
-"""Upsampling and convolution as one, beside the two after each other."""
+"""Fused upsampling and convolution compared with the two layers."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
     data_format=st.sampled_from(["channels_last", "channels_first"]),
     extra=pairs,
 )
-def test_results_and_gradients_are_those_of_the_two_layers(
+def test_outputs_and_gradients_equal_those_of_the_two_layers(
     convolution, size, kernel_size, padding, dilation, data_format, extra
 ) -> None:
     arguments = {"padding": padding, "dilation_rate": dilation, "data_format": data_format}
@@ -49,22 +49,22 @@ def test_results_and_gradients_are_those_of_the_two_layers(
             loss = lambda p, x: jnp.sum(model.apply(p, state, x)[0] ** 2)  # noqa: E731
             return jax.jit(jax.value_and_grad(loss, (0, 1)))(params, x)
 
-        for ours, theirs in zip(
+        for actual, expected in zip(
             jax.tree.leaves(results(model)),
             jax.tree.leaves(results(replace(model, fuse=False))),
             strict=True,
         ):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8)
+            np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-8)
 
 
 def flops(model, params, state, x) -> float:
     function = jax.jit(lambda p, x: model.apply(p, state, x)[0])
-    # Of the form that other platforms run, in which every product is in a convolution.
+    # Lowered for the CPU, whose cost analysis counts the operations.
     lowered = function.trace(params, x).lower(lowering_platforms=("cpu",))
     return lowered.compile().cost_analysis()["flops"]
 
 
-def test_a_window_of_five_after_doubling_takes_36_products_instead_of_100() -> None:
+def test_a_window_of_five_on_a_doubled_image_takes_36_products_instead_of_100() -> None:
     geometry = Geometry((1, 1), ((2, 2), (2, 2)), (1, 1))
     assert upsampled.pays((14, 14), (5, 5), (2, 2), geometry)
     model = Sequential(
@@ -76,16 +76,16 @@ def test_a_window_of_five_after_doubling_takes_36_products_instead_of_100() -> N
     assert ratio == pytest.approx(100 / 36, rel=0.05)
 
 
-def test_no_upsampled_image_is_made() -> None:
+def test_the_upsampled_image_is_not_computed() -> None:
     model = Sequential([layers.UpSampling2D(), layers.Conv2D(8, 3, padding="same")], (16, 16, 32))
     params, state = model.init(jax.random.key(0))
     text = str(
         jax.make_jaxpr(lambda x: model.apply(params, state, x)[0])(jnp.ones((2, 16, 16, 32)))
     )
     assert "[2,32,32,32]" not in text
-    whole = replace(model, fuse=False)
+    unfused = replace(model, fuse=False)
     text = str(
-        jax.make_jaxpr(lambda x: whole.apply(params, state, x)[0])(jnp.ones((2, 16, 16, 32)))
+        jax.make_jaxpr(lambda x: unfused.apply(params, state, x)[0])(jnp.ones((2, 16, 16, 32)))
     )
     assert "[2,32,32,32]" in text
 
@@ -103,29 +103,29 @@ def test_no_upsampled_image_is_made() -> None:
         ],
     ],
 )
-def test_other_pairs_are_left_alone(pair) -> None:
+def test_other_pairs_are_not_fused(pair) -> None:
     assert fused_convolutions(pair) == {}
 
 
-def test_it_does_not_happen_where_it_would_take_more_products() -> None:
+def test_pairs_are_not_fused_if_that_takes_more_products() -> None:
     geometry = Geometry((1, 1), ((0, 0), (0, 0)), (1, 3))
     assert not upsampled.pays((16, 16), (1, 1), (1, 1), geometry)
-    # Three taps, three apart, on an image twice as large meet three positions of four.
+    # Three taps with dilation 3 on an image twice as large read three positions.
     assert not upsampled.pays((16, 16), (1, 3), (1, 2), geometry)
 
 
-def test_the_generator_uses_it_twice_and_gives_what_it_gives_without() -> None:
+def test_the_generator_has_two_fused_pairs_and_the_same_outputs() -> None:
     model = dcgan.generator(width=16)
     assert len(fused_convolutions(model.layers)) == 2
     params, state = model.init(jax.random.key(0))
     latents = jax.random.uniform(jax.random.key(1), (3, 100), minval=-1)
     key = jax.random.key(2)
-    ours, new_state = model.apply(params, state, latents, training=True, key=key)
-    whole, other_state = replace(model, fuse=False).apply(
+    actual, new_state = model.apply(params, state, latents, training=True, key=key)
+    unfused, unfused_state = replace(model, fuse=False).apply(
         params, state, latents, training=True, key=key
     )
-    np.testing.assert_allclose(ours, whole, rtol=1e-4, atol=1e-5)
-    for a, b in zip(jax.tree.leaves(new_state), jax.tree.leaves(other_state), strict=True):
+    np.testing.assert_allclose(actual, unfused, rtol=1e-4, atol=1e-5)
+    for a, b in zip(jax.tree.leaves(new_state), jax.tree.leaves(unfused_state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What `import jaxlayers` loads, and which parts of the package import which."""
+"""Imports of the package and between its parts."""
 
 import ast
 import subprocess
@@ -13,44 +13,44 @@ SCRIPT = """
 import sys
 import jax, numpy, optax
 def third_party():
-    # multiprocessing enters __main__ under a second name.
-    ours = sys.stdlib_module_names | {"__mp_main__"}
-    return {name.partition(".")[0] for name in sys.modules} - ours
+    # multiprocessing imports __main__ under a second name.
+    excluded = sys.stdlib_module_names | {"__mp_main__"}
+    return {name.partition(".")[0] for name in sys.modules} - excluded
 before = third_party()
 import jaxlayers
 print(*sorted(third_party() - before))
 """
 
-# What every part may import: small modules that know nothing of layers.
-SHARED = ("_fields", "_files", "_lookup", "_text", "config")
-# The functions behind the names that layers take, and the contract of a layer.
+# Small modules that every part may import.
+HELPERS = ("_fields", "_files", "_lookup", "_text", "config")
+# The functions that arguments of layers name.
 NAMED = ("activations", "constraints", "initializers", "losses", "regularizers")
-# The allowed arrows: experiments -> train -> runs -> interop -> compositions -> layers -> ops.
-# Models stand on the compositions, metrics on the losses, data on nothing.
+# The allowed imports: experiments -> train -> runs -> interop -> compositions -> layers -> ops.
+# Models are above the compositions, metrics above the losses; data imports no other part.
 MAY_IMPORT = {
-    **dict.fromkeys(SHARED, SHARED),
-    **dict.fromkeys(NAMED, SHARED),
-    "layer": SHARED,
+    **dict.fromkeys(HELPERS, HELPERS),
+    **dict.fromkeys(NAMED, HELPERS),
+    "layer": HELPERS,
     "ops": ("_files", "config"),
-    "layers": (*SHARED, *NAMED, "layer", "ops"),
-    "compositions": (*SHARED, "layer", "layers", "ops"),
-    "models": (*SHARED, "layer", "layers", "compositions"),
-    "metrics": (*SHARED, "losses"),
-    "data": SHARED,
-    "interop": (*SHARED, *NAMED, "layer", "layers", "compositions"),
-    "runs": (*SHARED, "data", "metrics", "layer", "layers", "compositions", "interop"),
-    "train": (*SHARED, "data", "losses", "metrics", "layer", "runs"),
-    "experiments": (*SHARED, "data", "models", "runs", "train", "Layer"),
+    "layers": (*HELPERS, *NAMED, "layer", "ops"),
+    "compositions": (*HELPERS, "layer", "layers", "ops"),
+    "models": (*HELPERS, "layer", "layers", "compositions"),
+    "metrics": (*HELPERS, "losses"),
+    "data": HELPERS,
+    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions"),
+    "runs": (*HELPERS, "data", "metrics", "layer", "layers", "compositions", "interop"),
+    "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
+    "experiments": (*HELPERS, "data", "models", "runs", "train", "Layer"),
 }
 COMPOSITIONS = ("sequential", "functional", "fusion", "summary")
-# The package itself, which imports all, and single modules that are above the part that has them.
-ABOVE = {
+# Exceptions: the package itself, which imports everything, and single modules.
+EXCEPTIONS = {
     "jaxlayers": None,
-    # The command line of Keras files, which converts one into the folder of a run.
+    # The command line that converts Keras files into run folders.
     "jaxlayers.interop.keras.__main__": {"runs"},
-    # train.InBfloat16 is layers.InBfloat16; tasks know the contract of a layer only.
+    # train.InBfloat16 is layers.InBfloat16; tasks depend only on the contract of a layer.
     "jaxlayers.train": {"layers"},
-    # The version, for the description of a run.
+    # The version, which is written into run folders.
     "jaxlayers.train.run_files": {"__version__"},
 }
 THIRD_PARTY = {"jax", "jaxlib", "numpy"}
@@ -62,56 +62,56 @@ def modules() -> list[Path]:
     )
 
 
-def name_of(path: Path) -> str:
+def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path) -> set[str]:
-    """The full names of what a file imports, at its top or inside functions."""
-    found = set()
+    """Returns the full names that a file imports, at the top level or inside functions."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def part_of(name: str) -> str:
-    """The part of the project that a module or a name in it belongs to."""
+    """Returns the part of the project of a module or of a name in it."""
     top, _, rest = name.partition(".")
     part = rest.partition(".")[0] if top == "jaxlayers" else top
     return "compositions" if part in COMPOSITIONS else part
 
 
-def test_importing_it_loads_nothing_but_what_jax_numpy_and_optax_load() -> None:
-    found = subprocess.run(
+def test_importing_the_package_loads_only_jax_numpy_and_optax() -> None:
+    process = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
-    assert found.stdout.split() == ["jaxlayers"]
-    assert found.stderr == ""
+    assert process.stdout.split() == ["jaxlayers"]
+    assert process.stderr == ""
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@pytest.mark.parametrize("path", modules(), ids=module_name)
 def test_imports_point_down(path) -> None:
-    name = name_of(path)
-    part, above = part_of(name), ABOVE.get(name, set())
-    used = {part_of(n) for n in imports(path) if n.startswith(("jaxlayers", "experiments"))}
-    if above is not None:
-        assert used <= {part, *MAY_IMPORT[part], *above}, name
+    name = module_name(path)
+    part, exceptions = part_of(name), EXCEPTIONS.get(name, set())
+    imported = {part_of(n) for n in imports(path) if n.startswith(("jaxlayers", "experiments"))}
+    if exceptions is not None:
+        assert imported <= {part, *MAY_IMPORT[part], *exceptions}, name
 
 
-def test_layers_and_operations_import_jax_and_numpy_only() -> None:
+def test_layers_and_operations_import_only_jax_and_numpy() -> None:
     for path in modules():
-        if part_of(name_of(path)) in ("ops", "layers", "layer", "compositions"):
-            used = {name.partition(".")[0] for name in imports(path)}
-            assert used - sys.stdlib_module_names <= {"jaxlayers", *THIRD_PARTY}, path
+        if part_of(module_name(path)) in ("ops", "layers", "layer", "compositions"):
+            imported = {name.partition(".")[0] for name in imports(path)}
+            assert imported - sys.stdlib_module_names <= {"jaxlayers", *THIRD_PARTY}, path
 
 
-def test_the_table_of_arrows_has_no_circle() -> None:
-    apart = {part: {*arrows} - {*SHARED} for part, arrows in MAY_IMPORT.items()}
-    while apart:
-        lowest = {part for part, arrows in apart.items() if not arrows & apart.keys()}
-        assert lowest, f"a circle among {sorted(apart)}"
-        apart = {part: arrows for part, arrows in apart.items() if part not in lowest}
+def test_allowed_imports_have_no_cycle() -> None:
+    remaining = {part: {*allowed} - {*HELPERS} for part, allowed in MAY_IMPORT.items()}
+    while remaining:
+        lowest = {part for part, allowed in remaining.items() if not allowed & remaining.keys()}
+        assert lowest, f"a cycle among {sorted(remaining)}"
+        remaining = {part: allowed for part, allowed in remaining.items() if part not in lowest}

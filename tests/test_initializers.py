@@ -1,4 +1,4 @@
-"""Keras's initializers: given the same key they draw the same numbers."""
+"""Initializers compared with Keras's, with the same keys."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import pytest
 from jaxlayers import initializers
 
 SHAPES = [(), (7,), (4, 6), (3, 3, 4, 5)]
-# Random ones, with the arguments of their classes.
+# Random initializers, with the arguments of their classes.
 RANDOM = [
     ("RandomNormal", {}),
     ("RandomNormal", {"mean": 1.0, "stddev": 0.3}),
@@ -31,51 +31,53 @@ RANDOM = [
 ]
 
 
-def keras_draw(initializer, key, shape):
-    # Keras passes a key through to jax.random where it would draw one from an integer seed.
+def keras_values(initializer, key, shape):
+    # Keras passes a key to jax.random unchanged, instead of deriving one from an integer seed.
     initializer.seed = key
     return initializer(shape, "float32")
 
 
 def test_the_names_are_those_of_keras() -> None:
     base = {"Initializer", "initializer"}
-    assert initializers.BY_NAME.keys() == initializers_of_keras().keys() - base
-    for name, found in initializers_of_keras().items():
+    assert initializers.BY_NAME.keys() == keras_initializers().keys() - base
+    for name, cls in keras_initializers().items():
         if name not in base:
-            assert initializers.BY_NAME[name].__name__ == found.__name__
+            assert initializers.BY_NAME[name].__name__ == cls.__name__
 
 
-def initializers_of_keras() -> dict:
+def keras_initializers() -> dict:
     return keras.src.initializers.ALL_OBJECTS_DICT
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("name", "arguments"), RANDOM)
-def test_random_values_are_those_of_keras_with_the_same_key(name, arguments, shape) -> None:
+def test_random_values_equal_keras_with_the_same_key(name, arguments, shape) -> None:
     key = jax.random.key(5)
-    ours = getattr(initializers, name)(**arguments)(key, shape, jnp.float32)
-    theirs = keras_draw(getattr(keras.initializers, name)(**arguments), key, shape)
-    assert ours.dtype == jnp.float32
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    actual = getattr(initializers, name)(**arguments)(key, shape, jnp.float32)
+    expected = keras_values(getattr(keras.initializers, name)(**arguments), key, shape)
+    assert actual.dtype == jnp.float32
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("axes", [((0,), (2,)), ((0, 1), (2,)), ((2,), (0, 1))])
-def test_axes_of_variance_scaling_are_those_of_keras(axes) -> None:
+def test_variance_scaling_with_axes_equals_keras(axes) -> None:
     arguments = dict(zip(("input_axes", "output_axes"), axes, strict=True))
     key = jax.random.key(5)
     for mode in ("fan_in", "fan_out", "fan_avg"):
-        ours = initializers.VarianceScaling(mode=mode, **arguments)(key, (3, 5, 7))
-        theirs = keras.initializers.VarianceScaling(mode=mode, **arguments)
-        np.testing.assert_allclose(ours, keras_draw(theirs, key, (3, 5, 7)), rtol=1e-6)
+        actual = initializers.VarianceScaling(mode=mode, **arguments)(key, (3, 5, 7))
+        keras_initializer = keras.initializers.VarianceScaling(mode=mode, **arguments)
+        np.testing.assert_allclose(
+            actual, keras_values(keras_initializer, key, (3, 5, 7)), rtol=1e-6
+        )
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (6, 4), (5, 5), (2, 3, 4), (2, 2, 3, 20)])
-def test_orthogonal_matrices_are_orthonormal_times_the_gain_as_in_keras(shape) -> None:
+def test_orthogonal_matrices_have_a_scaled_identity_as_gram_matrix(shape) -> None:
     key = jax.random.key(5)
-    ours = initializers.Orthogonal(2.0)(key, shape, jnp.float32)
-    theirs = keras_draw(keras.initializers.Orthogonal(2.0), key, shape)
-    for drawn in (ours, theirs):
-        matrix = np.asarray(drawn, np.float64).reshape(-1, shape[-1])
+    actual = initializers.Orthogonal(2.0)(key, shape, jnp.float32)
+    expected = keras_values(keras.initializers.Orthogonal(2.0), key, shape)
+    for values in (actual, expected):
+        matrix = np.asarray(values, np.float64).reshape(-1, shape[-1])
         rows, columns = matrix.shape
         gram = matrix @ matrix.T if rows < columns else matrix.T @ matrix
         np.testing.assert_allclose(gram, 4 * np.eye(min(rows, columns)), atol=1e-5)
@@ -99,33 +101,37 @@ def test_orthogonal_matrices_are_orthonormal_times_the_gain_as_in_keras(shape) -
         ),
     ],
 )
-def test_constant_values_are_those_of_keras(name, arguments, shape) -> None:
-    ours = getattr(initializers, name)(**arguments)(jax.random.key(0), shape, jnp.float32)
+def test_deterministic_values_equal_keras(name, arguments, shape) -> None:
+    actual = getattr(initializers, name)(**arguments)(jax.random.key(0), shape, jnp.float32)
     if isinstance(arguments.get("window"), tuple):
         arguments = arguments | {"window": np.asarray(arguments["window"], np.float32)}
-    theirs = getattr(keras.initializers, name)(**arguments)(shape, "float32")
-    # Cosines of angles up to 2 pi times the frame, in float32 in Keras.
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    expected = getattr(keras.initializers, name)(**arguments)(shape, "float32")
+    # Cosines of angles up to 2 pi times the frame length, in float32 in Keras.
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", initializers.BY_NAME)
-def test_every_name_makes_an_array_of_any_dtype(name) -> None:
+def test_every_initializer_supports_all_dtypes(name) -> None:
     shape = (4, 1, 3) if "stft" in name.lower() else (4, 3)
     for dtype in (jnp.float32, jnp.bfloat16):
-        made = initializers.get(name)(jax.random.key(0), shape, dtype)
-        assert made.shape == shape
-        assert made.dtype == dtype
+        values = initializers.get(name)(jax.random.key(0), shape, dtype)
+        assert values.shape == shape
+        assert values.dtype == dtype
 
 
-def test_they_are_values_that_print_as_the_call_that_makes_them() -> None:
-    for name in {found.__name__ for found in initializers.BY_NAME.values()}:
-        made = getattr(initializers, name)()
-        assert eval(repr(made), vars(initializers).copy()) == made == initializers.get(name)
-        assert hash(made) == hash(initializers.get(name))
+def test_initializers_are_equal_by_value_and_have_a_repr_that_constructs_them() -> None:
+    for name in {cls.__name__ for cls in initializers.BY_NAME.values()}:
+        initializer = getattr(initializers, name)()
+        assert (
+            eval(repr(initializer), vars(initializers).copy())
+            == initializer
+            == initializers.get(name)
+        )
+        assert hash(initializer) == hash(initializers.get(name))
     assert initializers.VarianceScaling(2.0, "fan_in", "uniform") != initializers.HeUniform()
 
 
-def test_functions_of_jax_serve_as_well() -> None:
+def test_functions_of_jax_are_initializers() -> None:
     function = jax.nn.initializers.he_normal()
     assert initializers.get(function) is function
 
@@ -160,7 +166,7 @@ def test_wrong_arguments_are_refused_as_in_keras(name, arguments, message) -> No
         ("STFT", {"window": (1.0, 2.0)}, (3, 1, 2)),
     ],
 )
-def test_shapes_that_do_not_fit_are_refused_as_in_keras(name, arguments, shape) -> None:
+def test_invalid_shapes_are_refused_as_in_keras(name, arguments, shape) -> None:
     with pytest.raises(ValueError, match=f"{name}: .*shape"):
         getattr(initializers, name)(**arguments)(jax.random.key(0), shape)
     with pytest.raises(ValueError):
@@ -170,6 +176,6 @@ def test_shapes_that_do_not_fit_are_refused_as_in_keras(name, arguments, shape) 
 @pytest.mark.parametrize(
     ("wrong", "error"), [("he", ValueError), (3, TypeError), (None, TypeError)]
 )
-def test_nothing_else_is_an_initializer(wrong, error) -> None:
+def test_unknown_names_and_other_types_are_refused(wrong, error) -> None:
     with pytest.raises(error, match="initializer"):
         initializers.get(wrong)

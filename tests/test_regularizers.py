@@ -22,21 +22,21 @@ ARGUMENTS = [
 each = pytest.mark.parametrize(("name", "arguments"), ARGUMENTS)
 
 
-def test_the_names_are_those_of_keras() -> None:
-    theirs = keras.src.regularizers.ALL_OBJECTS_DICT
-    assert regularizers.BY_NAME.keys() == theirs.keys() - {"Regularizer", "regularizer"}
-    for name, found in regularizers.BY_NAME.items():
-        assert found.__name__ == theirs[name].__name__
+def test_the_names_are_those_of_keras_regularizers() -> None:
+    keras_regularizers = keras.src.regularizers.ALL_OBJECTS_DICT
+    assert regularizers.BY_NAME.keys() == keras_regularizers.keys() - {"Regularizer", "regularizer"}
+    for name, cls in regularizers.BY_NAME.items():
+        assert cls.__name__ == keras_regularizers[name].__name__
 
 
 @each
 @pytest.mark.parametrize("shape", [(4, 6), (5, 2)])
-def test_penalties_and_gradients_are_those_of_keras(name, arguments, shape) -> None:
+def test_penalties_and_gradients_equal_keras(name, arguments, shape) -> None:
     x = jax.random.normal(jax.random.key(0), shape)
-    ours = getattr(regularizers, name)(**arguments)
-    theirs = getattr(keras.regularizers, name)(**arguments)
+    regularizer = getattr(regularizers, name)(**arguments)
+    keras_regularizer = getattr(keras.regularizers, name)(**arguments)
     (penalty, gradient), (expected, expected_gradient) = jax.jit(
-        lambda x: (jax.value_and_grad(ours)(x), jax.value_and_grad(theirs)(x))
+        lambda x: (jax.value_and_grad(regularizer)(x), jax.value_and_grad(keras_regularizer)(x))
     )(x)
     assert penalty.shape == ()
     # Sums of some hundred products in float32.
@@ -52,15 +52,17 @@ def test_gradients_at_zero_are_finite(name, arguments) -> None:
         assert np.all(np.isfinite(jax.jit(jax.grad(regularizer))(x)))
 
 
-def test_a_single_row_is_orthogonal_to_nothing() -> None:
+def test_the_orthogonal_penalty_of_a_single_row_is_zero() -> None:
     assert float(regularizers.OrthogonalRegularizer()(jnp.ones((1, 3)))) == 0
 
 
 @each
-def test_they_are_values_that_print_as_the_call_that_makes_them(name, arguments) -> None:
-    made = getattr(regularizers, name)(**arguments)
-    assert eval(repr(made), vars(regularizers).copy()) == made
-    assert hash(made) == hash(getattr(regularizers, name)(**arguments))
+def test_regularizers_are_equal_by_value_and_have_a_repr_that_constructs_them(
+    name, arguments
+) -> None:
+    instance = getattr(regularizers, name)(**arguments)
+    assert eval(repr(instance), vars(regularizers).copy()) == instance
+    assert hash(instance) == hash(getattr(regularizers, name)(**arguments))
 
 
 @pytest.mark.parametrize(
@@ -77,19 +79,19 @@ def test_they_are_values_that_print_as_the_call_that_makes_them(name, arguments)
 def test_wrong_factors_are_refused_as_in_keras(name, argument, value) -> None:
     with pytest.raises(ValueError, match=f"{name}: {argument} must be .* got {value!r}"):
         getattr(regularizers, name)(**{argument: value})
-    if value is not None or argument == "factor":  # which Keras takes for the default
+    if value is not None or argument == "factor":  # None is the default in Keras
         with pytest.raises(ValueError):
             getattr(keras.regularizers, name)(**{argument: value})
 
 
-def test_the_orthogonal_one_refuses_other_modes_and_what_is_no_matrix() -> None:
+def test_the_orthogonal_regularizer_refuses_unknown_modes_and_other_ranks() -> None:
     with pytest.raises(ValueError, match="mode must be one of 'rows', 'columns', got 'diagonals'"):
         regularizers.OrthogonalRegularizer(mode="diagonals")
     with pytest.raises(ValueError, match=r"x must be a matrix, got an array of shape \(2, 3, 4\)"):
         regularizers.OrthogonalRegularizer()(jnp.ones((2, 3, 4)))
 
 
-def test_anything_callable_is_a_regularizer_and_none_is_none() -> None:
+def test_callables_and_none_are_regularizers() -> None:
     assert regularizers.get(jnp.sum) is jnp.sum
     assert regularizers.get(None) is None
     for wrong, error in [("l3", ValueError), (3, TypeError)]:

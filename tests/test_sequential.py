@@ -1,4 +1,4 @@
-"""Layers one after another: their names, their parts, and that the whole is a layer."""
+"""`Sequential`: names, slices, nested models, and its methods as a layer."""
 
 import jax
 import jax.numpy as jnp
@@ -26,19 +26,19 @@ STACK = [
 SHAPE = (4, 4, 2)
 
 
-def made(model: Sequential) -> tuple:
+def init_and_input(model: Sequential) -> tuple:
     params, state = model.init(jax.random.key(0))
     return params, state, jax.random.normal(jax.random.key(1), (3, *SHAPE))
 
 
-def test_layers_have_the_names_that_keras_gives_them() -> None:
+def test_layer_names_are_those_of_keras() -> None:
     keras.backend.clear_session()
-    theirs = keras.Sequential(
+    keras_model = keras.Sequential(
         [eval(repr(layer), vars(keras.layers).copy()) for layer in STACK[:-1]]
         + [keras.layers.Activation("sigmoid")]
     )
-    ours = Sequential(STACK)
-    assert list(ours.names) == [layer.name for layer in theirs.layers]
+    model = Sequential(STACK)
+    assert list(model.names) == [layer.name for layer in keras_model.layers]
     every_class = [name for name in layers.__all__ if hasattr(keras.layers, name)]
     snake_case = keras.src.utils.naming.to_snake_case
     for name in {*every_class} - {"Layer"}:
@@ -48,31 +48,31 @@ def test_layers_have_the_names_that_keras_gives_them() -> None:
         assert Sequential([layer]).names == (snake_case(name),)
 
 
-def test_its_output_is_that_of_its_layers_one_after_another() -> None:
+def test_the_output_is_that_of_the_layers_applied_in_order() -> None:
     model = Sequential(STACK, SHAPE, fuse=False)
-    params, state, x = made(model)
+    params, state, x = init_and_input(model)
     y, new_state = model.apply(params, state, x, training=True, key=jax.random.key(2))
-    by_hand, key = x, jax.random.key(2)
+    expected, key = x, jax.random.key(2)
     for position, (name, layer) in enumerate(model.items()):
-        by_hand, layer_state = layer.apply(
+        expected, layer_state = layer.apply(
             params.get(name, {}),
             state.get(name, {}),
-            by_hand,
+            expected,
             training=True,
             key=jax.random.fold_in(key, position),
         )
         assert new_state.get(name, {}).keys() == layer_state.keys()
         for weight, value in layer_state.items():
             np.testing.assert_array_equal(new_state[name][weight], value)
-    np.testing.assert_array_equal(y, by_hand)
+    np.testing.assert_array_equal(y, expected)
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_fused_and_layer_by_layer_are_the_same_function(training) -> None:
-    fused, plain = Sequential(STACK, SHAPE), Sequential(STACK, SHAPE, fuse=False)
-    params, state, x = made(fused)
+def test_fused_and_unfused_models_are_equivalent(training) -> None:
+    fused, unfused = Sequential(STACK, SHAPE), Sequential(STACK, SHAPE, fuse=False)
+    params, state, x = init_and_input(fused)
     assert jax.tree.all(
-        jax.tree.map(np.array_equal, plain.init(jax.random.key(0)), (params, state))
+        jax.tree.map(np.array_equal, unfused.init(jax.random.key(0)), (params, state))
     )
 
     def results(model):
@@ -82,50 +82,50 @@ def test_fused_and_layer_by_layer_are_the_same_function(training) -> None:
 
         return jax.jit(jax.grad(loss, (0, 1), has_aux=True))(params, x)
 
-    # Both sum at most a hundred float32 products, in another order.
+    # Sums of at most a hundred float32 products, in different orders.
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
         results(fused),
-        results(plain),
+        results(unfused),
     )
 
 
-def test_params_and_state_are_only_of_layers_that_have_any() -> None:
-    params, state, _ = made(Sequential(STACK, SHAPE))
+def test_params_and_state_contain_only_layers_that_have_any() -> None:
+    params, state, _ = init_and_input(Sequential(STACK, SHAPE))
     with_params = "conv2d batch_normalization conv2d_transpose batch_normalization_1 conv2d_1 dense"
     assert [*params] == with_params.split()
     assert [*state] == ["batch_normalization", "batch_normalization_1", "conv2d_1"]
 
 
-def test_each_layer_is_initialised_by_its_own_key() -> None:
+def test_layers_are_initialized_with_different_keys() -> None:
     model = Sequential([layers.Dense(4), layers.Dense(4)], (4,))
     params, _ = model.init(jax.random.key(0))
     assert not np.array_equal(params["dense"]["kernel"], params["dense_1"]["kernel"])
 
 
-def test_each_dropout_drops_something_else() -> None:
+def test_dropout_layers_have_different_masks() -> None:
     model = Sequential([layers.Dropout(0.5), layers.Dropout(0.5)])
     y, _ = model.apply({}, {}, jnp.ones((1, 4096)), training=True, key=jax.random.key(0))
-    # Were both masks the same, half of it would be left; a binomial count leaves 5 deviations.
+    # With equal masks, half of the values would remain. The bound is five standard deviations.
     assert abs(float(jnp.mean(y > 0)) - 0.25) < 5 * (0.25 * 0.75 / 4096) ** 0.5
 
 
-@pytest.mark.parametrize("cut", range(1, len(STACK)))
-def test_slices_serve_the_params_of_the_whole_under_the_same_names(cut) -> None:
-    model = Sequential(STACK, SHAPE, name="whole", fuse=False)
-    params, state, x = made(model)
-    head, tail = model[:cut], model[cut:]
+@pytest.mark.parametrize("split", range(1, len(STACK)))
+def test_slices_use_the_params_of_the_model_under_the_same_names(split) -> None:
+    model = Sequential(STACK, SHAPE, name="model", fuse=False)
+    params, state, x = init_and_input(model)
+    head, tail = model[:split], model[split:]
     assert head.names + tail.names == model.names
-    assert head.name == tail.name == "whole"
+    assert head.name == tail.name == "model"
     assert tail.input_shape == head.output_shape()
-    between, head_state = head.apply(params, state, x)
-    y, tail_state = tail.apply(params, state, between)
+    hidden, head_state = head.apply(params, state, x)
+    y, tail_state = tail.apply(params, state, hidden)
     expected, expected_state = model.apply(params, state, x)
     np.testing.assert_array_equal(y, expected)
     assert (head_state | tail_state).keys() == expected_state.keys()
 
 
-def test_layers_are_found_by_position_and_by_name() -> None:
+def test_layers_are_indexed_by_position_and_name() -> None:
     model = Sequential(STACK, SHAPE)
     assert len(model) == len(STACK)
     assert model[0] == STACK[0]
@@ -143,7 +143,7 @@ def test_layers_are_found_by_position_and_by_name() -> None:
         model[3:3]
 
 
-def test_nested_models_hold_their_params_under_their_own_names() -> None:
+def test_params_of_nested_models_are_nested_by_name() -> None:
     inner = Sequential([layers.Dense(3), layers.BatchNormalization()], name="block")
     model = Sequential([inner, inner, Sequential([layers.Dense(2)])], (5,))
     params, state = model.init(jax.random.key(0))
@@ -155,9 +155,9 @@ def test_nested_models_hold_their_params_under_their_own_names() -> None:
     assert model.output_shape() == (2,)
 
 
-def test_the_penalty_is_the_sum_of_those_of_its_layers_and_as_in_keras() -> None:
+def test_the_penalty_is_the_sum_of_the_penalties_of_the_layers() -> None:
     model = Sequential(STACK, SHAPE)
-    params, state, x = made(model)
+    params, state, x = init_and_input(model)
     assert float(Sequential(STACK[:2], SHAPE).penalty(params, state)) == 0
     _, state = model.apply(params, state, x)
     weights = 0.01 * np.sum(np.square(params["dense"]["kernel"]))
@@ -169,9 +169,9 @@ def test_the_penalty_is_the_sum_of_those_of_its_layers_and_as_in_keras() -> None
     )
 
 
-def test_constrain_projects_what_has_a_constraint_and_leaves_the_rest() -> None:
+def test_constrain_changes_only_weights_with_constraints() -> None:
     model = Sequential(STACK, SHAPE)
-    params, _, _ = made(model)
+    params, _, _ = init_and_input(model)
     params["dense"]["bias"] = jnp.array([-1.0])
     projected = model.constrain(params)
     assert projected["dense"]["bias"].tolist() == [0.0]
@@ -181,7 +181,7 @@ def test_constrain_projects_what_has_a_constraint_and_leaves_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "squash"),
+    ("last_layers", "activation"),
     [
         ([layers.Dense(3, activation="sigmoid")], jax.nn.sigmoid),
         ([layers.Dense(3, activation="softmax")], jax.nn.softmax),
@@ -192,30 +192,37 @@ def test_constrain_projects_what_has_a_constraint_and_leaves_the_rest() -> None:
         ([layers.Dense(3), layers.ReLU()], lambda x: x),
     ],
 )
-def test_logits_are_what_goes_into_the_last_sigmoid_or_softmax(end, squash) -> None:
-    model = Sequential([layers.Dense(4), *end], (5,))
+def test_logits_are_the_inputs_of_the_final_sigmoid_or_softmax(last_layers, activation) -> None:
+    model = Sequential([layers.Dense(4), *last_layers], (5,))
     params, state = model.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (2, 5))
-    before, _ = model.logits().apply(params, state, x)
-    np.testing.assert_allclose(squash(before), model.apply(params, state, x)[0], rtol=1e-6)
+    logits, _ = model.logits().apply(params, state, x)
+    np.testing.assert_allclose(activation(logits), model.apply(params, state, x)[0], rtol=1e-6)
     assert model.logits().names == model.names
     assert model.logits().logits() == model.logits()
 
 
-MOVING = [layers.Dropout(0.5), layers.Flatten(), layers.Reshape((3,)), layers.Activation("linear")]
+RESHAPING = [
+    layers.Dropout(0.5),
+    layers.Flatten(),
+    layers.Reshape((3,)),
+    layers.Activation("linear"),
+]
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "layer"])
-@pytest.mark.parametrize("after", [MOVING[:1], MOVING[1:2], MOVING[2:3], MOVING], ids=str)
-def test_logits_look_through_layers_that_only_move_values(name, fused, after) -> None:
-    end = [layers.Dense(3, name)] if fused else [layers.Dense(3), layers.Activation(name)]
-    model = Sequential([layers.Reshape((1, 5)), *end, *after, layers.Reshape((3,))], (5,))
+@pytest.mark.parametrize(
+    "after", [RESHAPING[:1], RESHAPING[1:2], RESHAPING[2:3], RESHAPING], ids=str
+)
+def test_logits_are_found_before_layers_that_only_move_values(name, fused, after) -> None:
+    last_layers = [layers.Dense(3, name)] if fused else [layers.Dense(3), layers.Activation(name)]
+    model = Sequential([layers.Reshape((1, 5)), *last_layers, *after, layers.Reshape((3,))], (5,))
     params, state = model.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (2, 5))
-    before, _ = model.logits().apply(params, state, x)
+    logits, _ = model.logits().apply(params, state, x)
     y, _ = model.apply(params, state, x)
-    np.testing.assert_allclose(getattr(jax.nn, name)(before), y, rtol=1e-5)
+    np.testing.assert_allclose(getattr(jax.nn, name)(logits), y, rtol=1e-5)
     assert model.final_activation().name == name and model.final_activation().removable
     assert model.logits().names == model.names
     assert model.logits().final_activation().name == "linear"
@@ -224,25 +231,25 @@ def test_logits_look_through_layers_that_only_move_values(name, fused, after) ->
 
 
 @pytest.mark.parametrize(
-    ("end", "name"),
+    ("last_layers", "name"),
     [
-        # Averages of probabilities are not the sigmoid of averages.
+        # The mean of sigmoids is not the sigmoid of the mean.
         ([layers.Conv2D(3, 1, activation="sigmoid"), layers.GlobalAveragePooling2D()], "sigmoid"),
         ([layers.Conv2D(3, 1, activation="sigmoid"), layers.ZeroPadding2D()], "sigmoid"),
-        # Each position has a softmax of its own, but the example has one.
+        # The softmax is over the channels of each position, not over the flattened output.
         ([layers.Conv2D(3, 1, activation="softmax"), layers.Flatten()], "softmax"),
         ([layers.Dense(3), layers.Softmax(axis=0), layers.Flatten()], "softmax"),
     ],
 )
-def test_an_activation_that_cannot_be_taken_away_stays(end, name) -> None:
-    model = Sequential(end, (2, 2, 1))
+def test_activations_that_cannot_be_removed_are_kept(last_layers, name) -> None:
+    model = Sequential(last_layers, (2, 2, 1))
     assert model.final_activation().name == name
     assert not model.final_activation().removable
     assert model.logits() == model
 
 
 @pytest.mark.parametrize(
-    ("end", "name"),
+    ("last_layers", "name"),
     [
         ([layers.Dense(3, activation=jnp.tanh), layers.Reshape((3, 1))], "tanh"),
         ([layers.Dense(3), layers.ReLU()], "relu"),
@@ -252,19 +259,19 @@ def test_an_activation_that_cannot_be_taken_away_stays(end, name) -> None:
         ([layers.Dense(3, "sigmoid"), layers.BatchNormalization()], None),
     ],
 )
-def test_a_model_says_which_activation_its_output_comes_out_of(end, name) -> None:
-    final = Sequential(end, (5,)).final_activation()
+def test_final_activation_is_the_activation_of_the_output(last_layers, name) -> None:
+    final = Sequential(last_layers, (5,)).final_activation()
     assert (final and final.name) == name
 
 
-def test_the_input_shape_is_given_once() -> None:
-    fixed, free = Sequential([layers.Dense(2)], (3,)), Sequential([layers.Dense(2)])
+def test_the_input_shape_is_an_argument_of_the_constructor_or_of_init() -> None:
+    fixed, flexible = Sequential([layers.Dense(2)], (3,)), Sequential([layers.Dense(2)])
     assert fixed.init(jax.random.key(0))[0]["dense"]["kernel"].shape == (3, 2)
-    assert fixed.output_shape() == fixed.output_shape((3,)) == free.output_shape([4]) == (2,)
+    assert fixed.output_shape() == fixed.output_shape((3,)) == flexible.output_shape([4]) == (2,)
     assert list(fixed.shapes()) == [(2,)]
     with pytest.raises(ValueError, match=r"input_shape must be \(3,\).*, got \(4,\)"):
         fixed.init(jax.random.key(0), (4,))
-    for call in (lambda: free.init(jax.random.key(0)), free.output_shape, free.summary):
+    for call in (lambda: flexible.init(jax.random.key(0)), flexible.output_shape, flexible.summary):
         with pytest.raises(ValueError, match="Sequential 'sequential': input_shape must be"):
             call()
 
@@ -289,12 +296,12 @@ def test_the_input_shape_is_given_once() -> None:
         (([layers.ReLU()] * 2, None, "m", ("a", "a")), ValueError, "names must be 2 different"),
     ],
 )
-def test_what_is_no_model_is_refused(arguments, error, message) -> None:
+def test_wrong_arguments_are_refused(arguments, error, message) -> None:
     with pytest.raises(error, match=message):
         Sequential(*arguments)
 
 
-def test_its_repr_makes_it_again() -> None:
+def test_the_repr_constructs_an_equal_model() -> None:
     names = {**vars(layers), "Sequential": Sequential}
     for model in (
         Sequential(STACK),

@@ -1,4 +1,4 @@
-"""The table of a model beside the one that Keras prints."""
+"""The table of a model compared with Keras's."""
 
 import re
 
@@ -20,7 +20,7 @@ STACKS = {
         ],
         (9, 8, 3),
     ),
-    "nothing": ([("Flatten", ())], (2, 3)),
+    "no weights": ([("Flatten", ())], (2, 3)),
 }
 
 
@@ -35,20 +35,22 @@ def cells(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_rows_and_totals_are_those_of_keras(name, monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")  # Keras's table is cut at the width of the terminal
+def test_rows_and_totals_equal_keras(name, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # Keras truncates its table to the width of the terminal
     stack, shape = STACKS[name]
     keras.backend.clear_session()
-    theirs = keras.Sequential([getattr(keras.layers, layer)(*a) for layer, a in stack], name="m")
-    theirs.build((None, *shape))
-    ours = Sequential([getattr(layers, layer)(*a) for layer, a in stack], shape, name="m")
-    expected = [line for line in keras_rows(theirs) if re.search("[│┃:]", line)]
+    keras_model = keras.Sequential(
+        [getattr(keras.layers, layer)(*a) for layer, a in stack], name="m"
+    )
+    keras_model.build((None, *shape))
+    model = Sequential([getattr(layers, layer)(*a) for layer, a in stack], shape, name="m")
+    expected = [line for line in keras_rows(keras_model) if re.search("[│┃:]", line)]
     expected = [line for line in expected if any(cells(line))]
-    got = [line for line in ours.summary().splitlines() if re.search("[│┃:]", line)]
-    assert [cells(line) for line in got] == [cells(line) for line in expected]
+    actual = [line for line in model.summary().splitlines() if re.search("[│┃:]", line)]
+    assert [cells(line) for line in actual] == [cells(line) for line in expected]
 
 
-def test_layers_of_a_nested_model_are_indented_under_it() -> None:
+def test_layers_of_a_nested_model_are_indented() -> None:
     inner = Sequential([layers.Dense(3), layers.BatchNormalization()], name="inner")
     table = Sequential([layers.Flatten(), inner]).summary((2, 2))
     rows = [cells(line)[1:-1] for line in table.splitlines() if "│" in line]
@@ -63,12 +65,12 @@ def test_layers_of_a_nested_model_are_indented_under_it() -> None:
     assert "Non-trainable params: 6 (24.00 B)" in table
 
 
-def test_the_penalty_of_an_activity_counts_as_no_parameter() -> None:
+def test_activity_penalties_are_not_counted_as_params() -> None:
     table = Sequential([layers.Dense(3, activity_regularizer="l2")]).summary((2,))
     assert "Total params: 9 (36.00 B)" in table
     assert "Non-trainable params: 0 (0.00 B)" in table
 
 
-def test_all_lines_of_the_table_are_of_one_width() -> None:
+def test_all_lines_of_the_table_have_the_same_width() -> None:
     table = Sequential([layers.Dense(3), layers.Dense(123456)]).summary((2,)).splitlines()
     assert len({len(line) for line in table if line[0] in "┏┃┡│└"}) == 1

@@ -1,4 +1,4 @@
-"""Wrong values by kind of argument, and the assertion that an error is complete."""
+"""Wrong values by type of argument, and an assertion about error messages."""
 
 import math
 import re
@@ -11,7 +11,7 @@ NAN, INFINITY = math.nan, math.inf
 
 INTEGERS = ["x", None, 1.5, NAN, True, (1, 2), {}]
 COUNTS = [*INTEGERS, 0, -1]
-# One integer or two, none below 1 (or, where PADDINGS are, below 0).
+# For one or two integers of at least 1, and for paddings of at least 0.
 PAIRS = ["x", "ab", None, 1.5, NAN, True, 0, -1, (1, 0), (1, -2), (1,), (1, 2, 3), (1, "a"), {}]
 PADDINGS = ["x", 1.5, -1, (1, -1), (1,), (1, 2, 3), (1, "a"), True, {}]
 AXES = ["x", None, 1.5, True, (), (0, "x"), (0, 1.5), {}]
@@ -29,16 +29,18 @@ IDENTIFIERS = ["unknown", "", 3, 1.5, True, ["relu"], {}]
 REQUIRED_IDENTIFIERS = [*IDENTIFIERS, None]
 
 
-def without(values: list[Any], *allowed: Any) -> list[Any]:
-    """Returns `values` without those that the argument allows."""
+def excluding(values: list[Any], *allowed: Any) -> list[Any]:
+    """Returns `values` except those that are allowed."""
     return [value for value in values if not any(value is a or value == a for a in allowed)]
 
 
-def assert_complete(call: Callable[[], Any], owner: str, argument: str, received: str) -> None:
-    """Asserts that an error names the owner, the argument, the value and what is allowed."""
-    with pytest.raises((ValueError, TypeError, IndexError, KeyError)) as refused:
+def assert_informative_error(
+    call: Callable[[], Any], owner: str, argument: str, received: str
+) -> None:
+    """Asserts that an error names the owner, the argument, the value and the allowed values."""
+    with pytest.raises((ValueError, TypeError, IndexError, KeyError)) as error_info:
         call()
-    message = str(refused.value)
+    message = str(error_info.value)
     assert owner in message
     assert re.search(rf"\b{argument}\b", message), message
     assert received in message, message

@@ -1,16 +1,17 @@
 """Download of files into a cache, with checksums."""
 
+import contextlib
 import gzip
 import hashlib
 import http.client
 import logging
 import shutil
 import urllib.request
-import uuid
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
-from jaxlayers._files import cache_folder
+from jaxlayers._files import cache_folder, write_atomically
 
 _TIMEOUT = 10.0  # seconds without a byte
 _logger = logging.getLogger(__name__)
@@ -42,37 +43,34 @@ def fetch(url: str, filename: str, md5: str, *, unpacked: bool = False) -> Path:
     path = cache_folder() / filename
     if path.is_file() and _digest(path, unpacked) == md5:
         return path
-    # In the same folder, because a rename is atomic only within a file system.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-    except OSError as error:
-        raise OSError(
-            f"the cache folder {path.parent} cannot be written ({error}); "
-            "set JAXLAYERS_CACHE to a writable one"
-        ) from error
-    try:
-        _download(url, part)
-        got = _digest(part, unpacked)
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(write_atomically(path))
+        except OSError as error:
+            raise OSError(
+                f"the cache folder {path.parent} cannot be written ({error}); "
+                "set JAXLAYERS_CACHE to a writable one"
+            ) from error
+        _download(url, file)
+        got = _digest(Path(file.name), unpacked)
         if got != md5:
             raise ValueError(
                 f"{url}: expected MD5 {md5}, got {got}; the download was deleted. "
                 "A proxy may have answered instead, or the published file has changed"
             )
-        return part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    return path
 
 
-def _download(url: str, path: Path) -> None:
+def _download(url: str, file: BinaryIO) -> None:
     _logger.info("fetching %s", url)
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, path.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             shutil.copyfileobj(response, file)
             length = response.headers.get("Content-Length")
-        if length is not None and path.stat().st_size < int(length):
-            raise ConnectionError(f"ended after {path.stat().st_size} of {length} bytes")
+        file.flush()
+        if length is not None and file.tell() < int(length):
+            raise ConnectionError(f"ended after {file.tell()} of {length} bytes")
     except (OSError, http.client.HTTPException) as error:
         raise ConnectionError(
             f"could not fetch {url} ({error}). Without a network, use mnist-5k, or the path of "

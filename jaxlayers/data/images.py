@@ -151,6 +151,14 @@ def decode(reader: Reader, index: int, options: Options) -> np.ndarray:
         ) from error
 
 
+def pixel_count(reader: Reader, index: int) -> int:
+    """Returns the number of pixels of an image file; 0 if it cannot be read."""
+    try:
+        return decoding.pixel_count(reader.read(index))
+    except Exception:  # as in decode
+        return 0
+
+
 def check_shape(
     listing: Listing, index: int, shape: tuple[int, ...], others: tuple[int, ...]
 ) -> None:

@@ -15,6 +15,9 @@ from jaxlayers.data.decoding import SUFFIXES
 LARGEST_FILE = 2**28
 """Largest uncompressed size of an image file in bytes; larger ones are mistakes or attacks."""
 
+_HEADER = struct.Struct("<4s2xH18xHH")  # signature, flags, lengths of the name and the extra field
+_UTF_8 = 0x800  # flag of a member whose name is UTF-8
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -64,15 +67,39 @@ class Reader:
             OSError: If the file cannot be read. `zipfile` raises other types as well.
         """
         if self._archive is not None and self.listing.members is not None:
+            info = self._archive.infolist()[self.listing.members[index]]
             # Never more than the size in the zip directory, which is checked.
             with self._lock:
-                return self._archive.read(self._archive.infolist()[self.listing.members[index]])
+                content = _read_stored(self._archive, info)
+                return self._archive.read(info) if content is None else content
         return read_file(self.listing.path / self.listing.places[index])
 
     def close(self) -> None:
         """Closes the zip file."""
         if self._archive is not None:
             self._archive.close()
+
+
+def _read_stored(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
+    """Returns the content of a member that is neither compressed nor damaged, otherwise None.
+
+    `ZipFile.read` takes several times as long, a tenth of the time of decoding a small image.
+    """
+    if info.compress_type != zipfile.ZIP_STORED or archive.fp is None:
+        return None
+    archive.fp.seek(info.header_offset)
+    header = archive.fp.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    signature, flags, length, extra = _HEADER.unpack(header)
+    # Flags other than that of the encoding mean encryption, or a format that zipfile refuses.
+    if signature != b"PK\3\4" or flags != info.flag_bits or flags & ~_UTF_8:
+        return None
+    name = archive.fp.read(length + extra)[:length]
+    if name != info.orig_filename.encode("utf-8" if flags else "cp437"):
+        return None
+    content = archive.fp.read(info.file_size)
+    return content if zlib.crc32(content) == info.CRC else None
 
 
 def read_file(path: Path) -> bytes:

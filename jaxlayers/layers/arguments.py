@@ -1,16 +1,20 @@
 """Checks of the arguments of `init`, `apply` and `output_shape`."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from jax import Array, export
 
 from jaxlayers import _fields as fields
 
-IMAGE_AXES = {
-    "channels_last": ("height", "width", "channels"),
-    "channels_first": ("channels", "height", "width"),
-}
+T = TypeVar("T")
+
+
+class ImageLayer(Protocol):
+    """A layer whose input is `[batch, *image]`, with the channels last or first."""
+
+    @property
+    def data_format(self) -> str: ...
 
 
 def as_tuple(value: Any) -> tuple[Any, ...] | None:
@@ -65,6 +69,30 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
             f"got an array of shape {x.shape}{hint}"
         )
     return tuple(x.shape[1:])
+
+
+def join_channels(layer: ImageLayer, spatial: Sequence[T], channels: T) -> tuple[T, ...]:
+    """Returns what belongs to height, width and channels in the order of the data format."""
+    return (*spatial, channels) if layer.data_format == "channels_last" else (channels, *spatial)
+
+
+def image_axes(layer: ImageLayer) -> tuple[str, ...]:
+    """Returns the names of the axes of one image."""
+    return join_channels(layer, ("height", "width"), "channels")
+
+
+def spatial_axes(layer: ImageLayer) -> tuple[int, int]:
+    """Returns the axes of height and width in a batch of images."""
+    height = 1 + image_axes(layer).index("height")
+    return height, height + 1
+
+
+def split_channels(layer: ImageLayer, input_shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    """Checks the shape of one image and returns its height and width, and its channels."""
+    shape = example_shape(layer, input_shape, *image_axes(layer))
+    return (
+        (shape[:-1], shape[-1]) if layer.data_format == "channels_last" else (shape[1:], shape[0])
+    )
 
 
 def is_training(owner: object, training: bool) -> bool:

@@ -111,7 +111,7 @@ class Conv2D(Layer):
         return finish(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        spatial, channels = _split(self, input_shape)
+        spatial, channels = arguments.split_channels(self, input_shape)
         if channels % self.groups:
             raise ValueError(
                 f"{self!r}: input channels must be a multiple of groups={self.groups}, "
@@ -129,7 +129,7 @@ class Conv2D(Layer):
                 f"got {tuple(input_shape)}; use padding='same', a smaller kernel_size or "
                 "dilation_rate, or a larger image"
             )
-        return _join(self, extents)
+        return arguments.join_channels(self, extents, self.filters)
 
     penalty = weights.penalty
     constrain = weights.constrain
@@ -137,7 +137,7 @@ class Conv2D(Layer):
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
-        _, channels = _split(self, input_shape)
+        _, channels = arguments.split_channels(self, input_shape)
         kernel = (*self.kernel_size, channels // self.groups, self.filters)
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
@@ -245,22 +245,20 @@ class Conv2DTranspose(Layer):
         return finish(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        spatial, _ = _split(self, input_shape)
+        spatial, _ = arguments.split_channels(self, input_shape)
         behind = self.output_padding or (None, None)
         axes = zip(spatial, self.kernel_size, self.strides, self.dilation_rate, behind, strict=True)
-        return _join(
-            self,
-            [
-                windows.transposed_extent(
-                    extent,
-                    size,
-                    stride,
-                    rate,
-                    windows.transposed_padding(size, stride, rate, self.padding, rows),
-                )
-                for extent, size, stride, rate, rows in axes
-            ],
-        )
+        extents = [
+            windows.transposed_extent(
+                extent,
+                size,
+                stride,
+                rate,
+                windows.transposed_padding(size, stride, rate, self.padding, rows),
+            )
+            for extent, size, stride, rate, rows in axes
+        ]
+        return arguments.join_channels(self, extents, self.filters)
 
     penalty = weights.penalty
     constrain = weights.constrain
@@ -268,7 +266,7 @@ class Conv2DTranspose(Layer):
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
-        _, channels = _split(self, input_shape)
+        _, channels = arguments.split_channels(self, input_shape)
         kernel = (*self.kernel_size, self.filters, channels)
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
@@ -282,26 +280,9 @@ def _check_window(layer: "Conv2D | Conv2DTranspose") -> None:
         )
 
 
-def _axes(layer: "Conv2D | Conv2DTranspose") -> tuple[str, ...]:
-    return arguments.IMAGE_AXES[layer.data_format]
-
-
-def _split(layer: "Conv2D | Conv2DTranspose", input_shape: Sequence[int]) -> tuple[Shape, int]:
-    shape = arguments.example_shape(layer, input_shape, *_axes(layer))
-    if layer.data_format == "channels_last":
-        return shape[:-1], shape[-1]
-    return shape[1:], shape[0]
-
-
-def _join(layer: "Conv2D | Conv2DTranspose", spatial: Sequence[int]) -> Shape:
-    if layer.data_format == "channels_last":
-        return (*spatial, layer.filters)
-    return (layer.filters, *spatial)
-
-
 def check_input(layer: "Conv2D | Conv2DTranspose", params: Params, state: State, x: Array) -> None:
     """Checks the input and the weights of a layer."""
-    shape = arguments.shape_of_examples(layer, x, *_axes(layer))
+    shape = arguments.shape_of_examples(layer, x, *arguments.image_axes(layer))
     layer.output_shape(shape)
     weights.check(layer, "params", params, layer._weights(shape))
     weights.check(layer, "state", state, weights.activity_shapes(layer))
@@ -312,7 +293,7 @@ def finish(
 ) -> tuple[Array, State]:
     """Adds the bias, applies the activation and records the activity penalty."""
     if layer.use_bias:
-        axis = -1 if layer.data_format == "channels_last" else 1
+        axis = 1 + arguments.image_axes(layer).index("channels")
         y = weights.add_bias(y, params["bias"], axis)
     y = weights.activate(layer, y)
     return y, weights.record_activity(layer, state, y)

@@ -62,17 +62,11 @@ class ZeroPadding2D(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        axes = arguments.IMAGE_AXES[self.data_format]
-        arguments.shape_of_examples(self, x, *axes)
-        return jnp.pad(x, [(0, 0), *(self._around(axis) for axis in axes)]), state
+        arguments.shape_of_examples(self, x, *arguments.image_axes(self))
+        return jnp.pad(x, ((0, 0), *arguments.join_channels(self, self.padding, (0, 0)))), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        axes = arguments.IMAGE_AXES[self.data_format]
-        shape = arguments.example_shape(self, input_shape, *axes)
-        return tuple(
-            extent + sum(self._around(axis)) for axis, extent in zip(axes, shape, strict=True)
-        )
-
-    def _around(self, axis: str) -> tuple[int, int]:
+        (height, width), channels = arguments.split_channels(self, input_shape)
         rows, columns = self.padding
-        return {"height": rows, "width": columns}.get(axis, (0, 0))
+        spatial = (height + sum(rows), width + sum(columns))
+        return arguments.join_channels(self, spatial, channels)

@@ -57,27 +57,25 @@ class _Pooling2D(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        self.output_shape(arguments.shape_of_examples(self, x, *_axes(self)))
+        self.output_shape(arguments.shape_of_examples(self, x, *arguments.image_axes(self)))
         pool = type(self)._pool
         return pool(x, self.pool_size, self.strides, self.padding, self.data_format), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        axes = _axes(self)
-        shape = arguments.example_shape(self, input_shape, *axes)
+        spatial, channels = arguments.split_channels(self, input_shape)
         extents = [
-            windows.output_extent(shape[axes.index(axis)], size, stride, 1, self.padding)
-            for axis, size, stride in zip(
-                ("height", "width"), self.pool_size, self.strides or (), strict=True
+            windows.output_extent(extent, size, stride, 1, self.padding)
+            for extent, size, stride in zip(
+                spatial, self.pool_size, self.strides or (), strict=True
             )
         ]
         if min(extents) <= 0:
             raise ValueError(
                 f"{self!r}: input_shape must be an image at least as large as the window, "
-                f"got {shape}; use padding='same', a smaller pool_size or a larger image"
+                f"got {tuple(input_shape)}; use padding='same', a smaller pool_size or a larger "
+                "image"
             )
-        if self.data_format == "channels_last":
-            return (*extents, shape[-1])
-        return (shape[0], *extents)
+        return arguments.join_channels(self, extents, channels)
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,17 +147,17 @@ class _GlobalPooling2D(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        self.output_shape(arguments.shape_of_examples(self, x, *_axes(self)))
-        spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
-        return type(self)._reduce(x, axis=spatial, keepdims=self.keepdims), state
+        self.output_shape(arguments.shape_of_examples(self, x, *arguments.image_axes(self)))
+        axes = arguments.spatial_axes(self)
+        return type(self)._reduce(x, axis=axes, keepdims=self.keepdims), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        shape = arguments.example_shape(self, input_shape, *_axes(self))
-        if 0 in shape:
-            raise ValueError(f"{self!r}: input_shape must be a non-empty image, got {shape}")
-        if self.data_format == "channels_last":
-            return (1, 1, shape[-1]) if self.keepdims else (shape[-1],)
-        return (shape[0], 1, 1) if self.keepdims else (shape[0],)
+        spatial, channels = arguments.split_channels(self, input_shape)
+        if 0 in (*spatial, channels):
+            raise ValueError(
+                f"{self!r}: input_shape must be a non-empty image, got {tuple(input_shape)}"
+            )
+        return arguments.join_channels(self, (1, 1) if self.keepdims else (), channels)
 
 
 @dataclass(frozen=True, repr=False)
@@ -198,7 +196,3 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
 
     output_values = "mixed"
     _reduce = staticmethod(jnp.max)
-
-
-def _axes(layer: _Pooling2D | _GlobalPooling2D) -> tuple[str, ...]:
-    return arguments.IMAGE_AXES[layer.data_format]

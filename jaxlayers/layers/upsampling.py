@@ -52,15 +52,13 @@ class UpSampling2D(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        axes = arguments.IMAGE_AXES[self.data_format]
-        arguments.shape_of_examples(self, x, *axes)
-        spatial = (1 + axes.index("height"), 1 + axes.index("width"))
+        arguments.shape_of_examples(self, x, *arguments.image_axes(self))
+        spatial = arguments.spatial_axes(self)
         if self.interpolation == "nearest":
             return ops.repeat_pixels(x, self.size, spatial), state
         return ops.resize_images(x, self.size, spatial, self.interpolation), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        axes = arguments.IMAGE_AXES[self.data_format]
-        shape = arguments.example_shape(self, input_shape, *axes)
-        factor = dict(zip(("height", "width"), self.size, strict=True))
-        return tuple(extent * factor.get(axis, 1) for axis, extent in zip(axes, shape, strict=True))
+        (height, width), channels = arguments.split_channels(self, input_shape)
+        rows, columns = self.size
+        return arguments.join_channels(self, (height * rows, width * columns), channels)

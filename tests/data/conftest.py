@@ -8,7 +8,7 @@ from sample_files import write_idx_folder
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """No test reads or writes the user's own cache."""
+    """A temporary cache folder, which replaces the user's."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("JAXLAYERS_CACHE", str(folder))
     return folder
@@ -25,7 +25,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A web server over the folder `server.folder` at `server.url`; it keeps `server.requests`."""
+    """A web server at `server.url` for `server.folder`, which records `server.requests`."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     folder = tmp_path / "served"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Writes the files that the tests of the sources read."""
+"""Writes files for the tests of data sources."""
 
 import gzip
 import struct
@@ -6,7 +6,7 @@ import struct
 import numpy as np
 from PIL import Image
 
-# From the description of the format, so that the reader does not check itself.
+# From the specification of the format, so that they are independent of the reader.
 IDX_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 
 
@@ -33,7 +33,7 @@ def write_idx_folder(folder, *, spelling="{}-{}-idx{}-ubyte", packed=False):
 
 
 def write_image(path, value=0, *, mode="L", size=(4, 4)):
-    """Writes an image of one value; `size` is (height, width)."""
+    """Writes an image with one value; `size` is (height, width)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size[::-1], value).save(path)
     return path

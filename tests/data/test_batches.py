@@ -11,7 +11,7 @@ counts = st.integers(1, 40)
 
 
 def rows(count):
-    """Images that each hold their own number."""
+    """Returns images whose only pixel is their index."""
     return np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1)
 
 
@@ -26,26 +26,26 @@ def test_batches_are_uint8_arrays_of_the_batch_size():
 
 @given(counts, counts, st.integers(0, 2**70), st.integers(0, 5))
 @settings(max_examples=50)
-def test_no_row_comes_twice_in_an_epoch(count, batch_size, seed, epoch):
+def test_each_row_occurs_at_most_once_per_epoch(count, batch_size, seed, epoch):
     batch_size = min(batch_size, count)
     per_epoch = count // batch_size
     steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
-    seen = np.concatenate(
+    rows_of_epoch = np.concatenate(
         [batch_at(rows(count), batch_size, seed=seed, step=step).ravel() for step in steps]
     )
-    assert len(set(seen.tolist())) == len(seen) == per_epoch * batch_size
+    assert len(set(rows_of_epoch.tolist())) == len(rows_of_epoch) == per_epoch * batch_size
 
 
 @given(counts, counts, st.integers(0, 5))
 @settings(max_examples=50)
-def test_every_row_comes_once_an_epoch_where_the_remainder_is_kept(count, batch_size, epoch):
+def test_each_row_occurs_once_per_epoch_without_drop_remainder(count, batch_size, epoch):
     per_epoch = -(-count // batch_size)
     steps = batches(rows(count), batch_size, seed=0, start=epoch * per_epoch, drop_remainder=False)
-    seen = np.concatenate(take(steps, per_epoch)).ravel()
-    assert sorted(seen.tolist()) == list(range(count))
+    rows_of_epoch = np.concatenate(take(steps, per_epoch)).ravel()
+    assert sorted(rows_of_epoch.tolist()) == list(range(count))
 
 
-def test_the_rows_of_a_batch_follow_the_documented_permutation():
+def test_batches_follow_the_documented_permutation():
     for epoch in range(3):
         order = np.random.default_rng([7, epoch]).permutation(10)
         for position in range(3):
@@ -53,30 +53,30 @@ def test_the_rows_of_a_batch_follow_the_documented_permutation():
             assert batch.ravel().tolist() == order[3 * position : 3 * position + 3].tolist()
 
 
-def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
-    first, again, other = (take(batches(rows(100), 50, seed=seed), 4) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
+def test_batches_depend_only_on_the_seed():
+    first, repeated, other = (take(batches(rows(100), 50, seed=seed), 4) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, repeated)
     assert not np.array_equal(first, other)
 
 
-def test_epochs_differ_in_their_order():
+def test_epochs_have_different_orders():
     first, second = take(batches(rows(100), 100, seed=0), 2)
     assert not np.array_equal(first, second)
 
 
 @given(st.integers(0, 30), st.booleans())
-def test_a_resumed_run_gets_the_batches_it_would_have_got(start, drop_remainder):
-    kind = {"seed": 3, "drop_remainder": drop_remainder}
-    whole = take(batches(rows(10), 4, **kind), start + 5)
-    resumed = take(batches(rows(10), 4, start=start, **kind), 5)
-    for expected, got in zip(whole[start:], resumed, strict=True):
-        np.testing.assert_array_equal(got, expected)
+def test_batches_from_a_start_continue_the_sequence(start, drop_remainder):
+    options = {"seed": 3, "drop_remainder": drop_remainder}
+    uninterrupted = take(batches(rows(10), 4, **options), start + 5)
+    resumed = take(batches(rows(10), 4, start=start, **options), 5)
+    for expected, actual in zip(uninterrupted[start:], resumed, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
-def test_iterators_that_take_turns_do_not_disturb_one_another():
-    turns = [batches(rows(20), 4, seed=seed) for seed in range(4)]
+def test_interleaved_iterators_are_independent():
+    iterators = [batches(rows(20), 4, seed=seed) for seed in range(4)]
     for step in range(12):
-        for seed, iterator in enumerate(turns):
+        for seed, iterator in enumerate(iterators):
             expected = batch_at(rows(20), 4, seed=seed, step=step)
             np.testing.assert_array_equal(next(iterator), expected)
 
@@ -87,24 +87,24 @@ def test_a_batch_is_a_copy():
     np.testing.assert_array_equal(images, rows(10))
 
 
-def test_a_data_set_gives_its_images():
+def test_batches_of_a_data_set_are_of_its_images():
     dataset = Dataset(rows(10), None, None, "x")
     np.testing.assert_array_equal(
         next(batches(dataset, 4, seed=0)), next(batches(rows(10), 4, seed=0))
     )
 
 
-def test_a_tuple_gives_the_same_rows_of_each_array():
+def test_batches_of_a_tuple_have_the_same_rows_of_each_array():
     images, labels = next(batches((rows(10), np.arange(10)), 4, seed=0))
     assert images.ravel().tolist() == labels.tolist()
 
 
-def test_the_last_batch_of_an_epoch_is_smaller_where_the_remainder_is_kept():
+def test_the_last_batch_of_an_epoch_is_smaller_without_drop_remainder():
     sizes = [len(batch) for batch in take(batches(rows(10), 4, seed=0, drop_remainder=False), 6)]
     assert sizes == [4, 4, 2, 4, 4, 2]
 
 
-def test_a_data_set_smaller_than_a_batch_is_refused_at_once():
+def test_a_data_set_smaller_than_a_batch_is_refused_immediately():
     with pytest.raises(ValueError, match="3 rows do not fill one batch of batch_size=4; choose"):
         batches(rows(3), 4, seed=0)
     assert len(next(batches(rows(3), 4, seed=0, drop_remainder=False))) == 3
@@ -118,7 +118,7 @@ def test_a_data_set_smaller_than_a_batch_is_refused_at_once():
         ({"start": -1}, "start must be at least 0, got -1"),
     ],
 )
-def test_numbers_out_of_range_are_refused_at_once(arguments, message):
+def test_numbers_out_of_range_are_refused_immediately(arguments, message):
     with pytest.raises(ValueError, match=message):
         batches(rows(10), **{"batch_size": 2, "seed": 0, **arguments})
 
@@ -133,7 +133,7 @@ def test_numbers_out_of_range_are_refused_at_once(arguments, message):
         ({"start": "1"}, "start must be an integer, got '1'"),
     ],
 )
-def test_numbers_of_another_type_are_refused_at_once(arguments, message):
+def test_arguments_of_wrong_types_are_refused_immediately(arguments, message):
     with pytest.raises(TypeError, match=message):
         batches(rows(10), **{"batch_size": 2, "seed": 0, **arguments})
 
@@ -147,7 +147,7 @@ def test_numbers_of_another_type_are_refused_at_once(arguments, message):
         ((np.zeros(2), None), "a tuple of ndarray, NoneType"),
     ],
 )
-def test_data_of_another_kind_is_refused_with_what_it_is(data, kind):
+def test_data_of_wrong_types_is_refused(data, kind):
     with pytest.raises(TypeError, match=f"data must be a Dataset, an array .* got {kind}"):
         batches(data, 1, seed=0)
 

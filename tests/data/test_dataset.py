@@ -16,11 +16,11 @@ def labels(*values):
     return np.array(values, np.int32)
 
 
-def test_its_length_is_the_number_of_images():
+def test_the_length_is_the_number_of_images():
     assert len(Dataset(images(3), None, None, "x")) == 3
 
 
-def test_its_repr_is_one_line_without_the_pixels():
+def test_the_repr_is_one_line_without_pixels():
     assert repr(Dataset(images(), None, None, "x")) == (
         "Dataset('x': 3 images of 4 x 4 x 1, no labels)"
     )
@@ -28,33 +28,33 @@ def test_its_repr_is_one_line_without_the_pixels():
     assert repr(Dataset(images(), labels(0, 1, 1), ("a", "b"), "x")).endswith("2 classes)")
 
 
-def test_it_is_frozen():
+def test_a_data_set_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Dataset(images(), None, None, "x").name = "y"
 
 
-def test_class_names_may_come_without_labels():
+def test_class_names_do_not_require_labels():
     assert Dataset(images(), None, ("a",), "x").class_names == ("a",)
 
 
 @pytest.mark.parametrize("shape", [(4,), (0, 4, 4, 1), (3, 4, 0, 1), (1, 2, 3, 4, 1)])
-def test_images_of_another_shape_are_refused_with_the_shape(shape):
+def test_images_of_wrong_shapes_are_refused(shape):
     with pytest.raises(ValueError, match=r"\[N, height, width, channels\].*got shape") as error:
         Dataset(np.zeros(shape, np.uint8), None, None, "x")
     assert str(shape) in str(error.value)
 
 
-def test_images_of_another_dtype_are_refused_with_the_dtype():
+def test_images_of_wrong_dtypes_are_refused():
     with pytest.raises(TypeError, match="images must be uint8, 0 to 255, got float32; convert"):
         Dataset(images().astype(np.float32), None, None, "x")
 
 
-def test_images_that_are_no_array_are_refused():
+def test_images_that_are_not_an_array_are_refused():
     with pytest.raises(TypeError, match="images must be an array or a list, got NoneType None"):
         Dataset(None, None, None, "x")
 
 
-def test_arrays_of_jax_and_lists_are_converted():
+def test_jax_arrays_and_lists_are_converted():
     pixels = np.arange(8).reshape(2, 2, 2, 1)
     for values in (jnp.array(pixels), pixels.tolist(), pixels):
         dataset = Dataset(values, [[1], [0]], None, "x")
@@ -63,7 +63,7 @@ def test_arrays_of_jax_and_lists_are_converted():
         assert (dataset.labels.dtype, dataset.labels.tolist()) == (np.int32, [1, 0])
 
 
-def test_there_is_one_label_per_image():
+def test_labels_must_have_one_value_per_image():
     with pytest.raises(ValueError, match=r"one per image, shape \(3,\), got shape \(2,\)"):
         Dataset(images(), labels(0, 1), None, "x")
 
@@ -89,7 +89,7 @@ def test_a_name_must_be_a_string():
         Dataset(images(), None, None, 3)
 
 
-def test_concatenate_puts_the_rows_of_the_second_after_those_of_the_first():
+def test_concatenate_appends_the_rows_of_the_second_data_set():
     first = Dataset(images(2), labels(0, 1), ("a", "b"), "x")
     second = Dataset(images(1) + np.uint8(9), labels(1), ("a", "b"), "y")
     both = concatenate(first, second)
@@ -98,7 +98,7 @@ def test_concatenate_puts_the_rows_of_the_second_after_those_of_the_first():
     assert (both.class_names, both.name) == (("a", "b"), "x")
 
 
-def test_concatenate_keeps_the_absence_of_labels():
+def test_data_sets_without_labels_are_concatenated_without_labels():
     assert concatenate(*2 * [Dataset(images(), None, None, "x")]).labels is None
 
 
@@ -110,7 +110,7 @@ def test_concatenate_keeps_the_absence_of_labels():
         (Dataset(images(), labels(0, 0, 0), ("a",), "x"), "classes None and .* differ"),
     ],
 )
-def test_concatenate_refuses_what_does_not_fit(second, message):
+def test_concatenate_refuses_incompatible_data_sets(second, message):
     with pytest.raises(ValueError, match=message):
         concatenate(Dataset(images(), labels(0, 0, 0), None, "x"), second)
 
@@ -118,12 +118,12 @@ def test_concatenate_refuses_what_does_not_fit(second, message):
 def test_every_fifth_image_of_each_class_is_validation_data():
     labels = np.array([0, 1] * 5 + [1] * 6, np.int32)
     images = np.arange(16, dtype=np.uint8).reshape(16, 1, 1, 1)
-    kept, out = split_validation(Dataset(images, labels, ("a", "b"), "letters"))
-    # The fifth of class 0, and the fifth and the tenth of class 1.
-    assert out.images.ravel().tolist() == [8, 9, 14]
-    assert out.labels.tolist() == [0, 1, 1]
-    assert sorted([*kept.images.ravel(), 8, 9, 14]) == list(range(16))
-    assert (kept.class_names, kept.name) == (("a", "b"), "letters")
+    training, validation = split_validation(Dataset(images, labels, ("a", "b"), "letters"))
+    # The fifth image of class 0, and the fifth and tenth images of class 1.
+    assert validation.images.ravel().tolist() == [8, 9, 14]
+    assert validation.labels.tolist() == [0, 1, 1]
+    assert sorted([*training.images.ravel(), 8, 9, 14]) == list(range(16))
+    assert (training.class_names, training.name) == (("a", "b"), "letters")
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,11 @@ def test_data_that_cannot_be_split_is_refused(labels, message):
         ("x", TypeError, "split_validation: every must be an integer, got 'x'"),
     ],
 )
-def test_another_fraction_of_validation_data_is_refused(every, error, message):
+def test_invalid_values_of_every_are_refused(every, error, message):
     with pytest.raises(error, match=message):
         split_validation(Dataset(images(), labels(0, 0, 0), None, "x"), every)
 
 
-def test_only_a_data_set_is_split():
+def test_only_data_sets_can_be_split():
     with pytest.raises(TypeError, match="split_validation: dataset must be a Dataset, got ndarray"):
         split_validation(images())

@@ -1,4 +1,4 @@
-"""The rules of decoding, by files that Pillow writes and expectations that NumPy computes."""
+"""Decoding of files written by Pillow, compared with pixels computed by NumPy."""
 
 import io
 import struct
@@ -28,9 +28,9 @@ def pixels_of(content, background=WHITE):
 
 
 def blended(colors, alpha, background):
-    """Returns the sum of both by the share that alpha has of 255, rounded."""
-    share = alpha[..., None] / 255
-    return np.rint(colors * share + np.array(background) * (1 - share)).astype(np.uint8)
+    """Returns colors blended with the background with weight alpha / 255, rounded."""
+    weight = alpha[..., None] / 255
+    return np.rint(colors * weight + np.array(background) * (1 - weight)).astype(np.uint8)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_transparent_grayscale_is_blended_with_the_luminance_of_the_background(n
         np.testing.assert_array_equal(pixels_of(content, background), expected)
 
 
-def test_a_red_square_on_transparent_ground_lies_on_the_background(tmp_path):
+def test_load_streamed_and_read_image_blend_with_the_background(tmp_path):
     square = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     square.paste((255, 0, 0, 255), (2, 2, 6, 6))
     square.save(tmp_path / "a.png")
@@ -83,20 +83,20 @@ def test_a_red_square_on_transparent_ground_lies_on_the_background(tmp_path):
         ("I;16", 300, 257 * 9, 9),
     ],
 )
-def test_a_transparent_color_of_a_png_is_the_background(mode, transparency, pixel, expected):
+def test_the_transparent_color_of_a_png_becomes_the_background(mode, transparency, pixel, expected):
     content = encode(Image.new(mode, (2, 2), pixel), transparency=transparency)
     assert pixels_of(content)[0, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
-def test_a_palette_with_transparency_is_blended(kind):
+def test_transparent_palette_colors_become_the_background(kind):
     image = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
     image.putpalette([90, 80, 70, 10, 20, 30])
     expected = [list(WHITE), [10, 20, 30]]
     assert pixels_of(encode(image, kind, transparency=0))[0].tolist() == expected
 
 
-def test_a_palette_with_partial_transparency_is_blended():
+def test_partially_transparent_palette_colors_are_blended():
     image = Image.new("P", (1, 1), 1)
     image.putpalette([0, 0, 0, 10, 20, 30])
     colors, alpha = np.array([[[10, 20, 30]]]), np.array([[128]])
@@ -104,8 +104,8 @@ def test_a_palette_with_partial_transparency_is_blended():
     np.testing.assert_array_equal(pixels_of(content), blended(colors, alpha, WHITE))
 
 
-# Where the pixel of each corner goes, from the definition of the EXIF tag: the sides at which row
-# 0 and column 0 of the file are.
+# From the definition of the EXIF tag, which gives the sides of the image at which row 0 and column
+# 0 of the file are.
 ORIENTATIONS = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -133,7 +133,7 @@ def test_the_exif_orientation_is_applied(tmp_path, kind, orientation):
     np.testing.assert_array_equal(read, expected / np.float32(255))
 
 
-def test_a_photograph_is_turned_before_it_is_resized(tmp_path):
+def test_exif_rotation_precedes_resizing(tmp_path):
     image = Image.fromarray(np.zeros((20, 10, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -142,31 +142,31 @@ def test_a_photograph_is_turned_before_it_is_resized(tmp_path):
     assert load(tmp_path, size=(4, 8)).image_shape == (4, 8, 3)
 
 
-def test_damaged_exif_data_are_ignored():
+def test_damaged_exif_data_is_ignored():
     content = encode(Image.new("L", (3, 2), 7), exif=b"Exif\0\0MM\0*\xff\xff\xff")
     assert pixels_of(content).tolist() == [[7] * 3] * 2
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
-def test_sixteen_bits_of_grayscale_are_divided_by_257(kind):
+def test_grayscale_images_of_16_bits_are_divided_by_257(kind):
     ramp = np.linspace(0, 65535, 1000).astype(np.uint16).reshape(20, 50)
     content = encode(Image.fromarray(ramp), kind)
     np.testing.assert_array_equal(pixels_of(content), np.rint(ramp / 257).astype(np.uint8))
 
 
 @pytest.mark.parametrize("dtype", [">u2", "<i4"])
-def test_other_tiffs_of_integers_are_divided_by_257(dtype):
+def test_tiffs_of_other_integer_types_are_divided_by_257(dtype):
     ramp = np.linspace(0, 65535, 100).astype(dtype).reshape(10, 10)
     content = tiff(ramp)
     np.testing.assert_array_equal(pixels_of(content), np.rint(ramp / 257).astype(np.uint8))
 
 
-def test_all_gray_values_of_eight_bits_survive_sixteen():
+def test_values_of_8_bits_are_recovered_from_16_bits():
     values = np.arange(256, dtype=np.uint16).reshape(16, 16)
     assert np.array_equal(pixels_of(encode(Image.fromarray(values * 257))), values)
 
 
-def test_floating_point_tiffs_of_0_to_1_are_multiplied_by_255():
+def test_floating_point_tiffs_are_multiplied_by_255():
     ramp = np.linspace(0, 1, 1000, dtype=np.float32).reshape(20, 50)
     content = encode(Image.fromarray(ramp), "TIFF")
     np.testing.assert_array_equal(pixels_of(content), np.rint(ramp * 255).astype(np.uint8))
@@ -182,20 +182,20 @@ def test_floating_point_tiffs_of_0_to_1_are_multiplied_by_255():
         (np.array([[-1, 0]], np.int32), "integer pixels must be from 0 to 65535, got -1 to 0"),
     ],
 )
-def test_pixels_out_of_range_are_refused_with_the_range(tmp_path, pixels, message):
+def test_pixels_out_of_range_are_refused(tmp_path, pixels, message):
     Image.fromarray(pixels).save(tmp_path / "a.tiff")
     for read in (lambda: load(tmp_path), lambda: read_image(tmp_path / "a.tiff", (2, 2, 1))):
         with pytest.raises(ValueError, match=rf"a.tiff.* is not a readable image \({message}"):
             read()
 
 
-def test_a_mode_that_is_not_read_is_named():
+def test_unsupported_pillow_modes_are_refused():
     with pytest.raises(ValueError, match="it has Pillow's mode LAB, and these are read: 1, L, LA"):
         decode(encode(Image.new("LAB", (2, 2)), "TIFF"), WHITE)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
-def test_other_color_spaces_become_rgb(mode, tmp_path):
+def test_other_color_spaces_are_converted_to_rgb(mode, tmp_path):
     image = Image.new("RGB", (8, 8), (200, 30, 60)).convert(mode)
     image.save(tmp_path / "a.tiff")
     expected = np.asarray(image.convert("RGB"))
@@ -203,14 +203,14 @@ def test_other_color_spaces_become_rgb(mode, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
-def test_the_first_frame_is_read(kind):
+def test_only_the_first_frame_is_read(kind):
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
     content = encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
     assert np.unique(pixels_of(content).reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]]
 
 
-def test_a_format_is_told_by_the_content_and_not_by_the_suffix(tmp_path):
+def test_the_format_is_detected_from_the_content(tmp_path):
     Image.new("L", (4, 4), 7).save(tmp_path / "a.png", "BMP")
     assert load(tmp_path).images.ravel().tolist() == [7] * 16
 
@@ -218,7 +218,7 @@ def test_a_format_is_told_by_the_content_and_not_by_the_suffix(tmp_path):
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n{} loop\n"
 
 
-def test_postscript_starts_no_program(tmp_path):
+def test_postscript_files_do_not_start_a_program(tmp_path):
     (tmp_path / "a.png").write_bytes(POSTSCRIPT)
     script = (
         "import subprocess, sys\n"
@@ -243,7 +243,7 @@ def test_postscript_starts_no_program(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "JPEG2000", "DDS", "SGI"])
-def test_other_formats_are_refused(kind):
+def test_undocumented_formats_are_refused(kind):
     with pytest.raises(ValueError, match="its content must be BMP, GIF, JPEG, PNG, PPM, TIFF or"):
         decode(encode(Image.new("RGB", (16, 16)), kind), WHITE)
 
@@ -253,7 +253,7 @@ def chunk(name, body):
 
 
 def tiff(pixels, **tags):
-    """Writes a TIFF of one strip of an array, by the specification; `tags` go on top."""
+    """Encodes an array as a TIFF with one strip; `tags` are added, or removed if None."""
     height, width = pixels.shape
     kind = {"u": 1, "i": 2, "f": 3}[pixels.dtype.kind]
     order = ">" if pixels.dtype.str[0] == ">" else "<"
@@ -280,19 +280,19 @@ def tiff(pixels, **tags):
 EDGE = 40_000
 
 
-def vast_png():
+def huge_png():
     header = struct.pack(">IIBBBBB", EDGE, EDGE, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(1 << 20))
     body = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def vast_gif():
+def huge_gif():
     frame = struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0;"
     return b"GIF89a" + struct.pack("<HHBBB", EDGE, EDGE, 0x80, 0, 0) + bytes(6) + b"," + frame
 
 
-def vast_webp():
+def huge_webp():
     canvas = struct.pack("<I", EDGE // 3 - 1)[:3]
     extended = b"VP8X" + struct.pack("<I", 10) + bytes([2, 0, 0, 0]) + 2 * canvas
     image = encode(Image.new("RGB", (1, 1)), "WEBP", lossless=True)[12:]
@@ -303,10 +303,10 @@ def vast_webp():
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-VAST = {
-    "png": vast_png,
-    "gif": vast_gif,
-    "webp": vast_webp,
+HUGE_FILES = {
+    "png": huge_png,
+    "gif": huge_gif,
+    "webp": huge_webp,
     "bmp": lambda: b"BM" + struct.pack("<IHHIIIIHHIIIIII", 54, 0, 0, 54, 40, EDGE, EDGE, 1, 24,
                                        0, 0, 0, 0, 0, 0),
     "ppm": lambda: f"P6 {EDGE} {EDGE} 255\n".encode(),
@@ -322,7 +322,7 @@ VAST = {
     ),
 }  # fmt: skip
 
-MEASURED = """
+MEASURE_MEMORY = """
 import resource, sys, warnings
 warnings.simplefilter("ignore")
 from jaxlayers.data.decoding import decode, pillow
@@ -340,12 +340,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
-def test_images_that_claim_billions_of_pixels_are_refused_and_take_no_memory(tmp_path):
-    paths = [tmp_path / f"vast.{name}" for name in VAST]
-    for path, make in zip(paths, VAST.values(), strict=True):
+def test_huge_images_are_refused_without_allocating_memory(tmp_path):
+    paths = [tmp_path / f"huge.{name}" for name in HUGE_FILES]
+    for path, make in zip(paths, HUGE_FILES.values(), strict=True):
         path.write_bytes(make())
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *paths], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", MEASURE_MEMORY, *paths], capture_output=True, text=True, timeout=60
     )
     *errors, mebibytes = done.stdout.splitlines()
     assert len(errors) == len(paths), done.stdout + done.stderr

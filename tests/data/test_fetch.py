@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jaxlayers._files import cache_folder
 from jaxlayers.data import fetch as fetching
-from jaxlayers.data.fetch import cache_folder, fetch
+from jaxlayers.data.fetch import fetch
 
 CONTENT = b"some bytes " * 1000
 
@@ -40,47 +41,47 @@ def test_a_file_is_downloaded_once(published):
     assert published.requests == ["/a.bin"]
 
 
-def test_a_file_that_was_damaged_in_the_cache_is_downloaded_again(published):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(published):
     path = fetch(published.url + "a.bin", "a.bin", md5(CONTENT))
     path.write_bytes(CONTENT[:-1])
     assert fetch(published.url + "a.bin", "a.bin", md5(CONTENT)).read_bytes() == CONTENT
     assert len(published.requests) == 2
 
 
-def test_a_wrong_checksum_is_refused_and_nothing_is_kept(published, cache):
+def test_a_file_with_a_wrong_checksum_is_refused_and_deleted(published, cache):
     with pytest.raises(ValueError, match="the download was deleted") as error:
         fetch(published.url + "a.bin", "a.bin", "0" * 32)
-    for told in (published.url + "a.bin", "0" * 32, md5(CONTENT)):
-        assert told in str(error.value)
+    for expected in (published.url + "a.bin", "0" * 32, md5(CONTENT)):
+        assert expected in str(error.value)
     assert files(cache) == []
 
 
-def test_the_checksum_may_be_that_of_the_unpacked_content(server):
+def test_the_checksum_can_be_of_the_decompressed_content(server):
     for level in (1, 9):
         (server.folder / "a.gz").write_bytes(gzip.compress(CONTENT, level))
         path = fetch(server.url + "a.gz", f"{level}.gz", md5(CONTENT), unpacked=True)
         assert gzip.decompress(path.read_bytes()) == CONTENT
 
 
-def test_what_is_not_gzip_has_no_checksum_of_its_unpacked_content(published):
+def test_a_file_that_is_not_gzip_has_no_checksum_of_decompressed_content(published):
     with pytest.raises(ValueError, match="got none, since it is not a whole gzip file"):
         fetch(published.url + "a.bin", "a.bin", md5(CONTENT), unpacked=True)
 
 
-def test_a_missing_page_is_a_connection_error_that_says_what_works_offline(server, cache):
+def test_a_missing_page_raises_a_connection_error_with_advice(server, cache):
     with pytest.raises(ConnectionError, match=r"could not fetch http://.*404.* use mnist-5k, or"):
         fetch(server.url + "b.bin", "b.bin", md5(CONTENT))
     assert files(cache) == []
 
 
-def test_no_network_is_a_connection_error_that_names_the_url(monkeypatch):
+def test_a_missing_network_raises_a_connection_error_with_the_url(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(ConnectionError, match=r"could not fetch http://127.0.0.1:9/a .*Connection"):
         fetch("http://127.0.0.1:9/a", "a", md5(CONTENT))
 
 
 def serve(respond):
-    """Runs a server whose handler writes its answer by `respond`; returns its address."""
+    """Runs a server that answers one request with `respond`; returns it and its thread."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -95,7 +96,7 @@ def serve(respond):
     return server, thread
 
 
-def test_a_download_that_breaks_off_is_a_connection_error(monkeypatch, cache):
+def test_an_incomplete_download_raises_a_connection_error(monkeypatch, cache):
     monkeypatch.setenv("no_proxy", "*")
 
     def respond(handler):
@@ -111,18 +112,18 @@ def test_a_download_that_breaks_off_is_a_connection_error(monkeypatch, cache):
     assert files(cache) == []
 
 
-def test_a_server_that_falls_silent_is_given_up(monkeypatch):
+def test_an_unresponsive_server_times_out(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(fetching, "_TIMEOUT", 0.1)
-    over = threading.Event()
-    server, thread = serve(lambda handler: over.wait(10))
+    finished = threading.Event()
+    server, thread = serve(lambda handler: finished.wait(10))
     with server, pytest.raises(ConnectionError, match="timed out"):
         fetch(f"http://127.0.0.1:{server.server_port}/a", "a", md5(CONTENT))
-    over.set()
+    finished.set()
     thread.join()
 
 
-def test_a_stopped_download_leaves_nothing_behind(published, cache, monkeypatch):
+def test_an_interrupted_download_is_deleted(published, cache, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
@@ -132,7 +133,9 @@ def test_a_stopped_download_leaves_nothing_behind(published, cache, monkeypatch)
     assert files(cache) == []
 
 
-def test_a_cache_that_cannot_be_written_names_the_variable(published, tmp_path, monkeypatch):
+def test_the_error_for_a_read_only_cache_names_the_environment_variable(
+    published, tmp_path, monkeypatch
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv("JAXLAYERS_CACHE", str(tmp_path / "file"))
     with pytest.raises(OSError, match=r"cache folder .* cannot be written .*set JAXLAYERS_CACHE"):
@@ -140,7 +143,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable(published, tmp_path, 
     assert published.requests == []
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch):
+def test_the_cache_folder_is_set_by_environment_variables(monkeypatch):
     monkeypatch.setenv("JAXLAYERS_CACHE", "~/own")
     monkeypatch.setenv("XDG_CACHE_HOME", "/shared")
     assert cache_folder() == Path.home() / "own"
@@ -150,16 +153,16 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
     assert cache_folder() == Path.home() / ".cache" / "jaxlayers"
 
 
-def test_fetches_at_the_same_time_do_not_disturb_one_another(published, cache):
-    got = []
+def test_concurrent_fetches_are_independent(published, cache):
+    contents = []
 
     def run():
-        got.append(fetch(published.url + "a.bin", "a.bin", md5(CONTENT)).read_bytes())
+        contents.append(fetch(published.url + "a.bin", "a.bin", md5(CONTENT)).read_bytes())
 
     threads = [threading.Thread(target=run) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert got == 8 * [CONTENT]
+    assert contents == 8 * [CONTENT]
     assert files(cache) == [cache / "a.bin"]

@@ -11,8 +11,8 @@ from sample_files import write_image
 from jaxlayers.data import images, listing, load
 
 
-def zipped(folder):
-    """Packs a folder into a zip file beside it."""
+def zip_folder(folder):
+    """Writes a zip file of a folder, next to it."""
     path = folder.with_name(f"{folder.name}.zip")
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.rglob("*")):
@@ -27,11 +27,11 @@ def folder(tmp_path):
 
 @pytest.fixture(params=["folder", "zip"])
 def source(request, folder):
-    """Called once the folder is filled: the folder itself, or a zip file of it."""
-    return (lambda: folder) if request.param == "folder" else (lambda: zipped(folder))
+    """A function that returns the folder, or a zip file of its current content."""
+    return (lambda: folder) if request.param == "folder" else (lambda: zip_folder(folder))
 
 
-def test_sub_folders_are_classes_in_sorted_order(folder, source):
+def test_classes_are_the_sorted_sub_folders(folder, source):
     write_image(folder / "dog" / "1.png", 3)
     write_image(folder / "cat" / "2.png", 2)
     write_image(folder / "cat" / "1.png", 1)
@@ -49,7 +49,7 @@ def test_a_flat_folder_has_no_labels(folder, source):
     assert (dataset.labels, dataset.class_names) == (None, None)
 
 
-def test_folders_that_hold_everything_are_stepped_into(folder, source):
+def test_a_single_sub_folder_is_not_a_class(folder, source):
     write_image(folder / "pets" / "all" / "cat" / "1.png")
     write_image(folder / "pets" / "all" / "dog" / "1.png")
     assert load(source()).class_names == ("cat", "dog")
@@ -82,7 +82,7 @@ def test_other_formats_are_read(folder, suffix, mode):
     assert load(folder).images.shape == (1, 4, 4, 3)
 
 
-def test_the_first_image_of_another_size_is_named_with_both_sizes(folder, source):
+def test_the_error_for_different_sizes_has_the_first_file_and_both_sizes(folder, source):
     write_image(folder / "1.png")
     write_image(folder / "2.png")
     write_image(folder / "3.png", size=(5, 6))
@@ -94,7 +94,7 @@ def test_the_first_image_of_another_size_is_named_with_both_sizes(folder, source
 
 
 @pytest.mark.parametrize("modes", [("RGB", "L", "L"), ("L", "RGB", "L"), ("L", "L", "RGB")])
-def test_images_are_color_if_any_is_color(folder, source, modes):
+def test_all_images_become_color_if_one_is(folder, source, modes):
     colors = {"L": 9, "RGB": (1, 2, 3)}
     for number, mode in enumerate(modes):
         write_image(folder / f"{number}.png", colors[mode], mode=mode)
@@ -102,7 +102,7 @@ def test_images_are_color_if_any_is_color(folder, source, modes):
     np.testing.assert_array_equal(load(source()).images, expected)
 
 
-def test_a_color_mode_converts_all_images(folder, source):
+def test_color_mode_converts_all_images(folder, source):
     write_image(folder / "1.png", 9)
     write_image(folder / "2.png", (10, 200, 90), mode="RGB")
     path = source()
@@ -113,7 +113,7 @@ def test_a_color_mode_converts_all_images(folder, source):
     assert load(folder, color_mode="rgb").image_shape == (4, 4, 3)
 
 
-def test_a_size_makes_images_of_different_sizes_one_array(folder, source):
+def test_images_of_different_sizes_are_resized_to_size(folder, source):
     write_image(folder / "1.png", 7, size=(5, 6))
     write_image(folder / "2.png", 9, size=(40, 3))
     dataset = load(source(), size=(2, 3))
@@ -121,7 +121,7 @@ def test_a_size_makes_images_of_different_sizes_one_array(folder, source):
     assert dataset.images[:, 1, 2, 0].tolist() == [7, 9]
 
 
-def test_an_image_is_resized_as_pillow_resizes_it(folder):
+def test_images_are_resized_with_bicubic_interpolation(folder):
     pixels = np.random.default_rng(0).integers(256, size=(9, 7, 3), dtype=np.uint8)
     folder.mkdir()
     Image.fromarray(pixels).save(folder / "1.png")
@@ -131,23 +131,23 @@ def test_an_image_is_resized_as_pillow_resizes_it(folder):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_resize_keeps_the_channels_and_the_values_of_flat_images(channels):
-    flat = np.arange(channels, dtype=np.uint8) * np.ones((2, 4, 5, 1), np.uint8)
-    resized = images.resize(flat, (8, 3))
+def test_resize_preserves_constant_images_of_any_channels(channels):
+    constant = np.arange(channels, dtype=np.uint8) * np.ones((2, 4, 5, 1), np.uint8)
+    resized = images.resize(constant, (8, 3))
     np.testing.assert_array_equal(
         resized, np.broadcast_to(np.arange(channels), (2, 8, 3, channels))
     )
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"])
-def test_a_file_that_is_no_image_is_named(folder, source, content):
+def test_the_error_for_a_file_that_is_not_an_image_names_it(folder, source, content):
     write_image(folder / "1.png")
     (folder / "2.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"pets.*: 2.png is not a readable image .*remove or repl"):
         load(source())
 
 
-def test_a_truncated_image_is_named(folder, source):
+def test_the_error_for_a_truncated_image_names_it(folder, source):
     path = write_image(folder / "1.png", size=(64, 64))
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"1.png is not a readable image"):
@@ -155,7 +155,7 @@ def test_a_truncated_image_is_named(folder, source):
 
 
 @pytest.mark.parametrize("place", ["1.png", "dog/puppies/1.png"])
-def test_an_image_beside_or_below_the_classes_is_named(folder, source, place):
+def test_images_outside_of_the_class_folders_are_refused(folder, source, place):
     write_image(folder / "cat" / "1.png")
     write_image(folder / "dog" / "1.png")
     write_image(folder / place)
@@ -163,14 +163,14 @@ def test_an_image_beside_or_below_the_classes_is_named(folder, source, place):
         load(source())
 
 
-def test_an_image_folder_has_no_test_split_but_all_of_it_is_all(folder, source):
+def test_a_folder_has_the_splits_train_and_all(folder, source):
     write_image(folder / "1.png")
     assert len(load(source(), split="all")) == 1
     with pytest.raises(ValueError, match=r"load: split 'test': .* has only 'train'"):
         load(source(), split="test")
 
 
-def test_a_link_to_a_class_is_followed_and_one_to_a_folder_above_is_not(folder, tmp_path):
+def test_links_are_followed_except_to_parent_folders(folder, tmp_path):
     write_image(tmp_path / "elsewhere" / "1.png")
     write_image(folder / "dog" / "1.png")
     (folder / "cat").symlink_to(tmp_path / "elsewhere")
@@ -178,28 +178,28 @@ def test_a_link_to_a_class_is_followed_and_one_to_a_folder_above_is_not(folder, 
     assert load(folder).class_names == ("cat", "dog")
 
 
-def test_a_folder_without_images_says_what_could_be_there(folder):
+def test_the_error_for_a_folder_without_images_lists_allowed_contents(folder):
     folder.mkdir()
     with pytest.raises(ValueError, match="pets: the folder holds neither IDX files nor images"):
         load(folder)
 
 
-def test_a_zip_file_without_images_says_so(folder):
+def test_a_zip_file_without_images_is_refused(folder):
     folder.mkdir()
     (folder / "1.txt").write_text("hello")
     with pytest.raises(ValueError, match=r"pets.zip: holds no images; these end in .bmp"):
-        load(zipped(folder))
+        load(zip_folder(folder))
 
 
-def test_a_file_that_is_no_zip_file_is_named(tmp_path):
+def test_a_file_that_is_not_a_zip_file_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"hello")
     with pytest.raises(ValueError, match=r"a.zip: not a readable zip file"):
         load(tmp_path / "a.zip")
 
 
-def test_a_damaged_member_of_a_zip_file_is_named(folder):
+def test_the_error_for_a_damaged_zip_member_names_it(folder):
     write_image(folder / "1.png")
-    path = zipped(folder)
+    path = zip_folder(folder)
     content = bytearray(path.read_bytes())
     content[45] ^= 1
     path.write_bytes(content)
@@ -207,21 +207,53 @@ def test_a_damaged_member_of_a_zip_file_is_named(folder):
         load(path)
 
 
-def test_a_member_that_unpacks_to_an_absurd_size_is_refused_before_it_is_read(folder, monkeypatch):
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_of_any_name_and_compression_are_read(tmp_path, compression):
+    path = write_image(tmp_path / "1.png", 7)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", compression) as archive:
+        for name in ("1.png", "größe.png", "日本.png"):
+            archive.write(path, name)
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(b"#!/bin/sh\n" + content)  # as self-extracting ones start
+    assert (load(tmp_path / "a.zip").images == 7).all()
+
+
+# Offsets in the only member of a zip file, with what zipfile says.
+@pytest.mark.parametrize(
+    ("offset", "message"),
+    [
+        (0, "Bad magic number for file header"),
+        (30, "File name in directory '1.png' and header b'0.png' differ"),
+        (6, "is encrypted, password required"),
+    ],
+)
+def test_a_member_that_zipfile_refuses_is_named_with_the_reason(folder, offset, message):
+    write_image(folder / "1.png")
+    path = zip_folder(folder)
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    if offset == 6:  # the flags are in the directory as well
+        content[content.index(b"PK\1\2") + 8] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"1.png is not a readable image \(.*{message}"):
+        load(path)
+
+
+def test_a_zip_member_of_excessive_size_is_refused_before_it_is_read(folder, monkeypatch):
     write_image(folder / "1.png")
     monkeypatch.setattr(listing, "LARGEST_FILE", 10)
     with pytest.raises(ValueError, match=r"1.png claims to unpack to .* bytes, more than the 10"):
-        load(zipped(folder))
+        load(zip_folder(folder))
 
 
-def test_an_image_of_absurd_extent_is_refused_before_it_is_decoded(folder, monkeypatch):
+def test_an_image_of_excessive_size_is_refused_before_it_is_decoded(folder, monkeypatch):
     write_image(folder / "1.png", size=(30, 50))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ValueError, match=r"1.png is not a readable image \(Image size \(1500 pix"):
         load(folder)
 
 
-def test_a_png_header_that_claims_billions_of_pixels_is_refused(folder):
+def test_a_png_header_with_billions_of_pixels_is_refused(folder):
     path = write_image(folder / "1.png")
     content = bytearray(path.read_bytes())
     content[16:24] = struct.pack(">II", 2**30, 2**30)
@@ -230,7 +262,7 @@ def test_a_png_header_that_claims_billions_of_pixels_is_refused(folder):
         load(folder)
 
 
-def test_images_that_do_not_fit_into_memory_are_refused_with_the_remedy(folder, monkeypatch):
+def test_images_that_do_not_fit_into_memory_are_refused_with_advice(folder, monkeypatch):
     for number in range(3):
         write_image(folder / f"{number}.png", size=(10, 10))
     monkeypatch.setattr(images, "LARGEST_ARRAY", 250)
@@ -241,7 +273,7 @@ def test_images_that_do_not_fit_into_memory_are_refused_with_the_remedy(folder, 
     assert len(load(folder, size=(5, 5))) == 3
 
 
-def test_without_pillow_the_extra_is_named(folder, monkeypatch):
+def test_the_error_without_pillow_names_the_extra(folder, monkeypatch):
     write_image(folder / "1.png")
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r'Pillow: pip install "jaxlayers\[train\]"'):
@@ -250,7 +282,7 @@ def test_without_pillow_the_extra_is_named(folder, monkeypatch):
 
 @pytest.fixture
 def damaged(folder):
-    """Two classes of three images, of which 13 others cannot be read."""
+    """Two classes with three images each, and 13 unreadable files."""
     for number in range(3):
         write_image(folder / "cat" / f"{number}.png", number)
         write_image(folder / "dog" / f"{number}.png", 10 + number)
@@ -259,7 +291,7 @@ def damaged(folder):
     return folder
 
 
-def test_all_unreadable_images_are_named_in_one_error_or_ten_of_many(damaged, source):
+def test_one_error_lists_up_to_ten_unreadable_images(damaged, source):
     with pytest.raises(
         ValueError, match="remove or replace them, or give skip_unreadable=True"
     ) as e:
@@ -268,28 +300,28 @@ def test_all_unreadable_images_are_named_in_one_error_or_ten_of_many(damaged, so
     assert "cat/bad00.png" in str(e.value) and "and 3 more" in str(e.value)
 
 
-def test_unreadable_images_are_skipped_with_a_warning_that_names_them(damaged, source):
+def test_skip_unreadable_warns_with_the_skipped_files(damaged, source):
     with pytest.warns(UserWarning, match=r"skipped: cat/bad00.png is not a .* and 3 more"):
         dataset = load(source(), skip_unreadable=True)
     assert dataset.images[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
     assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_first_image_that_is_unreadable_is_skipped_as_others_are(folder):
+def test_an_unreadable_first_image_is_skipped(folder):
     write_image(folder / "2.png", 7)
     (folder / "1.png").write_bytes(b"")
     with pytest.warns(UserWarning, match="skipped: 1.png"):
         assert load(folder, skip_unreadable=True).images.ravel().tolist() == [7] * 16
 
 
-def test_a_folder_of_nothing_but_unreadable_images_is_refused(folder):
+def test_a_folder_with_only_unreadable_images_is_refused(folder):
     folder.mkdir()
     (folder / "1.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"1.png is not a readable image"):
         load(folder, skip_unreadable=True)
 
 
-def test_a_file_name_is_never_printed_with_its_control_characters(folder):
+def test_control_characters_in_file_names_are_escaped(folder):
     folder.mkdir()
     (folder / "\x1b[2Jred.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"'\\x1b\[2Jred.png' is not a readable image") as error:
@@ -305,7 +337,7 @@ def test_images_in_nested_folders_are_loaded_without_labels(folder, source):
     assert (dataset.labels, dataset.class_names) == (None, None)
 
 
-def test_a_file_without_end_is_refused(folder):
+def test_pipes_and_devices_are_refused(folder):
     write_image(folder / "1.png")
     os.mkfifo(folder / "2.png")
     (folder / "3.png").symlink_to("/dev/zero")
@@ -313,7 +345,7 @@ def test_a_file_without_end_is_refused(folder):
         load(folder)
 
 
-def test_a_file_of_absurd_size_is_refused_before_it_is_read(folder):
+def test_a_file_of_excessive_size_is_refused_before_it_is_read(folder):
     write_image(folder / "1.png")
     with (folder / "2.png").open("wb") as file:
         file.truncate(2**40)
@@ -339,6 +371,6 @@ def test_wrong_arguments_are_refused(folder, arguments, error, message):
         load(folder, **arguments)
 
 
-def test_integers_of_numpy_are_a_size(folder):
+def test_numpy_integers_are_accepted_as_size(folder):
     write_image(folder / "1.png")
     assert load(folder, size=(np.int64(2), np.int32(3))).image_shape == (2, 3, 1)

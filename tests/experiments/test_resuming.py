@@ -1,4 +1,4 @@
-"""A run is resumed with the arguments it was started with."""
+"""Arguments of resumed runs."""
 
 import dataclasses
 import json
@@ -17,10 +17,10 @@ from tests.experiments.conftest import TINY
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Calls a command in this process; returns its status, output and errors."""
+def run_main(monkeypatch, capsys):
+    """Runs a command in this process; returns its status, output and errors."""
 
-    def call(module, *arguments):
+    def run_main(module, *arguments):
         monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
         try:
             status = command_line.run(module.main, module.Config)
@@ -28,7 +28,7 @@ def call(monkeypatch, capsys):
             status = end.code
         return status, *capsys.readouterr()
 
-    return call
+    return run_main
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_the_arguments_of_a_config_parse_to_it(config):
 
 @pytest.fixture(scope="module")
 def first_run(images, tmp_path_factory):
-    """The folder of a run of six steps that were asked for, not the two of the preset."""
+    """The folder of a run of six steps, which differ from the two of the preset."""
     out = tmp_path_factory.mktemp("first") / "run"
     preset = dataclasses.replace(dcgan.PRESETS["small"], **TINY)
     flags = ["--steps", 6, "--seed", 1, "--checkpoint-every", 2, "--no-compilation-cache"]
@@ -68,32 +68,32 @@ def first_run(images, tmp_path_factory):
 
 
 @pytest.fixture
-def started(first_run, tmp_path, tiny):
-    """A copy of that folder."""
+def run_folder(first_run, tmp_path, tiny_preset):
+    """A copy of the folder of the first run."""
     return shutil.copytree(first_run, tmp_path / "run")
 
 
-def configuration(out):
+def read_config(out):
     return json.loads((out / "config.json").read_text())
 
 
-def test_resume_alone_goes_on_with_everything_the_run_was_started_with(call, started, images):
-    status, output, errors = call(dcgan, "--out", started, "--resume-step", 4)
+def test_resume_uses_the_original_arguments(run_main, run_folder, images):
+    status, output, errors = run_main(dcgan, "--out", run_folder, "--resume-step", 4)
     assert (status, errors) == (0, "")
     assert "step 6/6" in output
-    config = configuration(started)
+    config = read_config(run_folder)
     assert config["steps"] == 6 and config["seed"] == 1 and config["data"] == str(images)
-    assert RunFolder(started).metrics()["step"][-1] == 6
+    assert RunFolder(run_folder).metrics()["step"][-1] == 6
 
 
-def test_steps_given_again_override_and_stay(call, started):
-    assert call(dcgan, "--out", started, "--resume", "--steps", 8)[0] == 0
-    assert configuration(started)["steps"] == 8
-    assert "--steps=8" in configuration(started)["arguments"]
-    assert RunFolder(started).metrics()["step"][-1] == 8
+def test_new_steps_replace_the_original_ones(run_main, run_folder):
+    assert run_main(dcgan, "--out", run_folder, "--resume", "--steps", 8)[0] == 0
+    assert read_config(run_folder)["steps"] == 8
+    assert "--steps=8" in read_config(run_folder)["arguments"]
+    assert RunFolder(run_folder).metrics()["step"][-1] == 8
 
 
-CHANGES = {
+FIXED = {
     "preset": "seed",
     "batch_size": 3,
     "seed": 2,
@@ -105,7 +105,7 @@ CHANGES = {
     "color_mode": "rgb",
     "workers": 2,
 }
-FREE = {
+CHANGEABLE = {
     "data",
     "steps",
     "devices",
@@ -122,75 +122,77 @@ FREE = {
 }
 
 
-def test_every_flag_is_either_free_or_refused():
-    assert {field.name for field in dataclasses.fields(dcgan.Config)} == {*CHANGES, *FREE}
+def test_every_flag_is_either_fixed_or_changeable():
+    assert {field.name for field in dataclasses.fields(dcgan.Config)} == {*FIXED, *CHANGEABLE}
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_flag_that_numbers_depend_on_is_refused_by_name(call, started, name):
-    before = configuration(started)
-    value = CHANGES[name]
+@pytest.mark.parametrize("name", FIXED)
+def test_changes_of_fixed_flags_are_refused_by_name(run_main, run_folder, name):
+    before = read_config(run_folder)
+    value = FIXED[name]
     values = value if isinstance(value, tuple) else (value,)
     flag = "--" + name.replace("_", "-")
-    status, _, errors = call(dcgan, "--out", started, "--resume", flag, *values)
+    status, _, errors = run_main(dcgan, "--out", run_folder, "--resume", flag, *values)
     assert status == 1 and f"{flag} was {before.get(name)} and is {value}" in errors
-    assert configuration(started) == before
+    assert read_config(run_folder) == before
 
 
-def test_flags_given_again_as_they_were_are_taken(call, started, images):
+def test_repeated_unchanged_flags_are_accepted(run_main, run_folder, images):
     flags = ("--seed", 1, "--batch-size", 4, "--preset", "small", "--precision", "float32")
-    assert call(dcgan, "--data", images, "--out", started, "--resume", *flags)[0] == 0
+    assert run_main(dcgan, "--data", images, "--out", run_folder, "--resume", *flags)[0] == 0
 
 
-def test_data_may_lie_elsewhere_but_be_no_other(call, started, images, tmp_path):
+def test_the_path_of_the_data_may_change_but_not_its_content(
+    run_main, run_folder, images, tmp_path
+):
     pixels = np.load(images)
     np.savez(tmp_path / "moved.npz", images=pixels)
-    arguments = ("--out", started, "--resume", "--steps", 7, "--data")
-    assert call(dcgan, *arguments, tmp_path / "moved.npz")[0] == 0
+    arguments = ("--out", run_folder, "--resume", "--steps", 7, "--data")
+    assert run_main(dcgan, *arguments, tmp_path / "moved.npz")[0] == 0
     np.save(tmp_path / "other.npy", 255 - pixels)
-    before = configuration(started)
-    status, _, errors = call(dcgan, *arguments, tmp_path / "other.npy")
+    before = read_config(run_folder)
+    status, _, errors = run_main(dcgan, *arguments, tmp_path / "other.npy")
     assert status == 1 and "data was" in errors
-    assert configuration(started) == before
+    assert read_config(run_folder) == before
 
 
-def test_how_often_something_is_written_is_free(call, started):
+def test_intervals_of_outputs_may_change(run_main, run_folder):
     flags = ("--log-every", 3, "--sample-every", 4, "--checkpoint-every", 5, "--devices", 1)
     best = ("--best", "generator_loss", "--no-compilation-cache")
-    assert call(dcgan, "--out", started, "--resume", "--steps", 9, *flags, *best)[0] == 0
-    assert configuration(started)["log_every"] == 3
+    assert run_main(dcgan, "--out", run_folder, "--resume", "--steps", 9, *flags, *best)[0] == 0
+    assert read_config(run_folder)["log_every"] == 3
 
 
-def test_epochs_are_free_where_the_schedule_does_not_depend_on_them():
+def test_epochs_may_change_unless_the_schedule_depends_on_them():
     cosine, constant = cnn.Config(epochs=3), cnn.Config(epochs=3, schedule="constant")
-    assert "epochs" not in cosine.free(cosine) and "epochs" in constant.free(constant)
+    assert "epochs" not in cosine.changeable(cosine) and "epochs" in constant.changeable(constant)
 
 
-def test_workers_are_free_where_images_stream_already():
+def test_workers_may_change_if_images_are_streamed():
     streamed = dcgan.Config(workers=1)
-    assert "workers" in dcgan.Config(workers=2).free(streamed)
-    assert "workers" not in dcgan.Config().free(streamed)
+    assert "workers" in dcgan.Config(workers=2).changeable(streamed)
+    assert "workers" not in dcgan.Config().changeable(streamed)
 
 
-def test_resume_needs_the_folder_of_a_run_of_the_same_command(call, tmp_path, started):
-    status, _, errors = call(dcgan, "--resume")
+def test_resume_requires_a_folder_of_the_same_command(run_main, tmp_path, run_folder):
+    status, _, errors = run_main(dcgan, "--resume")
     assert status == 1 and "give the folder of the run to resume, --out DIR" in errors
-    status, _, errors = call(dcgan, "--resume", "--out", tmp_path / "nowhere")
+    status, _, errors = run_main(dcgan, "--resume", "--out", tmp_path / "nowhere")
     assert status == 1 and "is not the folder of a run" in errors
     assert not (tmp_path / "nowhere").exists()
-    status, _, errors = call(cnn, "--resume", "--out", started)
+    status, _, errors = run_main(cnn, "--resume", "--out", run_folder)
     assert status == 1 and "was not started by python -m experiments.cnn" in errors
 
 
 @pytest.mark.parametrize("arguments", [["--stpes=3"], ["--help"], [3], "no list", [["x"]], None])
-def test_arguments_in_a_folder_from_a_stranger_are_an_error(call, started, arguments):
-    config = configuration(started) | {"arguments": arguments}
-    (started / "config.json").write_text(json.dumps(config))
-    status, output, errors = call(dcgan, "--out", started, "--resume")
-    assert status == 1 and str(started) in errors and "Traceback" not in output + errors
+def test_invalid_arguments_in_config_json_are_refused(run_main, run_folder, arguments):
+    config = read_config(run_folder) | {"arguments": arguments}
+    (run_folder / "config.json").write_text(json.dumps(config))
+    status, output, errors = run_main(dcgan, "--out", run_folder, "--resume")
+    assert status == 1 and str(run_folder) in errors and "Traceback" not in output + errors
 
 
-def test_errors_name_flags_and_leave_out_what_jax_says_of_its_frames(monkeypatch, capsys):
+def test_errors_name_flags_and_omit_notes_of_jax(monkeypatch, capsys):
     def main(config):
         error = ValueError("FitConfig: batch_size must be a positive integer, got 0; try resume=7")
         error.add_note("In layer 3 of Sequential 'model', 'dense'.")

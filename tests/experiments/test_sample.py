@@ -22,7 +22,7 @@ ARGUMENTS = {"image_shape": (4, 4, 3), "latent_size": 5, "width": 8}
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The folder of a run, and the generator that lies in it."""
+    """The folder of a run, and its generator."""
     path = tmp_path_factory.mktemp("run")
     generator = dcgan.generator(**ARGUMENTS)
     params, state = generator.init(jax.random.key(0))
@@ -35,39 +35,39 @@ def draw(run, path, **arguments):
     return np.load(path)
 
 
-def test_the_command_needs_nothing_but_the_folder(run, tmp_path):
-    done = commands.run("sample", run[0], "--n", 5, "--out", tmp_path / "samples.npy")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"5 samples are in {tmp_path / 'samples.npy'}\n"
+def test_the_command_requires_only_the_folder(run, tmp_path):
+    process = commands.run("sample", run[0], "--n", 5, "--out", tmp_path / "samples.npy")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == f"5 samples are in {tmp_path / 'samples.npy'}\n"
     images = np.load(tmp_path / "samples.npy")
     assert (images.shape, images.dtype) == ((5, 4, 4, 3), np.float32)
     assert 0 <= images.min() < images.max() <= 1
 
 
-def test_samples_are_what_the_generator_makes_of_uniform_latents(run, tmp_path):
+def test_samples_are_outputs_for_uniform_latents(run, tmp_path):
     generator, params, state = run[1]
     latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
     expected, _ = generator.apply(params, state, latents)
-    ours = draw(run, tmp_path / "samples.npy", n=6, seed=3)
-    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+    samples = draw(run, tmp_path / "samples.npy", n=6, seed=3)
+    np.testing.assert_allclose(samples, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_same_seed_draws_the_same_samples_and_another_seed_others(run, tmp_path):
-    first, again, other = (draw(run, tmp_path / "s.npy", n=4, seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
+def test_samples_depend_only_on_the_seed(run, tmp_path):
+    first, repeated, other = (draw(run, tmp_path / "s.npy", n=4, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, repeated)
     assert np.abs(first - other).max() > 1e-4
 
 
-def test_more_samples_than_a_batch_are_each_their_own(run, tmp_path):
+def test_samples_of_several_batches_are_different(run, tmp_path):
     many = draw(run, tmp_path / "many.npy", n=300)
     assert many.shape == (300, 4, 4, 3)
     assert len(np.unique(many.reshape(300, -1), axis=0)) == 300
-    # Those of a smaller number come first.
+    # The first samples do not depend on the number of samples.
     few = draw(run, tmp_path / "few.npy", n=4)
     np.testing.assert_allclose(many[:4], few, rtol=1e-5, atol=1e-6)
 
 
-def test_a_png_holds_them_in_a_grid(run, tmp_path):
+def test_a_png_shows_samples_in_a_grid(run, tmp_path):
     images = draw(run, tmp_path / "samples.npy", n=4)
     sample.main(Config(run[0], n=4, out=tmp_path / "samples.png"))
     with Image.open(tmp_path / "samples.png") as picture:
@@ -78,30 +78,30 @@ def test_a_png_holds_them_in_a_grid(run, tmp_path):
 
 
 @pytest.fixture
-def errors(monkeypatch, capsys):
-    """Calls the command in this process, which is to fail; returns what it says."""
+def error_of(monkeypatch, capsys):
+    """Returns a function that runs the command in this process and returns its error message."""
 
-    def errors(*arguments):
+    def error_of(*arguments):
         monkeypatch.setattr(sys, "argv", ["sample", *map(str, arguments)])
         assert command_line.run(sample.main, Config) == 1
-        output, said = capsys.readouterr()
-        assert said.startswith("error: ") and not output
-        return said
+        output, error = capsys.readouterr()
+        assert error.startswith("error: ") and not output
+        return error
 
-    return errors
-
-
-def test_what_a_person_can_mend_is_a_message(run, tmp_path, errors):
-    assert "n must be a positive integer, got 0" in errors(run[0], "--n", 0)
-    assert "out must end in .png or .npy, got a.jpg" in errors(run[0], "--out", "a.jpg")
-    assert "No such file or directory" in errors(run[0], "--out", tmp_path / "no" / "a.png")
-    assert "nowhere: has no model.json" in errors(tmp_path / "nowhere")
-    assert "seed must be" in errors(run[0], "--seed", 2**70)
+    return error_of
 
 
-def test_a_run_that_has_not_ended_is_told_so(run, tmp_path, errors):
+def test_user_errors_are_messages(run, tmp_path, error_of):
+    assert "n must be a positive integer, got 0" in error_of(run[0], "--n", 0)
+    assert "out must end in .png or .npy, got a.jpg" in error_of(run[0], "--out", "a.jpg")
+    assert "No such file or directory" in error_of(run[0], "--out", tmp_path / "no" / "a.png")
+    assert "nowhere: has no model.json" in error_of(tmp_path / "nowhere")
+    assert "seed must be" in error_of(run[0], "--seed", 2**70)
+
+
+def test_a_run_that_has_not_ended_is_refused(run, tmp_path, error_of):
     (tmp_path / "model.json").write_bytes((run[0] / "model.json").read_bytes())
-    assert "has no parameters.npz; use the folder of a run that has ended" in errors(tmp_path)
+    assert "has no parameters.npz; use the folder of a run that has ended" in error_of(tmp_path)
 
 
 def keras_generator(*last):
@@ -111,24 +111,24 @@ def keras_generator(*last):
 
 
 @pytest.mark.parametrize(
-    "last, mapped",
+    "last, to_unit",
     [
         ([layers.Activation("sigmoid")], lambda y: y),
         ([layers.Conv2D(1, 1, activation="tanh")], lambda y: (y + 1) / 2),
     ],
 )
-def test_a_generator_from_a_keras_file(tmp_path, last, mapped):
+def test_samples_of_a_converted_keras_file_are_scaled_to_0_to_1(tmp_path, last, to_unit):
     generator = keras_generator(*last)
     params, state = generator.init(jax.random.key(0))
     keras.save(tmp_path / "generator.keras", generator, params, state)
     convert(tmp_path / "generator.keras", tmp_path / "run")
     images = draw((tmp_path / "run",), tmp_path / "samples.npy", n=6, seed=3)
     latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
-    expected = mapped(generator.apply(params, state, latents)[0])
+    expected = to_unit(generator.apply(params, state, latents)[0])
     np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_generator_that_was_trained_here_samples_the_same_in_keras(tmp_path, images):
+def test_keras_computes_the_same_samples_from_a_saved_generator(tmp_path, images):
     models = {"image_shape": (4, 4, 1), "width": 8}
     task = train.GAN(
         dcgan.generator(latent_size=5, **models),
@@ -138,15 +138,15 @@ def test_a_generator_that_was_trained_here_samples_the_same_in_keras(tmp_path, i
     )
     folder = RunFolder(tmp_path / "run")
     train.fit(task, data.load(images), train.FitConfig(steps=2, batch_size=4), folder)
-    ours = draw((folder.path,), tmp_path / "samples.npy", n=6, seed=3)
+    samples = draw((folder.path,), tmp_path / "samples.npy", n=6, seed=3)
 
     keras.save(tmp_path / "generator.keras", *runs.load(folder.path))
-    theirs = keras_itself.models.load_model(tmp_path / "generator.keras")
+    keras_model = keras_itself.models.load_model(tmp_path / "generator.keras")
     latents = jax.random.uniform(jax.random.key(3), (6, 5), minval=-1.0, maxval=1.0)
-    np.testing.assert_allclose(ours, theirs(latents, training=False), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(samples, keras_model(latents, training=False), rtol=1e-5, atol=1e-5)
 
 
-def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
+def test_models_that_are_not_generators_are_refused(tmp_path, error_of):
     for name, model in {
         "vectors": Sequential([layers.Dense(2)], input_shape=(5,)),
         "images": Sequential([layers.Conv2D(3, 1)], input_shape=(4, 4, 3)),
@@ -154,9 +154,9 @@ def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
     }.items():
         keras.save(tmp_path / f"{name}.keras", model, *model.init(jax.random.key(0)))
         convert(tmp_path / f"{name}.keras", tmp_path / name)
-    assert "holds no generator" in errors(tmp_path / "vectors")
-    assert "takes (4, 4, 3) and makes (4, 4, 3)" in errors(tmp_path / "images")
-    assert "take --out FILE.npy" in errors(tmp_path / "channels", "--out", tmp_path / "a.png")
+    assert "holds no generator" in error_of(tmp_path / "vectors")
+    assert "takes (4, 4, 3) and makes (4, 4, 3)" in error_of(tmp_path / "images")
+    assert "take --out FILE.npy" in error_of(tmp_path / "channels", "--out", tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,6 @@ def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
         ({"layers": []}, "model.json"),
     ],
 )
-def test_a_file_of_another_kind_of_model_is_refused(run, tmp_path, errors, content, message):
+def test_an_invalid_model_json_is_refused(run, tmp_path, error_of, content, message):
     (tmp_path / "model.json").write_text(json.dumps(content))
-    assert message in errors(tmp_path)
+    assert message in error_of(tmp_path)

@@ -1,9 +1,9 @@
-"""Loads damaged files by the thousand: `python -m tests.interop.fuzzing FOLDER COUNT SEED`.
+"""Loads thousands of damaged files: `python -m tests.interop.fuzzing FOLDER COUNT SEED`.
 
-In a process of its own, so that a crash or an endless loop is a failed test and no more. The
-folder holds whole files of every format; damaged ones are made of them in memory. Prints a line
-of JSON: how many were refused, how many were loaded all the same (a changed weight cannot be
-told from a trained one), the slowest, by how much the memory grew, and what went wrong.
+Runs in a separate process, so that a crash or an infinite loop only fails the test. The folder has
+intact files of every format, which are damaged in memory. Prints a line of JSON: the number of
+refused files, the number of files loaded nevertheless (a changed weight cannot be distinguished
+from a trained one), the slowest file, the growth of memory, and the failures.
 """
 
 import copy
@@ -19,14 +19,14 @@ import zipfile
 from pathlib import Path
 
 import jax
-import scipy.signal  # noqa: F401  # what the initializer STFT loads: not this file's memory
+import scipy.signal  # noqa: F401  # loaded by the initializer STFT, before memory is measured
 
 from jaxlayers.interop.keras import load, load_weights
 
-# Beyond what the process has when it begins.
-MOST_ADDRESS_SPACE = 2**31
+# In addition to the address space at the start of the process.
+ADDRESS_SPACE_LIMIT = 2**31
 
-STRANGE = (
+INVALID_VALUES = (
     None,
     True,
     0,
@@ -59,7 +59,7 @@ STRANGE = (
 
 
 def damaged_bytes(rng: random.Random, data: bytes) -> bytes:
-    """The bytes with bits flipped, cut off, overwritten, moved or said again."""
+    """Returns the bytes with parts flipped, removed, overwritten, moved or repeated."""
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 5, 30))):
         at = rng.randrange(len(changed))
@@ -81,7 +81,7 @@ def damaged_bytes(rng: random.Random, data: bytes) -> bytes:
 
 
 def damaged_json(rng: random.Random, text: bytes) -> bytes:
-    """The text with some of its values replaced, removed or said twice."""
+    """Returns the text with some of its values replaced, removed or repeated."""
     config = json.loads(text)
     for _ in range(rng.choice((1, 1, 2, 4))):
         places = []
@@ -98,18 +98,18 @@ def damaged_json(rng: random.Random, text: bytes) -> bytes:
         node, key = rng.choice(places)
         match rng.randrange(4):
             case 0 | 1:
-                node[key] = copy.deepcopy(rng.choice(STRANGE))
+                node[key] = copy.deepcopy(rng.choice(INVALID_VALUES))
             case 2:
                 del node[key]
             case 3:
-                other, key_of_other = rng.choice(places)
-                # Through text: a value may not contain itself.
-                node[key] = json.loads(json.dumps(other[key_of_other]))
+                other, other_key = rng.choice(places)
+                # Copied as text, because a value must not contain itself.
+                node[key] = json.loads(json.dumps(other[other_key]))
     return json.dumps(config).encode()
 
 
 def damaged(rng: random.Random, data: bytes) -> bytes:
-    """A damaged file; inside of an archive, the archive itself may be whole."""
+    """Returns a damaged file, or an intact archive with a damaged member."""
     kind = rng.randrange(4)
     if not data.startswith(b"PK") or kind == 0:
         return damaged_bytes(rng, data)
@@ -129,9 +129,9 @@ def damaged(rng: random.Random, data: bytes) -> bytes:
 
 
 def main(folder: Path, count: int, seed: int) -> None:
-    # What load leaves out it says in a warning; they would be printed by the thousand.
+    # load warns about what it ignores, which would print thousands of warnings.
     warnings.simplefilter("ignore")
-    files = sorted(folder.glob("whole*"))
+    files = sorted(folder.glob("intact*"))
     models = {
         path: load(path.with_name(path.name.replace("weights.h5", "keras")))[0]
         for path in files
@@ -141,22 +141,22 @@ def main(folder: Path, count: int, seed: int) -> None:
         _ = load_weights(path, models[path]) if path in models else load(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MOST_ADDRESS_SPACE,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (size + ADDRESS_SPACE_LIMIT,) * 2)
     target = folder / f"damaged-{seed}"
     loaded, refused, slowest, failures = 0, 0, (0.0, -1), []
     for number in range(seed, seed + count):
         rng = random.Random(number)
         path = rng.choice(files)
         target.write_bytes(damaged(rng, path.read_bytes()))
-        begin = time.process_time()
+        start = time.process_time()
         try:
             if path in models:
                 load_weights(target, models[path])
             else:
                 model, params, state = load(target)
                 if rng.random() < 0.02 and model.input_shape is not None:
-                    made = jax.eval_shape(model.init, jax.random.key(0))
-                    assert jax.tree.structure(made) == jax.tree.structure((params, state))
+                    expected = jax.eval_shape(model.init, jax.random.key(0))
+                    assert jax.tree.structure(expected) == jax.tree.structure((params, state))
             loaded += 1
         except ValueError as error:
             refused += 1
@@ -164,8 +164,8 @@ def main(folder: Path, count: int, seed: int) -> None:
                 failures.append(f"{number} {path.name}: {str(error)[:500]}")
         except BaseException:
             failures.append(f"{number} {path.name}: {traceback.format_exc()[-1500:]}")
-        slowest = max(slowest, (time.process_time() - begin, number))
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        slowest = max(slowest, (time.process_time() - start, number))
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(
         json.dumps(
             {
@@ -173,7 +173,7 @@ def main(folder: Path, count: int, seed: int) -> None:
                 "loaded": loaded,
                 "refused": refused,
                 "slowest": slowest,
-                "grown_mib": grown / 1024,
+                "growth_mib": growth / 1024,
                 "failures": failures[:10],
             }
         )

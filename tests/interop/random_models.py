@@ -1,4 +1,4 @@
-"""Random Keras models, built of every layer that this library has."""
+"""Random Keras models of all layers of this library."""
 
 import keras
 import numpy as np
@@ -42,19 +42,19 @@ CONSTRAINTS = (
 )
 
 
-class Draw:
+class KerasLayers:
     """Draws layers with random arguments."""
 
     def __init__(self, seed: int, data_format: str) -> None:
         self.rng = np.random.default_rng(seed)
         self.data_format = data_format
 
-    def one(self, *choices):
+    def choose(self, *choices):
         return choices[self.rng.integers(len(choices))]
 
     def weights(self, *names):
         return {
-            f"{name}_{kind}": self.one(*choices)
+            f"{name}_{kind}": self.choose(*choices)
             for name in names
             for kind, choices in {
                 "regularizer": REGULARIZERS,
@@ -63,27 +63,29 @@ class Draw:
         }
 
     def convolution(self, cls):
-        strides, dilation = self.one((1, 1), (2, 1), (1, 2)), (1, 1)
+        strides, dilation = self.choose((1, 1), (2, 1), (1, 2)), (1, 1)
         if strides == (1, 1):
-            dilation = self.one((1, 1), (2, 1))
+            dilation = self.choose((1, 1), (2, 1))
         arguments = {"strides": strides, "dilation_rate": dilation}
-        behind = {}
+        transpose_arguments = {}
         if cls is keras.layers.Conv2DTranspose and strides != (1, 1):
-            behind["output_padding"] = self.one(None, tuple(stride - 1 for stride in strides))
+            transpose_arguments["output_padding"] = self.choose(
+                None, tuple(stride - 1 for stride in strides)
+            )
         if cls is keras.layers.Conv2D:
             arguments["padding"] = "same"
         else:
-            arguments["padding"] = self.one("same", "valid")
+            arguments["padding"] = self.choose("same", "valid")
         return cls(
-            self.one(2, 4),
-            self.one(3, (2, 3)),
-            **behind,
+            self.choose(2, 4),
+            self.choose(3, (2, 3)),
+            **transpose_arguments,
             data_format=self.data_format,
-            activation=self.one(*ACTIVATIONS),
-            use_bias=self.one(True, True, False),
-            kernel_initializer=self.one(*INITIALIZERS),
-            bias_initializer=self.one("zeros", "random_uniform"),
-            activity_regularizer=self.one(None, None, "l2"),
+            activation=self.choose(*ACTIVATIONS),
+            use_bias=self.choose(True, True, False),
+            kernel_initializer=self.choose(*INITIALIZERS),
+            bias_initializer=self.choose("zeros", "random_uniform"),
+            activity_regularizer=self.choose(None, None, "l2"),
             **self.weights("kernel", "bias"),
             **arguments,
         )
@@ -91,57 +93,62 @@ class Draw:
     def dense(self, units):
         return keras.layers.Dense(
             units,
-            activation=self.one(*ACTIVATIONS, "softmax"),
-            use_bias=self.one(True, False),
-            kernel_initializer=self.one(*INITIALIZERS),
-            activity_regularizer=self.one(None, "l1"),
+            activation=self.choose(*ACTIVATIONS, "softmax"),
+            use_bias=self.choose(True, False),
+            kernel_initializer=self.choose(*INITIALIZERS),
+            activity_regularizer=self.choose(None, "l1"),
             **self.weights("kernel", "bias"),
         )
 
     def normalization(self, axis):
-        renorm = self.one({}, {"renorm": True, "renorm_clipping": {"rmax": 2.0, "dmax": 1.0}})
+        renorm = self.choose({}, {"renorm": True, "renorm_clipping": {"rmax": 2.0, "dmax": 1.0}})
         return keras.layers.BatchNormalization(
             axis=axis,
-            momentum=self.one(0.5, 0.9),
-            epsilon=self.one(1e-3, 1e-5),
-            center=self.one(True, False),
-            scale=self.one(True, False),
-            gamma_initializer=self.one("ones", "random_normal"),
+            momentum=self.choose(0.5, 0.9),
+            epsilon=self.choose(1e-3, 1e-5),
+            center=self.choose(True, False),
+            scale=self.choose(True, False),
+            gamma_initializer=self.choose("ones", "random_normal"),
             **self.weights("gamma", "beta"),
             **renorm,
         )
 
     def activation(self):
-        return self.one(
-            keras.layers.Activation(self.one(*ACTIVATIONS)),
-            keras.layers.ReLU(self.one(None, 6.0), self.one(0.0, 0.1), self.one(0.0, 0.5)),
-            keras.layers.LeakyReLU(self.one(0.1, 0.3)),
-            keras.layers.Softmax(self.one(-1, 1)),
+        return self.choose(
+            keras.layers.Activation(self.choose(*ACTIVATIONS)),
+            keras.layers.ReLU(self.choose(None, 6.0), self.choose(0.0, 0.1), self.choose(0.0, 0.5)),
+            keras.layers.LeakyReLU(self.choose(0.1, 0.3)),
+            keras.layers.Softmax(self.choose(-1, 1)),
         )
 
-    def of_images(self):
+    def image_layer(self):
         axis = -1 if self.data_format == "channels_last" else 1
-        formatted = {"data_format": self.data_format}
-        makers = [
+        with_format = {"data_format": self.data_format}
+        constructors = [
             lambda: self.convolution(keras.layers.Conv2D),
             lambda: self.convolution(keras.layers.Conv2DTranspose),
             lambda: self.normalization(axis),
             self.activation,
-            lambda: keras.layers.Dropout(0.3, self.one(None, (None, 1, 1, 1)), seed=3),
-            lambda: self.one(keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)(
-                self.one(2, (1, 2)), self.one(None, 1), self.one("valid", "same"), **formatted
+            lambda: keras.layers.Dropout(0.3, self.choose(None, (None, 1, 1, 1)), seed=3),
+            lambda: self.choose(keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)(
+                self.choose(2, (1, 2)),
+                self.choose(None, 1),
+                self.choose("valid", "same"),
+                **with_format,
             ),
             lambda: keras.layers.UpSampling2D(
-                self.one((2, 1), (1, 2)),
-                interpolation=self.one("nearest", "bilinear"),
-                **formatted,
+                self.choose((2, 1), (1, 2)),
+                interpolation=self.choose("nearest", "bilinear"),
+                **with_format,
             ),
-            lambda: keras.layers.ZeroPadding2D(self.one(1, (1, 0), ((0, 1), (2, 0))), **formatted),
+            lambda: keras.layers.ZeroPadding2D(
+                self.choose(1, (1, 0), ((0, 1), (2, 0))), **with_format
+            ),
         ]
-        return makers[self.rng.integers(len(makers))]()
+        return constructors[self.rng.integers(len(constructors))]()
 
     def to_vectors(self):
-        return self.one(
+        return self.choose(
             [keras.layers.Flatten(data_format=self.data_format)],
             [keras.layers.Reshape((2, -1)), keras.layers.Flatten()],
             [keras.layers.GlobalAveragePooling2D(self.data_format)],
@@ -153,41 +160,41 @@ class Draw:
 
 
 def layers_of(seed: int) -> list[keras.Layer]:
-    """The layers of the random model, none of them built."""
-    # Names go on counting through a process; those of a file must not depend on the others.
+    """Returns the layers of the random model, before they are built."""
+    # Keras numbers names through a process; those of a model must not depend on other models.
     keras.backend.clear_session()
-    draw = Draw(seed, _data_format(seed))
+    random_layers = KerasLayers(seed, _data_format(seed))
     return [
-        *(draw.of_images() for _ in range(7)),
-        *draw.to_vectors(),
-        draw.dense(5),
-        draw.normalization(-1),
-        draw.dense(3),
+        *(random_layers.image_layer() for _ in range(7)),
+        *random_layers.to_vectors(),
+        random_layers.dense(5),
+        random_layers.normalization(-1),
+        random_layers.dense(3),
     ]
 
 
 def model(seed: int) -> keras.Model:
-    """A Sequential or Functional chain, most with a model inside, and random weights."""
+    """Returns a Sequential or Functional chain with random weights, most with an inner model."""
     shape = (6, 8, 2) if _data_format(seed) == "channels_last" else (2, 6, 8)
     first, second, *others = layers_of(seed)
     if seed % 3:
-        first, second = keras.Sequential([first, second], name="inside"), keras.layers.ReLU()
+        first, second = keras.Sequential([first, second], name="inner"), keras.layers.ReLU()
     if seed % 5 == 4:
-        first = functional([first], shape, "begin")
+        first = functional([first], shape, "first")
     layers = [first, second, *others]
     if seed % 4 < 2:
-        made = keras.Sequential([keras.Input(shape), *layers], name="whole")
+        keras_model = keras.Sequential([keras.Input(shape), *layers], name="outer")
     else:
-        made = functional(layers, shape, "whole")
+        keras_model = functional(layers, shape, "outer")
     rng = np.random.default_rng(seed)
-    made.set_weights(
-        [rng.uniform(0.2, 0.8, weight.shape).astype(weight.dtype) for weight in made.weights]
+    keras_model.set_weights(
+        [rng.uniform(0.2, 0.8, weight.shape).astype(weight.dtype) for weight in keras_model.weights]
     )
-    return made
+    return keras_model
 
 
 def functional(layers, shape, name):
-    """A Functional model that is a chain."""
+    """Returns a Functional model that is a chain of layers."""
     first = x = keras.Input(shape)
     for layer in layers:
         x = layer(x)
@@ -199,37 +206,37 @@ def _data_format(seed):
 
 
 def examples(keras_model, batch: int = 3, seed: int = 0):
-    """Random inputs of a model."""
+    """Returns random inputs of a model."""
     shape = [4 if d is None else d for d in keras_model.input_shape[1:]]
     return np.random.default_rng(seed).standard_normal((batch, *shape)).astype("float32")
 
 
 def weights_by_path(keras_model) -> dict[tuple[str, ...], np.ndarray]:
-    """All weights by the names of the layers and the weight."""
-    found = {}
+    """Returns all weights by the names of their layers and their own."""
+    arrays = {}
 
-    def walk(model, above):
+    def walk(model, prefix):
         for layer in model.layers:
             if hasattr(layer, "layers"):
-                walk(layer, (*above, layer.name))
+                walk(layer, (*prefix, layer.name))
             for weight in layer.weights if not hasattr(layer, "layers") else ():
-                found[(*above, layer.name, weight.name)] = np.asarray(weight)
+                arrays[(*prefix, layer.name, weight.name)] = np.asarray(weight)
 
     walk(keras_model, ())
-    return found
+    return arrays
 
 
 def flat(params, state) -> dict[tuple[str, ...], np.ndarray]:
-    """The same of this library's params and state."""
-    found = {}
+    """Returns the arrays of params and state by the same names as `weights_by_path`."""
+    arrays = {}
 
-    def walk(tree, above):
+    def walk(tree, prefix):
         for name, node in tree.items():
             if isinstance(node, dict):
-                walk(node, (*above, name))
+                walk(node, (*prefix, name))
             elif name != "activity_penalty":
-                found[(*above, name)] = np.asarray(node)
+                arrays[(*prefix, name)] = np.asarray(node)
 
     walk(params, ())
     walk(state, ())
-    return found
+    return arrays

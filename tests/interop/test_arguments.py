@@ -1,4 +1,4 @@
-"""Wrong arguments: the error says which function and argument, what came and what is allowed."""
+"""Errors name the function, the argument, the value received and the values allowed."""
 
 import jax
 import jax.numpy as jnp
@@ -226,9 +226,11 @@ CASES = {
 
 
 @pytest.mark.parametrize(("call", "error", "message"), CASES.values(), ids=CASES)
-def test_a_wrong_argument_is_refused(call, error, message, tmp_path) -> None:
+def test_wrong_arguments_are_refused_before_files_are_written(
+    call, error, message, tmp_path
+) -> None:
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(error) as raised:
+    with pytest.raises(error) as error_info:
         call()
-    assert message in str(raised.value)
+    assert message in str(error_info.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == before

@@ -29,21 +29,21 @@ MODEL = Sequential(
 
 @pytest.fixture
 def saved(tmp_path):
-    """The path of a Keras file, and what is in it."""
+    """The path of a Keras file, and its params and state."""
     params, state = MODEL.init(jax.random.key(0))
     save(tmp_path / "small.keras", MODEL, params, state)
     return tmp_path / "small.keras", params, state
 
 
 def test_show_prints_the_summary(saved):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "jaxlayers.interop.keras", "show", str(saved[0])],
         capture_output=True,
         text=True,
         env=environment(),
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{MODEL.summary()}\n"
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == f"{MODEL.summary()}\n"
 
 
 def test_convert_writes_the_folder_of_a_run(saved, tmp_path, capsys):
@@ -71,38 +71,40 @@ def test_convert_writes_safetensors(saved, tmp_path):
     assert from_config(config).name == "small"
 
 
-def test_bfloat16_stays_so(tmp_path):
-    inside = Sequential([layers.Dense(2)], input_shape=(3,))
-    model = InBfloat16(inside)
-    params, state = inside.init(jax.random.key(0))
+def test_models_in_bfloat16_are_converted(tmp_path):
+    inner = Sequential([layers.Dense(2)], input_shape=(3,))
+    model = InBfloat16(inner)
+    params, state = inner.init(jax.random.key(0))
     save(tmp_path / "model.keras", model, params, state)
     assert main(["convert", str(tmp_path / "model.keras"), str(tmp_path / "run")]) == 0
     assert runs.load(tmp_path / "run")[0] == model
-    narrow = jax.tree.map(lambda array: array.astype("bfloat16"), params)
-    save(tmp_path / "narrow.keras", inside, narrow, state)
-    out = tmp_path / "narrow.safetensors"
-    assert main(["convert", str(tmp_path / "narrow.keras"), str(out)]) == 0
+    bfloat16_params = jax.tree.map(lambda array: array.astype("bfloat16"), params)
+    save(tmp_path / "bfloat16.keras", inner, bfloat16_params, state)
+    out = tmp_path / "bfloat16.safetensors"
+    assert main(["convert", str(tmp_path / "bfloat16.keras"), str(out)]) == 0
     with safe_open(out, "flax") as file:
-        np.testing.assert_array_equal(file.get_tensor("dense.kernel"), narrow["dense"]["kernel"])
+        np.testing.assert_array_equal(
+            file.get_tensor("dense.kernel"), bfloat16_params["dense"]["kernel"]
+        )
 
 
-def test_what_a_person_can_mend_is_a_message(saved, tmp_path, capsys):
+def test_user_errors_are_messages(saved, tmp_path, capsys):
     path = str(saved[0])
     (tmp_path / "damaged.keras").write_bytes(saved[0].read_bytes()[:-100])
-    (tmp_path / "there.safetensors").touch()
+    (tmp_path / "existing.safetensors").touch()
     for arguments, message in {
         ("show", str(tmp_path / "nowhere.keras")): "there is no such file",
         ("show", str(tmp_path / "damaged.keras")): "is not a zip archive, or is damaged",
         ("convert", path, str(tmp_path)): "is not an empty folder",
-        ("convert", path, str(tmp_path / "there.safetensors")): "already exists",
+        ("convert", path, str(tmp_path / "existing.safetensors")): "already exists",
     }.items():
         assert main(arguments) == 1
-        output, said = capsys.readouterr()
-        assert output == "" and said.startswith("error: ") and message in said
-        assert said.count("\n") == 1
+        output, errors = capsys.readouterr()
+        assert output == "" and errors.startswith("error: ") and message in errors
+        assert errors.count("\n") == 1
 
 
-def test_what_keras_does_not_train_is_a_note(tmp_path, capsys, saved):
+def test_weights_that_keras_does_not_train_are_noted(tmp_path, capsys, saved):
     from tests.interop.test_safety import with_config
 
     def freeze(config):
@@ -110,6 +112,6 @@ def test_what_keras_does_not_train_is_a_note(tmp_path, capsys, saved):
 
     with_config(saved[0], freeze)
     assert main(["show", str(saved[0])]) == 0
-    output, said = capsys.readouterr()
+    output, errors = capsys.readouterr()
     assert output == f"{MODEL.summary()}\n"
-    assert said.startswith("note: ") and "does not train dense;" in said
+    assert errors.startswith("note: ") and "does not train dense;" in errors

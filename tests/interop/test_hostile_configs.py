@@ -1,4 +1,4 @@
-"""Configs from strangers: each is one clear error, in bounded time and memory."""
+"""Malicious configs raise one error, in bounded time and memory."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from jaxlayers.interop.keras import from_config, serialize
 from jaxlayers.interop.keras.serialization import parse
 from jaxlayers.interop.keras.weights import abstract_init
 from tests.interop.fuzzing import damaged_json
-from tests.interop.test_serialization import Draw
+from tests.interop.test_serialization import RandomModels
 
 
 def dense(**config):
@@ -22,7 +22,7 @@ def model(*entries, name="model", **others):
     return {"class_name": "Sequential", "config": {"name": name, "layers": list(entries)}, **others}
 
 
-def exact(in_bfloat16=0, **arguments):
+def extension(in_bfloat16=0, **arguments):
     return {"jaxlayers": {"in_bfloat16": in_bfloat16, "arguments": arguments}}
 
 
@@ -68,7 +68,10 @@ CASES = {
         "dense (Dense): units: must be a finite number, an integer below 2**31, got 1000000000000",
     ),
     "more units": (model(dense(units=10**6000)), "got an integer of 19932 bits"),
-    "units that are no integer": (model(dense(units=1e300)), "units must be a positive integer"),
+    "units that are not an integer": (
+        model(dense(units=1e300)),
+        "units must be a positive integer",
+    ),
     "NaN": (model(dense(units=NAN)), "units: must be a finite number, an integer below 2**31, "),
     "infinity": (
         model(dense(kernel_initializer={"class_name": "Constant", "config": {"value": INFINITY}})),
@@ -82,17 +85,20 @@ CASES = {
         model(dense(name="\x1b[2J")),
         r"\x1b[2J (Dense): the name has characters that cannot be printed",
     ),
-    "in the name of a model": (model(dense(), name="\x1b[2J"), r"the name '\x1b[2J' has char"),
-    "in the name of a class": (
+    "an escape sequence in the name of a model": (
+        model(dense(), name="\x1b[2J"),
+        r"the name '\x1b[2J' has char",
+    ),
+    "an escape sequence in the name of a class": (
         model({"class_name": "\x1b[2J", "config": {}}),
         r"layer_0 (\x1b[2J): not supported, only Activation",
     ),
-    "in the name of an argument": (
+    "an escape sequence in the name of an argument": (
         model(dense(**{"\x1b[2J": 3})),
         r"dense (Dense): \x1b[2J=3 is not supported",
     ),
-    "in the exact name of a model": (
-        model(dense(), **exact(name="\x1b")),
+    "an escape sequence in the name in the extension": (
+        model(dense(), **extension(name="\x1b")),
         r"model (Sequential): name='\x1b' is not an argument of Sequential",
     ),
     "layers of the same name": (model(dense(), dense()), "dense (Dense): two layers have this na"),
@@ -102,17 +108,20 @@ CASES = {
         "there are more than 1000 layers, or too many in inner models",
     ),
     "many InBfloat16": (
-        model(dense(), **exact(10**9)),
+        model(dense(), **extension(10**9)),
         "in_bfloat16 must be an integer from 0 to 8, got 1000000000",
     ),
-    "layers as an exact argument": (
-        model(dense(), **exact(layers=[])),
+    "layers as an argument of the extension": (
+        model(dense(), **extension(layers=[])),
         "arguments may be name, input_shape, fuse, got {'layers': []}",
     ),
-    "fuse that is no boolean": (model(dense(), **exact(fuse="no")), "fuse='no' is not an argument"),
+    "fuse that is not a boolean": (
+        model(dense(), **extension(fuse="no")),
+        "fuse='no' is not an argument",
+    ),
     "a class of another module": (
         model(
-            dense() | exact(bias_initializer={"class_name": "class", "module": "os",
+            dense() | extension(bias_initializer={"class_name": "class", "module": "os",
                                               "config": "system"}),
             jaxlayers={},
         ),
@@ -142,43 +151,43 @@ CASES = {
 
 
 @pytest.mark.parametrize(("config", "message"), CASES.values(), ids=CASES)
-def test_a_hostile_config_is_one_error(config, message) -> None:
+def test_malicious_configs_raise_one_error(config, message) -> None:
     tracemalloc.start()
-    begin = time.process_time()
-    with pytest.raises(ValueError) as raised:
+    start = time.process_time()
+    with pytest.raises(ValueError) as error_info:
         from_config(config)
-    seconds = time.process_time() - begin
+    seconds = time.process_time() - start
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    said = str(raised.value)
-    assert said.startswith("from_config: config ")
-    assert message in said
-    assert said.replace("\n", "").isprintable() and len(said) < 20_000
+    message_received = str(error_info.value)
+    assert message_received.startswith("from_config: config ")
+    assert message in message_received
+    assert message_received.replace("\n", "").isprintable() and len(message_received) < 20_000
     assert seconds < 10 and peak < 2**24
 
 
-def test_a_model_of_huge_arrays_costs_nothing_before_init() -> None:
+def test_models_of_huge_arrays_allocate_nothing_before_init() -> None:
     size = 2**31 - 1
     shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, size, size]}}
-    begin = time.process_time()
+    start = time.process_time()
     assert from_config(model(shape, dense(units=size))).output_shape() == (size, size)
-    assert time.process_time() - begin < 1
+    assert time.process_time() - start < 1
 
 
 def test_the_shapes_of_huge_weights_are_computed_without_an_initializer() -> None:
     stft = {"class_name": "STFT", "config": {"window": "hann"}}
     shape = {"class_name": "InputLayer", "config": {"batch_shape": [None, 2**15, 2**15]}}
     window = dense(kernel_initializer=stft, units=2**15)
-    begin = time.process_time()
+    start = time.process_time()
     params, state = abstract_init(from_config(model(shape, window)), (2**15, 2**15))
     assert params["dense"]["kernel"].shape == (2**15, 2**15) and state == {}
-    assert time.process_time() - begin < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
     "text", ["NaN", "[Infinity]", "[-Infinity]", "[" * 10_000, '{"a": ', "9" * 5000]
 )
-def test_text_that_is_not_json_is_an_error(text) -> None:
+def test_text_that_is_not_json_is_refused(text) -> None:
     with pytest.raises(ValueError, match="holds a config that is not JSON"):
         parse(text)
 
@@ -186,9 +195,11 @@ def test_text_that_is_not_json_is_an_error(text) -> None:
 def test_damaged_configs_are_read_or_refused() -> None:
     refused = 0
     for seed in range(300):
-        draw, rng = Draw(seed), random.Random(seed)
-        made = draw.one(draw.model, draw.model_of_vectors, lambda draw=draw: draw.layer(2))()
-        config = json.loads(damaged_json(rng, json.dumps(serialize(made)).encode()))
+        random_models, rng = RandomModels(seed), random.Random(seed)
+        instance = random_models.choose(
+            random_models.model, random_models.model_of_vectors, lambda m=random_models: m.layer(2)
+        )()
+        config = json.loads(damaged_json(rng, json.dumps(serialize(instance)).encode()))
         try:
             assert repr(from_config(config))
         except ValueError as error:

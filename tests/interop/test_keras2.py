@@ -1,4 +1,4 @@
-"""Files and configs of Keras 2, made here as Keras 2 made them."""
+"""Files and configs of Keras 2, written here in the format of Keras 2."""
 
 import json
 import warnings
@@ -102,7 +102,7 @@ LAYERS = [
     layer("Flatten", "flatten_1", data_format="channels_last"),
     DENSE,
 ]
-WHOLE = {"class_name": "Sequential", "config": {"name": "sequential_1", "layers": LAYERS}}
+MODEL = {"class_name": "Sequential", "config": {"name": "sequential_1", "layers": LAYERS}}
 TRAINING = {"optimizer_config": {"class_name": "Adam", "config": {"lr": 0.001, "decay": 0.0}}}
 SHAPES = {
     "conv2d_1": {"kernel": (3, 3, 2, 3), "bias": (3,)},
@@ -117,8 +117,8 @@ SHAPES = {
 
 
 @pytest.fixture
-def numbers():
-    """Random weights by layer and name."""
+def weights_by_layer():
+    """Random weights by layer and weight name."""
     rng = np.random.default_rng(0)
     return {
         name: {w: rng.uniform(0.1, 0.9, shape).astype("float32") for w, shape in shapes.items()}
@@ -126,12 +126,12 @@ def numbers():
     }
 
 
-def write(path, config, numbers, *, fixed_length=True, whole=True, layer_names=None):
-    """Writes a file as Keras 2.2 (strings of one length) or later (of any length) did."""
+def write(path, config, weights_by_layer, *, fixed_length=True, with_model=True, layer_names=None):
+    """Writes a file as Keras 2.2 (fixed-length strings) or later versions (variable-length) do."""
     text = (lambda s: np.bytes_(s.encode())) if fixed_length else (lambda s: s)
     with h5py.File(path, "w") as file:
         group = file
-        if whole:
+        if with_model:
             file.attrs["keras_version"] = text("2.2.4")
             file.attrs["backend"] = text("tensorflow")
             file.attrs["model_config"] = text(json.dumps(config))
@@ -140,86 +140,88 @@ def write(path, config, numbers, *, fixed_length=True, whole=True, layer_names=N
         names = layer_names or [entry["config"]["name"] for entry in LAYERS]
         group.attrs["layer_names"] = [name.encode() for name in names]
         for name in names:
-            own = group.create_group(name)
-            weights = numbers.get(name, {})
-            own.attrs["weight_names"] = [f"{name}/{weight}:0".encode() for weight in weights]
+            subgroup = group.create_group(name)
+            weights = weights_by_layer.get(name, {})
+            subgroup.attrs["weight_names"] = [f"{name}/{weight}:0".encode() for weight in weights]
             for weight, array in weights.items():
-                own.create_dataset(f"{name}/{weight}:0", data=array)
+                subgroup.create_dataset(f"{name}/{weight}:0", data=array)
     return path
 
 
-def assert_holds(params, state, numbers):
-    for name, weights in numbers.items():
+def assert_weights_equal(params, state, weights_by_layer):
+    for name, weights in weights_by_layer.items():
         for weight, array in weights.items():
             tree = state if weight.startswith("moving") else params
             np.testing.assert_array_equal(tree[name][weight], array)
 
 
 @pytest.mark.parametrize("fixed_length", [True, False])
-def test_a_whole_model(tmp_path, numbers, fixed_length):
-    path = write(tmp_path / "model.h5", WHOLE, numbers, fixed_length=fixed_length)
+def test_a_saved_model_is_loaded(tmp_path, weights_by_layer, fixed_length):
+    path = write(tmp_path / "model.h5", MODEL, weights_by_layer, fixed_length=fixed_length)
     model, params, state = load(path)
     assert model.input_shape == (6, 6, 2)
     assert model.names[:3] == ("conv2d_1", "batch_normalization_1", "leaky_re_lu_1")
     assert model["leaky_re_lu_1"].negative_slope == pytest.approx(0.3)
     assert model["batch_normalization_1"].axis == 3
-    assert_holds(params, state, numbers)
+    assert_weights_equal(params, state, weights_by_layer)
 
 
-def test_it_computes_what_keras_3_makes_of_the_file(tmp_path, numbers):
-    # Keras 3.15 does not read the shape of the input in the first layer, only in an input of
-    # its own, as later versions of Keras 2 wrote it.
+def test_a_loaded_model_computes_the_outputs_of_keras_3(tmp_path, weights_by_layer):
+    # Keras 3.15 reads the input shape only from an InputLayer, as later versions of Keras 2 wrote
+    # it, and not from the first layer.
     first = layer(
         "InputLayer", "input_1", batch_input_shape=[None, 6, 6, 2], sparse=False, ragged=False
     )
-    config = json.loads(json.dumps(WHOLE))
+    config = json.loads(json.dumps(MODEL))
     del config["config"]["layers"][0]["config"]["batch_input_shape"]
     config["config"]["layers"].insert(0, first)
-    path = write(tmp_path / "model.h5", config, numbers)
+    path = write(tmp_path / "model.h5", config, weights_by_layer)
     model, params, state = load(path)
-    assert model == from_config(WHOLE)
+    assert model == from_config(MODEL)
     with warnings.catch_warnings(action="ignore"):  # of alpha
-        theirs = keras.models.load_model(path, compile=False)
+        keras_model = keras.models.load_model(path, compile=False)
     x = np.random.default_rng(1).standard_normal((2, 6, 6, 2)).astype("float32")
     np.testing.assert_allclose(
-        model.apply(params, state, x)[0], theirs(x, training=False), rtol=1e-5, atol=1e-6
+        model.apply(params, state, x)[0], keras_model(x, training=False), rtol=1e-5, atol=1e-6
     )
     np.testing.assert_allclose(
-        model.penalty(params, state), np.sum([float(loss) for loss in theirs.losses]), rtol=1e-5
+        model.penalty(params, state),
+        np.sum([float(loss) for loss in keras_model.losses]),
+        rtol=1e-5,
     )
 
 
-def test_weights_alone_for_a_model_made_here(tmp_path, numbers):
-    path = write(tmp_path / "weights.h5", None, numbers, whole=False)
-    model = from_config(WHOLE)
-    assert_holds(*load_weights(path, model), numbers)
-    # Layers of other names are matched in their order, as Keras does.
+def test_weights_without_a_model_are_loaded_into_a_given_model(tmp_path, weights_by_layer):
+    path = write(tmp_path / "weights.h5", None, weights_by_layer, with_model=False)
+    model = from_config(MODEL)
+    assert_weights_equal(*load_weights(path, model), weights_by_layer)
+    # Layers with other names are matched in order, as in Keras.
     renamed = Sequential(model.layers, (6, 6, 2))
     params, _ = load_weights(path, renamed)
-    np.testing.assert_array_equal(params["dense"]["kernel"], numbers["dense_1"]["kernel"])
+    np.testing.assert_array_equal(params["dense"]["kernel"], weights_by_layer["dense_1"]["kernel"])
     with pytest.raises(ValueError, match="holds no model, only weights"):
         load(path)
 
 
-def test_names_too_many_for_one_attribute_are_in_pieces(tmp_path, numbers):
-    path = write(tmp_path / "model.h5", WHOLE, numbers)
+def test_layer_names_divided_into_several_attributes_are_read(tmp_path, weights_by_layer):
+    path = write(tmp_path / "model.h5", MODEL, weights_by_layer)
     with h5py.File(path, "a") as file:
         group = file["model_weights"]
         names = group.attrs["layer_names"]
         del group.attrs["layer_names"]
         group.attrs["layer_names0"], group.attrs["layer_names1"] = names[:3], names[3:]
-    assert_holds(*load(path)[1:], numbers)
+    assert_weights_equal(*load(path)[1:], weights_by_layer)
 
 
-def test_a_list_of_layers_is_a_sequential():
+def test_a_list_of_layers_is_read_as_a_sequential():
     assert (
         from_config({"class_name": "Sequential", "config": LAYERS}).names
-        == from_config(WHOLE).names
+        == from_config(MODEL).names
     )
     assert from_config(LAYERS).input_shape == (6, 6, 2)
 
 
-def test_the_functional_form_of_keras_2():
+def test_functional_configs_of_keras_2_are_read():
     first = layer(
         "InputLayer", "input_1", batch_input_shape=[None, 6, 6, 2], sparse=False, ragged=False
     )
@@ -234,14 +236,14 @@ def test_the_functional_form_of_keras_2():
         "class_name": "Model",
         "config": {
             "name": "model_1",
-            # In any order: the nodes say what follows what.
+            # In any order, since the nodes define the graph.
             "layers": entries[::-1],
             "input_layers": [["input_1", 0, 0]],
             "output_layers": [["dense_1", 0, 0]],
         },
     }
     model = from_config(config)
-    assert model.layers == from_config(WHOLE).layers
+    assert model.layers == from_config(MODEL).layers
     assert (model.name, model.input_shape) == ("model_1", (6, 6, 2))
 
 
@@ -272,33 +274,33 @@ def test_the_functional_form_of_keras_2():
          layers.Dense(2, activation="relu")),
     ],
 )  # fmt: skip
-def test_old_spellings(config, expected):
-    (made,) = from_config({"class_name": "Sequential", "config": {"layers": [config]}}).layers
-    assert made == expected
+def test_old_names_and_arguments_are_read(config, expected):
+    (read,) = from_config({"class_name": "Sequential", "config": {"layers": [config]}}).layers
+    assert read == expected
 
 
-def test_a_formula_that_changed_is_refused(tmp_path, numbers):
-    config = json.loads(json.dumps(WHOLE))
+def test_an_activation_whose_formula_changed_is_refused(tmp_path, weights_by_layer):
+    config = json.loads(json.dumps(MODEL))
     config["config"]["layers"][-1]["config"]["activation"] = "hard_sigmoid"
     message = r"dense_1 \(Dense\): activation: hard_sigmoid has another formula"
     with pytest.raises(ValueError, match=message):
-        load(write(tmp_path / "model.h5", config, numbers))
+        load(write(tmp_path / "model.h5", config, weights_by_layer))
     with pytest.raises(ValueError, match="another formula"):
         from_config({**config, "keras_version": "2.15.0", "backend": "tensorflow"})
     assert from_config(config)["dense_1"].activation == "hard_sigmoid"
 
 
-def test_a_model_inside_with_layers_that_are_not_trained(tmp_path):
-    """Keras then writes their weights last: it is the names that tell whose they are."""
-    inside = keras.Sequential(
-        [keras.layers.Dense(4, name="first"), keras.layers.Dense(4, name="second")], name="inside"
+def test_nested_models_with_frozen_layers_are_read_by_name(tmp_path):
+    """Keras writes weights that are not trainable last, so that their names must be used."""
+    inner = keras.Sequential(
+        [keras.layers.Dense(4, name="first"), keras.layers.Dense(4, name="second")], name="inner"
     )
-    theirs = keras.Sequential([keras.Input((4,)), inside])
-    inside.layers[0].trainable = False
-    theirs.save(tmp_path / "model.h5")
-    with pytest.warns(UserWarning, match="inside/first"):
+    keras_model = keras.Sequential([keras.Input((4,)), inner])
+    inner.layers[0].trainable = False
+    keras_model.save(tmp_path / "model.h5")
+    with pytest.warns(UserWarning, match="inner/first"):
         model, params, _ = load(tmp_path / "model.h5")
     for position, name in enumerate(("first", "second")):
-        kernel = np.asarray(inside.layers[position].kernel)
-        np.testing.assert_array_equal(params["inside"][name]["kernel"], kernel)
+        kernel = np.asarray(inner.layers[position].kernel)
+        np.testing.assert_array_equal(params["inner"][name]["kernel"], kernel)
     assert jax.tree.structure(model.init(jax.random.key(0))[0]) == jax.tree.structure(params)

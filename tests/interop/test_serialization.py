@@ -1,4 +1,4 @@
-"""A config holds any model of the package, exactly; and what it cannot hold is named."""
+"""Configs describe any model of the package exactly, and errors name what they cannot describe."""
 
 import json
 
@@ -71,31 +71,31 @@ OBJECTS = {
 }
 
 
-class Draw:
-    """Draws layers and models with random arguments."""
+class RandomModels:
+    """Generates layers and models with random arguments."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
 
-    def one(self, *choices):
+    def choose(self, *choices):
         return choices[self.rng.integers(len(choices))]
 
     def objects(self, cls):
         return {
-            name: self.one(*choices)
+            name: self.choose(*choices)
             for name in cls.__dataclass_fields__
             for kind, choices in OBJECTS.items()
             if name.endswith(kind)
         }
 
-    def single(self):
-        draw = self.one
-        cls = getattr(layers, draw(*sorted(set(layers.__all__) - {"InBfloat16", "Layer"})))
-        data_format = {"data_format": draw("channels_first", "channels_last")}
-        window = draw(2, (1, 3))
+    def single_layer(self):
+        choose = self.choose
+        cls = getattr(layers, choose(*sorted(set(layers.__all__) - {"InBfloat16", "Layer"})))
+        data_format = {"data_format": choose("channels_first", "channels_last")}
+        window = choose(2, (1, 3))
         arguments = {
-            "Activation": lambda: {"activation": draw("selu", jax.nn.silu, activations.mish)},
-            "BatchNormalization": lambda: draw(
+            "Activation": lambda: {"activation": choose("selu", jax.nn.silu, activations.mish)},
+            "BatchNormalization": lambda: choose(
                 {"axis": 1, "momentum": 0.5, "renorm_momentum": 0.25},
                 {"renorm": True, "renorm_clipping": {"rmax": 2.0, "dmax": 1.0}},
                 {"scale": False, "epsilon": 1},
@@ -105,19 +105,22 @@ class Draw:
                 "filters": 4,
                 "kernel_size": 3,
                 "strides": 2,
-                "output_padding": draw(None, 1),
+                "output_padding": choose(None, 1),
                 **data_format,
             },
-            "Dense": lambda: {"units": draw(1, 7), "use_bias": draw(True, False)},
-            "Dropout": lambda: {"rate": draw(0, 0.5), "noise_shape": draw(None, (None, 1))},
-            "LeakyReLU": lambda: draw({"alpha": 0.1}, {"negative_slope": 2}),
-            "ReLU": lambda: {"max_value": draw(None, 6, 1e12), "threshold": 0.5},
-            "Reshape": lambda: {"target_shape": draw((-1,), (2, 3), ())},
-            "Softmax": lambda: {"axis": draw(-1, (1, 2))},
-            "UpSampling2D": lambda: {"size": window, "interpolation": draw("nearest", "bilinear")},
-            "ZeroPadding2D": lambda: {"padding": draw(1, (1, 0), ((0, 1), (2, 0)))},
+            "Dense": lambda: {"units": choose(1, 7), "use_bias": choose(True, False)},
+            "Dropout": lambda: {"rate": choose(0, 0.5), "noise_shape": choose(None, (None, 1))},
+            "LeakyReLU": lambda: choose({"alpha": 0.1}, {"negative_slope": 2}),
+            "ReLU": lambda: {"max_value": choose(None, 6, 1e12), "threshold": 0.5},
+            "Reshape": lambda: {"target_shape": choose((-1,), (2, 3), ())},
+            "Softmax": lambda: {"axis": choose(-1, (1, 2))},
+            "UpSampling2D": lambda: {
+                "size": window,
+                "interpolation": choose("nearest", "bilinear"),
+            },
+            "ZeroPadding2D": lambda: {"padding": choose(1, (1, 0), ((0, 1), (2, 0)))},
         }
-        pooling = {"pool_size": window, "padding": draw("same", "valid"), **data_format}
+        pooling = {"pool_size": window, "padding": choose("same", "valid"), **data_format}
         for name in ("AveragePooling2D", "MaxPooling2D", "SumPooling2D"):
             arguments[name] = lambda: pooling
         arguments = arguments.get(cls.__name__, dict)
@@ -125,36 +128,38 @@ class Draw:
 
     def layer(self, depth):
         kind = self.rng.random()
-        made = self.model(depth - 1) if depth and kind < 0.3 else self.single()
-        return InBfloat16(made) if self.rng.random() < 0.2 else made
+        instance = self.model(depth - 1) if depth and kind < 0.3 else self.single_layer()
+        return InBfloat16(instance) if self.rng.random() < 0.2 else instance
 
     def model(self, depth=2):
         members = [self.layer(depth) for _ in range(self.rng.integers(1, 5))]
-        names = tuple(f"{self.one('block', 'a/b', 'é')}{i}" for i in range(len(members)))
-        made = Sequential(
+        names = tuple(f"{self.choose('block', 'a/b', 'é')}{i}" for i in range(len(members)))
+        instance = Sequential(
             members,
-            name=self.one("sequential", "inner", "a/b"),
-            names=self.one(None, names),
-            fuse=self.one(True, True, False),
+            name=self.choose("sequential", "inner", "a/b"),
+            names=self.choose(None, names),
+            fuse=self.choose(True, True, False),
         )
-        return self.one(made, made[self.rng.integers(len(members)) :])
+        return self.choose(instance, instance[self.rng.integers(len(members)) :])
 
     def model_of_vectors(self, depth=2):
-        """A model with an input shape, of layers that take examples of one axis."""
+        """Returns a model with an input shape, for examples with one axis."""
         members = [
             self.model_of_vectors(depth - 1)
             if depth and self.rng.random() < 0.3
-            else self.one(
+            else self.choose(
                 layers.Dense(4, **self.objects(layers.Dense)),
                 layers.BatchNormalization(**self.objects(layers.BatchNormalization)),
                 layers.ReLU(),
             )
             for _ in range(self.rng.integers(1, 4))
         ]
-        return Sequential(members, input_shape=self.one((4,), [4]), fuse=self.one(True, False))
+        return Sequential(
+            members, input_shape=self.choose((4,), [4]), fuse=self.choose(True, False)
+        )
 
 
-def through_json(model):
+def round_trip(model):
     return from_config(json.loads(json.dumps(serialize(model), allow_nan=False)))
 
 
@@ -164,23 +169,27 @@ def assert_equal(read, model):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_random_models_are_equal_after_reading(seed) -> None:
+def test_random_models_are_equal_after_a_round_trip(seed) -> None:
     for number in range(40):
-        draw = Draw(1000 * seed + number)
-        for model in (draw.layer(2), draw.model(), draw.model_of_vectors()):
-            assert_equal(through_json(model), model)
+        random_models = RandomModels(1000 * seed + number)
+        for model in (
+            random_models.layer(2),
+            random_models.model(),
+            random_models.model_of_vectors(),
+        ):
+            assert_equal(round_trip(model), model)
 
 
-def test_the_random_models_have_every_layer() -> None:
-    seen = {type(Draw(seed).single()).__name__ for seed in range(200)}
-    assert seen == set(layers.__all__) - {"InBfloat16", "Layer"}
+def test_random_models_have_every_layer() -> None:
+    classes = {type(RandomModels(seed).single_layer()).__name__ for seed in range(200)}
+    assert classes == set(layers.__all__) - {"InBfloat16", "Layer"}
 
 
 @every_layer
-def test_a_single_layer_is_equal_after_reading(layer, shape) -> None:
-    assert_equal(through_json(layer), layer)
+def test_every_layer_is_equal_after_a_round_trip(layer, shape) -> None:
+    assert_equal(round_trip(layer), layer)
     model = Sequential([layer], shape)
-    assert_equal(through_json(model), model)
+    assert_equal(round_trip(model), model)
 
 
 @pytest.mark.parametrize(
@@ -198,18 +207,18 @@ def test_a_single_layer_is_equal_after_reading(layer, shape) -> None:
     ],
     ids=lambda model: type(model).__name__,
 )
-def test_models_of_the_package_are_equal_after_reading(model) -> None:
-    assert_equal(through_json(model), model)
+def test_models_of_the_package_are_equal_after_a_round_trip(model) -> None:
+    assert_equal(round_trip(model), model)
 
 
-def test_a_model_sixteen_levels_deep_is_equal_after_reading() -> None:
+def test_a_model_of_sixteen_levels_is_equal_after_a_round_trip() -> None:
     model = layers.Dense(2)
     for _ in range(16):
         model = Sequential([model])
-    assert_equal(through_json(model), model)
+    assert_equal(round_trip(model), model)
 
 
-def test_keras_reads_the_complete_config_of_a_model_that_it_has() -> None:
+def test_keras_reads_the_complete_config() -> None:
     inner = Sequential(
         [layers.Dense(3, "softplus", kernel_initializer="normal")], name="inner", fuse=False
     )
@@ -218,16 +227,18 @@ def test_keras_reads_the_complete_config_of_a_model_that_it_has() -> None:
         input_shape=(4,),
         names=("first", "second"),
     )
-    for ours in (model, InBfloat16(model)):
-        config = keras.models.model_from_json(json.dumps(serialize(ours))).get_config()
-        expected = keras.models.model_from_json(json.dumps(to_config(ours))).get_config()
+    for model_or_bfloat16 in (model, InBfloat16(model)):
+        config = keras.models.model_from_json(json.dumps(serialize(model_or_bfloat16))).get_config()
+        expected = keras.models.model_from_json(
+            json.dumps(to_config(model_or_bfloat16))
+        ).get_config()
         assert config == expected
 
 
-def test_a_layer_of_keras_own_config_is_read() -> None:
-    theirs = keras.layers.Conv2D(3, 2, activation="relu", dtype="float32")
+def test_the_config_of_a_keras_layer_is_read() -> None:
+    keras_layer = keras.layers.Conv2D(3, 2, activation="relu", dtype="float32")
     expected = layers.Conv2D(3, 2, activation="relu")
-    assert from_config(keras.layers.serialize(theirs)) == expected
+    assert from_config(keras.layers.serialize(keras_layer)) == expected
 
 
 def test_relu_of_jax_is_relu_in_keras(tmp_path) -> None:
@@ -236,83 +247,83 @@ def test_relu_of_jax_is_relu_in_keras(tmp_path) -> None:
     assert load(tmp_path / "m.keras")[0] == Sequential([layers.Dense(2, "relu")], (3,))
 
 
-def test_a_config_is_of_json_values_only() -> None:
+def test_configs_have_only_json_values() -> None:
     model = Sequential([layers.Dense(np.int64(3).item()), layers.LeakyReLU(0.25)])
     config = serialize(model)
     assert json.loads(json.dumps(config)) == config
 
 
-class Mine(layers.Dense):
+class CustomDense(layers.Dense):
     pass
 
 
-class Other(Layer):
+class CustomLayer(Layer):
     def apply(self, params, state, x, *, training=False, key=None):
         return x, state
 
 
-class MySequential(Sequential):
+class CustomSequential(Sequential):
     pass
 
 
-def test_all_that_a_config_cannot_hold_is_in_one_error() -> None:
+def test_one_error_lists_everything_that_cannot_be_serialized() -> None:
     model = Sequential(
         [
             layers.Dense(2, activation=lambda x: x),
             layers.Dense(2, kernel_initializer=jax.nn.initializers.he_normal()),
-            InBfloat16(Mine(2)),
-            Other(),
-            MySequential([layers.Dense(2, bias_constraint=abs)], name="inner"),
+            InBfloat16(CustomDense(2)),
+            CustomLayer(),
+            CustomSequential([layers.Dense(2, bias_constraint=abs)], name="inner"),
             layers.ReLU(float("inf")),
         ]
     )
-    with pytest.raises(NotSerializableError) as raised:
+    with pytest.raises(NotSerializableError) as error_info:
         serialize(model)
-    lines = str(raised.value).splitlines()
+    lines = str(error_info.value).splitlines()
     assert lines[0] == "serialize: sequential has what a config cannot hold:"
-    for line, beginning in zip(
+    for line, expected in zip(
         lines[1:],
         (
             "  dense (Dense): activation: must be one of Keras's names or functions, got <func",
             "  dense_1 (Dense): kernel_initializer: must be one of Keras's names or an object of "
             "jaxlayers.initializers, got <function",
-            "  in_bfloat16 (Mine): a user-defined class, whose code a config does not hold",
-            "  other (Other): a user-defined class",
+            "  in_bfloat16 (CustomDense): a user-defined class, whose code a config does not hold",
+            "  custom_layer (CustomLayer): a user-defined class",
             "  inner/dense (Dense): bias_constraint: must be one of Keras's names or an object",
-            "  inner (MySequential): a user-defined class",
+            "  inner (CustomSequential): a user-defined class",
             "  re_lu (ReLU): max_value: must be finite numbers, strings or lists of them, got inf",
         ),
         strict=True,
     ):
-        assert line.startswith(beginning), line
-    # It is a ValueError like all others.
+        assert line.startswith(expected), line
+    # As all errors of wrong values are.
     assert issubclass(NotSerializableError, ValueError)
 
 
-def test_names_that_cannot_be_printed_are_not_serialized() -> None:
+def test_unprintable_names_are_refused() -> None:
     model = Sequential([layers.ReLU()], name="\x1b[2J", names=("x" * 256,))
-    with pytest.raises(NotSerializableError) as raised:
+    with pytest.raises(NotSerializableError) as error_info:
         serialize(model)
-    assert r"\x1b[2J (Sequential): the name must be 1 to 255 printable" in str(raised.value)
-    assert "xxx (ReLU): the name must be 1 to 255 printable" in str(raised.value)
-    assert str(raised.value).replace("\n", "").isprintable()
+    assert r"\x1b[2J (Sequential): the name must be 1 to 255 printable" in str(error_info.value)
+    assert "xxx (ReLU): the name must be 1 to 255 printable" in str(error_info.value)
+    assert str(error_info.value).replace("\n", "").isprintable()
 
 
-def test_what_is_no_layer_is_not_serialized() -> None:
+def test_values_that_are_not_layers_are_refused() -> None:
     with pytest.raises(TypeError, match=r"serialize: model must be a jaxlayers\.Layer, got 3 \(in"):
         serialize(3)
 
 
-def test_names_with_a_slash_are_refused_by_keras_and_by_save(tmp_path) -> None:
+def test_names_with_a_slash_are_refused_as_in_keras(tmp_path) -> None:
     with pytest.raises(ValueError, match="cannot contain character `/`"):
         keras.Sequential([keras.layers.Dense(2)], name="a/b")
     layer = layers.Dense(2)
-    for model, where in (
+    for model, location in (
         (Sequential([layer], (3,), name="a/b"), r"a/b \(Sequential\)"),
         (Sequential([layer], (3,), names=("c/d",)), r"c/d \(Dense\)"),
     ):
-        message = rf"{where}: the name must be without '/', which Keras refuses"
+        message = rf"{location}: the name must be without '/', which Keras refuses"
         with pytest.raises(ValueError, match=message):
             save(tmp_path / "m.keras", model, *model.init(jax.random.key(0)))
         assert not list(tmp_path.iterdir())
-        assert_equal(through_json(model), model)
+        assert_equal(round_trip(model), model)

@@ -1,4 +1,4 @@
-"""What holds for every layer: it is two pure functions, and all of JAX works on it."""
+"""The contract of every layer: two pure functions that all transformations of JAX accept."""
 
 import pickle
 from typing import Any
@@ -95,7 +95,7 @@ every_layer = pytest.mark.parametrize(
 
 
 def make(layer: Any, shape: Any, *batch: int, dtype: Any = None) -> tuple[Any, Any, Any]:
-    """Params, a state and an input without zeros or ties, which derivatives have kinks at."""
+    """Returns params, state and an input without zeros or ties, where derivatives do not exist."""
     params, state = layer.init(jax.random.key(0), shape)
     x = jax.random.normal(jax.random.key(1), (*(batch or (BATCH,)), *shape))
     if dtype is not None:
@@ -108,7 +108,7 @@ def train(layer: Any, params: Any, state: Any, x: Any) -> Any:
 
 
 def loss_of(layer: Any, state: Any, training: bool = True) -> Any:
-    """A smooth scalar function of params and input, of which no derivative vanishes."""
+    """Returns a smooth scalar function of params and input whose derivatives are not zero."""
 
     def loss(params: Any, x: Any) -> Any:
         y, new_state = layer.apply(params, state, x, training=training, key=jax.random.key(2))
@@ -117,11 +117,11 @@ def loss_of(layer: Any, state: Any, training: bool = True) -> Any:
     return loss
 
 
-def assert_close(ours: Any, expected: Any, rtol: float = 1e-4) -> None:
-    assert jax.tree.structure(ours) == jax.tree.structure(expected)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+def assert_close(actual: Any, expected: Any, rtol: float = 1e-4) -> None:
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert a.shape == b.shape
-        # Sums of at most some hundred float32 numbers, taken in another order.
+        # Sums of at most some hundred float32 numbers, in another order.
         np.testing.assert_allclose(
             np.asarray(a, np.float64), np.asarray(b, np.float64), rtol=rtol, atol=rtol
         )
@@ -132,28 +132,28 @@ def assert_finite(tree: Any) -> None:
         assert np.all(np.isfinite(np.asarray(leaf, np.float64)))
 
 
-def kinds(tree: Any) -> Any:
-    """The structure, the shapes and the dtypes of a tree."""
+def avals(tree: Any) -> Any:
+    """Returns the shapes and dtypes of a tree."""
     return jax.tree.map(lambda a: (a.shape, a.dtype, a.weak_type), tree)
 
 
-def test_the_table_has_every_layer() -> None:
+def test_the_table_includes_every_layer() -> None:
     tested = {type(layer).__name__ for layer, _ in CASES}
     assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} | {"Sequential"}
 
 
 @every_layer
-def test_a_layer_is_a_value(layer, shape) -> None:
-    made = eval(repr(layer), {**vars(layers), "Sequential": jaxlayers.Sequential})
-    assert made == layer
-    assert hash(made) == hash(layer)
-    assert {layer: 1}[made] == 1
+def test_layers_are_equal_by_value_hashable_and_pickled(layer, shape) -> None:
+    evaluated = eval(repr(layer), {**vars(layers), "Sequential": jaxlayers.Sequential})
+    assert evaluated == layer
+    assert hash(evaluated) == hash(layer)
+    assert {layer: 1}[evaluated] == 1
     assert pickle.loads(pickle.dumps(layer)) == layer
     assert sum(layer == other for other, _ in CASES) == 1
 
 
 @every_layer
-def test_a_layer_unpacks_into_its_two_functions(layer, shape) -> None:
+def test_a_layer_unpacks_into_init_and_apply(layer, shape) -> None:
     init, apply = layer
     params, state = init(jax.random.key(0), shape)
     y, _ = jax.eval_shape(apply, params, state, jnp.ones((BATCH, *shape)))
@@ -161,18 +161,18 @@ def test_a_layer_unpacks_into_its_two_functions(layer, shape) -> None:
 
 
 @every_layer
-def test_a_layer_does_not_change(layer, shape) -> None:
+def test_layers_are_immutable(layer, shape) -> None:
     with pytest.raises(AttributeError):
         layer.name = "another"
 
 
 @every_layer
-def test_init_depends_on_nothing_but_the_key(layer, shape) -> None:
+def test_init_depends_only_on_the_key(layer, shape) -> None:
     key = jax.random.key(7)
-    eager, again = layer.init(key, shape), layer.init(key, shape)
-    jax.tree.map(np.testing.assert_array_equal, eager, again)
+    eager, repeated = layer.init(key, shape), layer.init(key, shape)
+    jax.tree.map(np.testing.assert_array_equal, eager, repeated)
     jitted = jax.jit(layer.init, static_argnums=1)(key, shape)
-    assert kinds(jitted) == kinds(eager)
+    assert avals(jitted) == avals(eager)
     assert_close(jitted, eager, rtol=1e-6)
     random = {"kernel"} & eager[0].keys()
     for name in random:
@@ -180,16 +180,18 @@ def test_init_depends_on_nothing_but_the_key(layer, shape) -> None:
 
 
 @every_layer
-def test_shapes_may_be_lists(layer, shape) -> None:
+def test_shapes_can_be_lists(layer, shape) -> None:
     assert layer.output_shape(list(shape)) == layer.output_shape(shape)
-    assert kinds(layer.init(jax.random.key(0), list(shape))) == kinds(
+    assert avals(layer.init(jax.random.key(0), list(shape))) == avals(
         layer.init(jax.random.key(0), shape)
     )
 
 
 @every_layer
 @pytest.mark.parametrize("training", [False, True])
-def test_as_static_argument_of_jit_it_computes_what_it_does_without(layer, shape, training) -> None:
+def test_apply_is_the_same_under_jit_with_the_layer_as_a_static_argument(
+    layer, shape, training
+) -> None:
     params, state, x = make(layer, shape)
     arguments = {"training": training, "key": jax.random.key(2)}
 
@@ -201,45 +203,52 @@ def test_as_static_argument_of_jit_it_computes_what_it_does_without(layer, shape
     eager = apply(layer, params, state, x)
     assert_close(jitted, eager)
     assert eager[0].shape == (BATCH, *layer.output_shape(shape))
-    # What a scan or a while loop needs of a carried state.
-    assert kinds(eager[1]) == kinds(state)
+    # scan and while_loop require a carry with constant shapes and dtypes.
+    assert avals(eager[1]) == avals(state)
 
 
 @every_layer
-def test_first_and_second_derivatives_are_those_of_finite_differences(layer, shape) -> None:
-    # Renormalization takes its correction for constant, which finite differences do not.
+def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> None:
+    # Renormalization stops the gradient of its correction, which finite differences include.
     training = not getattr(layer, "renorm", False)
     with jax.enable_x64(True):
         params, state, x = make(layer, shape)
         loss = loss_of(layer, state, training)
         keys = iter(jax.random.split(jax.random.key(3), 50))
-        way, other = (
+        direction, other_direction = (
             jax.tree.map(lambda a: jax.random.normal(next(keys), a.shape), (params, x))
             for _ in range(2)
         )
 
-        def moved(point: Any, distance: float) -> Any:
-            return jax.tree.map(lambda a, d: a + distance * d, point, way)
+        def shifted(point: Any, distance: float) -> Any:
+            return jax.tree.map(lambda a, d: a + distance * d, point, direction)
 
-        def slope(point: Any, way: Any) -> Any:
+        def slope(point: Any, direction: Any) -> Any:
             gradient = jax.grad(lambda point: loss(*point))(point)
-            return sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(way)))
+            return sum(map(jnp.vdot, jax.tree.leaves(gradient), jax.tree.leaves(direction)))
 
         @jax.jit
         def derivatives(point: Any) -> Any:
-            _, forward_over_backward = jax.jvp(lambda p: slope(p, other), (point,), (way,))
-            return loss(*point), slope(point, other), slope(point, way), forward_over_backward
+            _, forward_over_backward = jax.jvp(
+                lambda p: slope(p, other_direction), (point,), (direction,)
+            )
+            return (
+                loss(*point),
+                slope(point, other_direction),
+                slope(point, direction),
+                forward_over_backward,
+            )
 
-        step = 1e-6  # costs step ** 2 and, by rounding, 1e-16 / step, both relative
+        step = 1e-6  # relative errors of step ** 2, and of 1e-16 / step by rounding
         _, _, *exact = derivatives((params, x))
-        ahead, behind = (derivatives(moved((params, x), d)) for d in (step, -step))
-        first, second = ((ahead[i] - behind[i]) / (2 * step) for i in (0, 1))
+        after, before = (derivatives(shifted((params, x), d)) for d in (step, -step))
+        first, second = ((after[i] - before[i]) / (2 * step) for i in (0, 1))
         np.testing.assert_allclose(exact, [first, second], rtol=1e-6, atol=1e-6)
 
 
 @every_layer
 @pytest.mark.thorough
-def test_vmap_over_inputs_and_over_params_is_a_loop(layer, shape) -> None:
+def test_vmap_over_inputs_and_params_equals_a_loop(layer, shape) -> None:
     members = 2
     keys = jax.random.split(jax.random.key(0), members)
     params, state = jax.vmap(lambda key: layer.init(key, shape))(keys)
@@ -266,7 +275,7 @@ def test_vmap_over_inputs_and_over_params_is_a_loop(layer, shape) -> None:
 
 
 @every_layer
-def test_scan_carries_the_state_through_training(layer, shape) -> None:
+def test_scan_over_training_steps_equals_a_loop(layer, shape) -> None:
     steps = 3
     params, state, xs = make(layer, shape, steps, BATCH)
     keys = jax.random.split(jax.random.key(4), steps)
@@ -294,11 +303,11 @@ def test_in_bfloat16_the_output_is_bfloat16_and_the_state_float32(layer, shape) 
     gradients = jax.eval_shape(jax.grad(lambda p, x: loss(p, x).astype(float), (0, 1)), params, x)
     assert y.dtype == jnp.bfloat16
     assert {a.dtype for a in jax.tree.leaves(gradients)} == {jnp.dtype(jnp.bfloat16)}
-    assert kinds(new_state) == kinds(state)
+    assert avals(new_state) == avals(state)
     assert {a.dtype for a in jax.tree.leaves(new_state)} <= {jnp.dtype(jnp.float32)}
     exact = jax.tree.map(lambda a: a.astype(jnp.float32), (params, x))
     reference, _ = train(layer, exact[0], state, exact[1])
-    # bfloat16 has 8 bits: each of the few roundings on the way costs up to 2 ** -9 of the largest.
+    # bfloat16 has 8 bits: each of the few roundings has an error of at most 2 ** -9 of the largest.
     largest = float(jnp.max(jnp.abs(reference)))
     np.testing.assert_allclose(
         np.asarray(y, np.float32), np.asarray(reference, np.float32), atol=0.03 * largest
@@ -306,34 +315,34 @@ def test_in_bfloat16_the_output_is_bfloat16_and_the_state_float32(layer, shape) 
 
 
 @every_layer
-def test_in_float64_everything_is_float64(layer, shape) -> None:
+def test_in_float64_outputs_and_state_are_float64(layer, shape) -> None:
     with jax.enable_x64(True):
         params, state, x = make(layer, shape)
         assert {a.dtype for a in jax.tree.leaves((params, state, x))} == {jnp.dtype("float64")}
         y, new_state = jax.eval_shape(lambda: train(layer, params, state, x))
         assert y.dtype == jnp.float64
-        assert kinds(new_state) == kinds(state)
+        assert avals(new_state) == avals(state)
 
 
 @every_layer
 @pytest.mark.thorough
 @pytest.mark.parametrize("batch", [0, 1])
-def test_batches_of_none_and_of_one_train(layer, shape, batch) -> None:
+def test_batches_of_0_and_1_examples_train(layer, shape, batch) -> None:
     params, state, x = make(layer, shape, batch)
 
     @jax.jit
-    def everything(params, x):
+    def train_infer_and_differentiate(params, x):
         gradients = jax.grad(loss_of(layer, state), (0, 1))(params, x)
         return train(layer, params, state, x), layer.apply(params, state, x)[0], gradients
 
-    (y, new_state), inferred, gradients = everything(params, x)
+    (y, new_state), inferred, gradients = train_infer_and_differentiate(params, x)
     assert y.shape == inferred.shape == (batch, *layer.output_shape(shape))
-    assert kinds(new_state) == kinds(state)
+    assert avals(new_state) == avals(state)
     assert_finite((y, inferred, new_state, gradients))
 
 
 @pytest.mark.parametrize("renorm", [False, True])
-def test_an_empty_batch_changes_no_moving_statistics(renorm) -> None:
+def test_an_empty_batch_does_not_change_moving_statistics(renorm) -> None:
     layer = BatchNormalization(renorm=renorm)
     params, state, x = make(layer, (3,), 0)
     _, new_state = train(layer, params, state, x)
@@ -342,10 +351,10 @@ def test_an_empty_batch_changes_no_moving_statistics(renorm) -> None:
 
 @every_layer
 @pytest.mark.thorough
-def test_it_exports_to_every_platform_with_a_batch_of_any_size(layer, shape) -> None:
+def test_layers_export_to_every_platform_with_a_symbolic_batch_size(layer, shape) -> None:
     params, state, x = make(layer, shape)
     (batch,) = export.symbolic_shape("b")
-    described = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, state))
+    weight_shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, state))
     any_x = jax.ShapeDtypeStruct((batch, *shape), x.dtype)
 
     def infer(params, state, x):
@@ -356,9 +365,9 @@ def test_it_exports_to_every_platform_with_a_batch_of_any_size(layer, shape) -> 
 
     def exported(function):
         platforms = ("cpu", "cuda", "tpu")
-        made = export.export(jax.jit(function), platforms=platforms)(*described, any_x)
-        assert made.platforms == platforms
-        return made
+        result = export.export(jax.jit(function), platforms=platforms)(*weight_shapes, any_x)
+        assert result.platforms == platforms
+        return result
 
     y = exported(infer).call(params, state, x)
     assert_close(y, infer(params, state, x))
@@ -368,24 +377,24 @@ def test_it_exports_to_every_platform_with_a_batch_of_any_size(layer, shape) -> 
 
 @every_layer
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
-def test_numpy_arrays_serve_as_inputs(layer, shape, dtype) -> None:
+def test_inputs_can_be_numpy_arrays(layer, shape, dtype) -> None:
     params, state, _ = make(layer, shape)
-    # Sums of many and differences of numbers this large leave the range of uint8.
+    # Sums and differences of numbers this large would overflow uint8.
     x = np.random.default_rng(0).integers(180, 250, (BATCH, *shape)).astype(dtype)
     expected = train(layer, params, state, jnp.asarray(x, jnp.float32))
     assert_close(train(layer, params, state, x), expected)
     assert_close(train(layer, params, state, jnp.asarray(x)), expected)
 
 
-def test_numpy_arrays_serve_as_params_and_state() -> None:
+def test_params_and_state_can_be_numpy_arrays() -> None:
     model, shape = CASES[-1]
     params, state, x = make(model, shape)
-    plain = jax.tree.map(np.asarray, (params, state))
-    assert_close(train(model, *plain, x), train(model, params, state, x))
+    numpy_weights = jax.tree.map(np.asarray, (params, state))
+    assert_close(train(model, *numpy_weights, x), train(model, params, state, x))
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32])
-def test_a_maximum_of_booleans_and_integers_keeps_the_dtype(dtype) -> None:
+def test_max_pooling_keeps_boolean_and_integer_dtypes(dtype) -> None:
     x = np.arange(32).reshape(1, 4, 4, 2).astype(dtype)
     y, _ = MaxPooling2D(2).apply({}, {}, jnp.asarray(x))
     assert y.dtype == dtype

@@ -1,4 +1,4 @@
-"""What each layer refuses, and that it refuses all that Keras does."""
+"""Errors of layers, including those for everything that Keras refuses."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ import pytest
 from jaxlayers import Sequential, layers
 
 POOLINGS = ["MaxPooling2D", "AveragePooling2D", "SumPooling2D"]
-# Values that are no positive integer and no two of them.
+# Values that are neither a positive integer nor two of them.
 NOT_PAIRS = [0, -1, 1.5, "a", (1, 0), (1, -2), (1,), (1, 2, 3), None, (1, "a")]
-# Keras reads these as integers and then fails in the call, or ignores what is behind the point.
-PAIRS_KERAS_TAKES = [(1.5, 2), (2, True)]
+# Keras converts these to integers and fails in the call, or ignores the fraction.
+PAIRS_ACCEPTED_BY_KERAS = [(1.5, 2), (2, True)]
 
-# The layer, its required arguments, the argument that is wrong, its wrong values, and whether
-# Keras refuses them as well.
+# The layer, its required arguments, the wrong argument, its wrong values, and whether Keras refuses
+# them as well.
 BAD_ARGUMENTS = [
     ("Dense", {}, "units", [0, -1, 1.5, "3", None], True),
     ("Dense", {"units": 2}, "activation", ["unknown", 3], True),
@@ -34,7 +34,7 @@ BAD_ARGUMENTS = [
             (name, {"kernel_size": 3}, "filters", [0, -1, "a"], True),
             (name, {"kernel_size": 3}, "filters", [1.5, None, True], False),
             (name, {"filters": 2}, "kernel_size", NOT_PAIRS, True),
-            (name, {"filters": 2}, "kernel_size", PAIRS_KERAS_TAKES, False),
+            (name, {"filters": 2}, "kernel_size", PAIRS_ACCEPTED_BY_KERAS, False),
             (name, {"filters": 2, "kernel_size": 3}, "strides", NOT_PAIRS, True),
             (name, {"filters": 2, "kernel_size": 3}, "dilation_rate", NOT_PAIRS, True),
             (name, {"filters": 2, "kernel_size": 3}, "padding", ["causal", "full", 1, None], True),
@@ -134,37 +134,39 @@ BAD_ARGUMENTS = [
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "argument", "value", "keras_too"),
+    ("name", "arguments", "argument", "value", "refused_by_keras"),
     [
-        pytest.param(name, arguments, argument, value, too, id=f"{name}-{argument}-{value}")
-        for name, arguments, argument, values, too in BAD_ARGUMENTS
+        pytest.param(
+            name, arguments, argument, value, refused_by_keras, id=f"{name}-{argument}-{value}"
+        )
+        for name, arguments, argument, values, refused_by_keras in BAD_ARGUMENTS
         for value in values
     ],
 )
-def test_a_wrong_argument_is_refused_at_construction(
-    name, arguments, argument, value, keras_too
+def test_wrong_arguments_are_refused_at_construction(
+    name, arguments, argument, value, refused_by_keras
 ) -> None:
-    with pytest.raises((ValueError, TypeError)) as refused:
+    with pytest.raises((ValueError, TypeError)) as error_info:
         getattr(layers, name)(**arguments, **{argument: value})
-    message = str(refused.value)
+    message = str(error_info.value)
     assert message.startswith(f"{name}: ")
     assert argument in message
     for part in value if isinstance(value, dict) else [value]:
         assert (repr(part) in message) or (str(part) in message)
-    if keras_too and hasattr(keras.layers, name):
-        # Some of it only when the layer is called, by an error of Python or of the backend.
+    if refused_by_keras and hasattr(keras.layers, name):
+        # Some only when the layer is called, with an error of Python or of the backend.
         with pytest.raises(Exception):  # noqa: B017
             getattr(keras.layers, name)(**arguments, **{argument: value})(jnp.ones((2, 6, 6, 4)))
 
 
 @pytest.mark.parametrize("name", sorted({*layers.__all__} - {"Layer"}))
-def test_an_argument_that_keras_does_not_have_is_refused(name) -> None:
+def test_unknown_arguments_are_refused(name) -> None:
     with pytest.raises(TypeError, match="kernel_sise"):
         getattr(layers, name)(kernel_sise=3)
 
 
 # The layer, a shape of one example that it refuses, a word of the message, and whether Keras
-# refuses it as well, at the latest when called.
+# refuses it as well, at construction or when called.
 BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
     (layers.Dense(2), (), "shape", True),
     *(
@@ -176,7 +178,7 @@ BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
             (getattr(layers, name)(2, 3, data_format="channels_first"), (5, 5), "shape", True),
         ]
     ),
-    # Keras takes several batch axes here; a second batch axis is jax.vmap's business.
+    # Keras accepts several batch axes here; in JAX, vmap adds a second one.
     (layers.Conv2D(2, 3), (2, 5, 5, 1), "shape", False),
     (layers.Conv2D(2, 3), (2, 5, 1), "kernel_size", True),
     (layers.Conv2D(2, 3, data_format="channels_first"), (5, 2, 2), "kernel_size", True),
@@ -221,11 +223,13 @@ BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape", "word", "keras_too"),
+    ("layer", "shape", "word", "refused_by_keras"),
     BAD_SHAPES,
     ids=[f"{type(layer).__name__}-{shape}-{i}" for i, (layer, shape, *_) in enumerate(BAD_SHAPES)],
 )
-def test_a_wrong_shape_is_refused_by_all_three_methods(layer, shape, word, keras_too) -> None:
+def test_wrong_shapes_are_refused_by_init_output_shape_and_apply(
+    layer, shape, word, refused_by_keras
+) -> None:
     params, state = weights_of(layer)
     x = jnp.ones((2, *shape))
     for call in (
@@ -233,20 +237,20 @@ def test_a_wrong_shape_is_refused_by_all_three_methods(layer, shape, word, keras
         lambda: layer.output_shape(shape),
         lambda: layer.apply(params, state, x),
     ):
-        with pytest.raises((ValueError, TypeError)) as refused:
+        with pytest.raises((ValueError, TypeError)) as error_info:
             call()
-        message = str(refused.value)
+        message = str(error_info.value)
         assert message.startswith(repr(layer))
         assert word in message
         assert str(shape) in message or str(x.shape) in message
-    if keras_too and hasattr(keras.layers, type(layer).__name__):
-        theirs = eval(repr(layer), vars(keras.layers).copy())
-        with pytest.raises(Exception):  # noqa: B017 - the backend's own errors are among them
-            theirs(x)
+    if refused_by_keras and hasattr(keras.layers, type(layer).__name__):
+        keras_layer = eval(repr(layer), vars(keras.layers).copy())
+        with pytest.raises(Exception):  # noqa: B017 - including errors of the backend
+            keras_layer(x)
 
 
 def weights_of(layer: Any) -> tuple[Any, Any]:
-    """Params and a state made for a shape that the layer does take."""
+    """Returns params and state for a shape that the layer accepts."""
     for shape in [(8, 8, 4), (4, 8, 8), (7,), (12,)]:
         try:
             return layer.init(jax.random.key(0), shape)
@@ -255,7 +259,7 @@ def weights_of(layer: Any) -> tuple[Any, Any]:
     return {}, {}
 
 
-ONE_OF_EACH = [
+LAYERS = [
     layers.Dense(2),
     layers.Conv2D(2, 1),
     layers.Conv2DTranspose(2, 1),
@@ -275,43 +279,43 @@ ONE_OF_EACH = [
     layers.Softmax(),
     layers.Dropout(0.5),
 ]
-each_layer = pytest.mark.parametrize("layer", ONE_OF_EACH, ids=lambda layer: type(layer).__name__)
+each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 
 
-def test_the_table_has_every_layer() -> None:
-    tested = {type(layer).__name__ for layer in ONE_OF_EACH}
+def test_the_table_includes_every_layer() -> None:
+    tested = {type(layer).__name__ for layer in LAYERS}
     assert tested == {*layers.__all__} - {"InBfloat16", "Layer"}
 
 
 @each_layer
 @pytest.mark.parametrize("shape", [5, None, "abc", (2, -3, 1), (2, None, 1), (2.5, 2, 1)])
-def test_a_shape_that_is_no_tuple_of_integers_is_refused(layer, shape) -> None:
+def test_shapes_that_are_not_tuples_of_integers_are_refused(layer, shape) -> None:
     for call in (lambda: layer.init(jax.random.key(0), shape), lambda: layer.output_shape(shape)):
-        with pytest.raises((ValueError, TypeError)) as refused:
+        with pytest.raises((ValueError, TypeError)) as error_info:
             call()
-        assert str(refused.value).startswith(repr(layer))
-        assert "shape" in str(refused.value)
-        assert repr(shape) in str(refused.value)
+        assert str(error_info.value).startswith(repr(layer))
+        assert "shape" in str(error_info.value)
+        assert repr(shape) in str(error_info.value)
 
 
 @each_layer
 @pytest.mark.parametrize("x", [3.0, [[1.0, 2.0]], None, "x"])
-def test_an_input_that_is_no_array_is_refused(layer, x) -> None:
-    with pytest.raises(TypeError) as refused:
+def test_inputs_that_are_not_arrays_are_refused(layer, x) -> None:
+    with pytest.raises(TypeError) as error_info:
         layer.apply(*layer.init(jax.random.key(0), (2, 3, 1)), x)
-    assert str(refused.value).startswith(repr(layer))
-    assert type(x).__name__ in str(refused.value)
+    assert str(error_info.value).startswith(repr(layer))
+    assert type(x).__name__ in str(error_info.value)
 
 
 @each_layer
-def test_an_input_without_batch_is_refused(layer) -> None:
-    with pytest.raises(ValueError) as refused:
+def test_inputs_without_a_batch_axis_are_refused(layer) -> None:
+    with pytest.raises(ValueError) as error_info:
         layer.apply(*layer.init(jax.random.key(0), (2, 3, 1)), jnp.ones(()))
-    assert str(refused.value).startswith(repr(layer))
-    assert "batch" in str(refused.value)
+    assert str(error_info.value).startswith(repr(layer))
+    assert "batch" in str(error_info.value)
 
 
-def test_one_example_instead_of_a_batch_gets_a_hint() -> None:
+def test_the_error_for_one_example_suggests_a_batch_axis() -> None:
     conv = layers.Conv2D(2, 1)
     with pytest.raises(ValueError, match=r"for one example pass x\[None\]"):
         conv.apply(*conv.init(jax.random.key(0), (2, 3, 1)), jnp.ones((2, 3, 1)))
@@ -319,7 +323,7 @@ def test_one_example_instead_of_a_batch_gets_a_hint() -> None:
         conv.output_shape((8, 2, 3, 1))
 
 
-WITH_WEIGHTS = [
+LAYERS_WITH_WEIGHTS = [
     (layers.Dense(2), (3,)),
     (layers.Conv2D(2, 3), (4, 4, 1)),
     (layers.Conv2DTranspose(2, 3), (4, 4, 1)),
@@ -327,7 +331,7 @@ WITH_WEIGHTS = [
 ]
 WEIGHTS = [
     (layer, shape, kind, name)
-    for layer, shape in WITH_WEIGHTS
+    for layer, shape in LAYERS_WITH_WEIGHTS
     for kind, weights in enumerate(layer.init(jax.random.key(0), shape))
     for name in weights
 ]
@@ -338,16 +342,18 @@ WEIGHTS = [
     WEIGHTS,
     ids=[f"{type(layer).__name__}-{name}" for layer, _, _, name in WEIGHTS],
 )
-def test_weights_that_do_not_fit_are_refused_by_name(layer, shape, kind, name) -> None:
+def test_missing_unknown_and_misshapen_weights_are_refused_by_name(
+    layer, shape, kind, name
+) -> None:
     x = jnp.ones((2, *shape))
 
     def apply_with(change: Any) -> str:
-        made = layer.init(jax.random.key(0), shape)
-        change(made[kind])
-        with pytest.raises(ValueError) as refused:
-            layer.apply(*made, x)
-        assert str(refused.value).startswith(repr(layer))
-        return str(refused.value)
+        weights = layer.init(jax.random.key(0), shape)
+        change(weights[kind])
+        with pytest.raises(ValueError) as error_info:
+            layer.apply(*weights, x)
+        assert str(error_info.value).startswith(repr(layer))
+        return str(error_info.value)
 
     assert f"'{name}'" in apply_with(lambda weights: weights.pop(name))
     other = apply_with(lambda weights: weights.update({name: jnp.ones((7, 9))}))
@@ -356,8 +362,8 @@ def test_weights_that_do_not_fit_are_refused_by_name(layer, shape, kind, name) -
     assert "'another'" in apply_with(lambda weights: weights.update(another=jnp.ones(3)))
 
 
-def test_params_made_for_another_input_are_refused() -> None:
-    # Keras's test_dense_errors.
+def test_params_for_another_input_shape_are_refused() -> None:
+    # As test_dense_errors in Keras.
     dense = layers.Dense(2, activation="relu")
     params, state = dense.init(jax.random.key(0), (2,))
     with pytest.raises(ValueError, match=r"kernel in params must .* \(3, 2\) .*got \(2, 2\)"):
@@ -371,25 +377,25 @@ def test_a_state_without_its_activity_penalty_is_refused() -> None:
         dense.apply(params, {}, jnp.ones((1, 3)))
 
 
-def test_an_initializer_that_makes_another_shape_is_refused() -> None:
+def test_initializers_that_return_a_wrong_shape_are_refused() -> None:
     dense = layers.Dense(2, kernel_initializer=lambda key, shape, dtype: jnp.zeros((1, 1)))
     with pytest.raises(ValueError, match=r"kernel_initializer .*\(3, 2\), got \(1, 1\)"):
         dense.init(jax.random.key(0), (3,))
 
 
-def test_dropout_in_training_asks_for_a_key() -> None:
+def test_dropout_requires_a_key_in_training() -> None:
     with pytest.raises(ValueError, match=r"Dropout\(rate=0.5\).*key=jax.random.key"):
         layers.Dropout(0.5).apply({}, {}, jnp.ones((2, 3)), training=True)
 
 
 @pytest.mark.parametrize("noise_shape", [(2, 3, 1), (2,), (2, 4), (3, 3)])
-def test_dropout_refuses_a_noise_shape_that_does_not_fit_the_input(noise_shape) -> None:
+def test_dropout_refuses_a_noise_shape_that_does_not_match_the_input(noise_shape) -> None:
     dropout = layers.Dropout(0.5, noise_shape=noise_shape)
     with pytest.raises(ValueError, match=r"noise_shape.*\(2, 3\)"):
         dropout.apply({}, {}, jnp.ones((2, 3)), training=True, key=jax.random.key(0))
 
 
-def test_an_error_in_a_sequential_says_which_layer_of_which_model() -> None:
+def test_errors_in_a_sequential_have_notes_that_name_the_layers() -> None:
     inner = Sequential([layers.Flatten(), layers.Conv2D(2, 3)], name="inner")
     model = Sequential([layers.ReLU(), inner], name="outer")
     notes = [
@@ -402,18 +408,18 @@ def test_an_error_in_a_sequential_says_which_layer_of_which_model() -> None:
         lambda: model.apply({}, {}, jnp.ones((1, 4, 4, 1))),
         lambda: Sequential([layers.ReLU(), inner], (4, 4, 1), name="outer"),
     ):
-        with pytest.raises(ValueError, match=r"needs examples of shape|must be") as refused:
+        with pytest.raises(ValueError, match=r"needs examples of shape|must be") as error_info:
             call()
-        assert refused.value.__notes__ == notes
+        assert error_info.value.__notes__ == notes
 
 
-def test_an_unknown_name_comes_with_the_nearest_ones() -> None:
+def test_the_error_for_an_unknown_name_suggests_the_nearest_ones() -> None:
     with pytest.raises(ValueError, match="unknown activation 'rellu'; did you mean 'relu'"):
         layers.Dense(2, activation="rellu")
     with pytest.raises(ValueError, match=r"unknown initializer '!'\. Known names: .*he_normal"):
         layers.Dense(2, kernel_initializer="!")
 
 
-def test_a_layer_without_apply_says_so() -> None:
+def test_a_layer_without_apply_raises_not_implemented_error() -> None:
     with pytest.raises(NotImplementedError, match="Layer defines no apply"):
         layers.Layer().apply({}, {}, jnp.ones(1))

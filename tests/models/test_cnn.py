@@ -1,4 +1,4 @@
-"""The classifiers beside the same models written out in Keras."""
+"""The classifiers compared with the same models in Keras."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import pytest
 from jaxlayers import layers
 from jaxlayers.models import cnn
 
-BOTH = pytest.mark.parametrize("make", [cnn.lenet, cnn.vgg])
+both_models = pytest.mark.parametrize("make", [cnn.lenet, cnn.vgg])
 
 
 def keras_lenet() -> keras.Model:
@@ -45,35 +45,37 @@ def keras_vgg() -> keras.Model:
 @pytest.mark.parametrize(
     ("make", "make_keras"), [(cnn.lenet, keras_lenet), (cnn.vgg, keras_vgg)], ids=["lenet", "vgg"]
 )
-def test_layer_by_layer_it_is_the_model_in_keras(make, make_keras) -> None:
+def test_layers_and_outputs_equal_those_of_the_keras_model(make, make_keras) -> None:
     keras.backend.clear_session()
-    model, theirs = make(), make_keras()
-    assert f" Total params: {theirs.count_params():,} " in model.summary()
-    assert list(model.names) == [layer.name for layer in theirs.layers]
-    assert [(None, *shape) for shape in model.shapes()] == [x.output.shape for x in theirs.layers]
+    model, keras_model = make(), make_keras()
+    assert f" Total params: {keras_model.count_params():,} " in model.summary()
+    assert list(model.names) == [layer.name for layer in keras_model.layers]
+    assert [(None, *shape) for shape in model.shapes()] == [
+        x.output.shape for x in keras_model.layers
+    ]
     params, state = model.init(jax.random.key(0))
     rng = np.random.default_rng(0)
     state = jax.tree.map(lambda a: jnp.asarray(rng.uniform(0.5, 1, a.shape), a.dtype), state)
-    for (name, layer), keras_layer in zip(model.items(), theirs.layers, strict=True):
+    for (name, layer), keras_layer in zip(model.items(), keras_model.layers, strict=True):
         weights = params.get(name, {}) | state.get(name, {})
-        theirs_by_name = {v.name: v for v in keras_layer.weights if "seed" not in v.name}
-        assert theirs_by_name.keys() == weights.keys()
+        keras_weights = {v.name: v for v in keras_layer.weights if "seed" not in v.name}
+        assert keras_weights.keys() == weights.keys()
         for weight, value in weights.items():
-            theirs_by_name[weight].assign(value)
+            keras_weights[weight].assign(value)
         for argument in ("momentum", "epsilon", "rate"):
             if hasattr(layer, argument):
                 assert getattr(layer, argument) == getattr(keras_layer, argument)
     x = jnp.asarray(rng.uniform(size=(2, 28, 28, 1)), jnp.float32)
-    ours, _ = jax.jit(model.apply)(params, state, x)
-    # Six layers of sums of up to 3,136 float32 products each.
-    np.testing.assert_allclose(ours, jax.jit(theirs)(x), rtol=1e-4, atol=1e-6)
+    y, _ = jax.jit(model.apply)(params, state, x)
+    # Six layers, with sums of up to 3,136 float32 products.
+    np.testing.assert_allclose(y, jax.jit(keras_model)(x), rtol=1e-4, atol=1e-6)
 
 
-@BOTH
+@both_models
 @pytest.mark.parametrize(
     ("image_shape", "classes"), [((4, 4, 1), 2), ((32, 32, 3), 100), ((9, 30, 2), 4)]
 )
-def test_it_gives_probabilities_for_images_of_any_size_and_number_of_classes(
+def test_outputs_are_probabilities_for_all_image_shapes_and_class_counts(
     make, image_shape, classes
 ) -> None:
     model = make(image_shape, classes, width=2)
@@ -86,8 +88,8 @@ def test_it_gives_probabilities_for_images_of_any_size_and_number_of_classes(
     np.testing.assert_allclose(y.sum(-1), 1, rtol=1e-5)
 
 
-@BOTH
-def test_logits_end_before_the_softmax_and_take_the_same_params(make) -> None:
+@both_models
+def test_logits_are_the_inputs_of_the_softmax_on_the_same_params(make) -> None:
     model = make((8, 8, 1), 3, width=2)
     params, state = model.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (2, 8, 8, 1))
@@ -96,7 +98,7 @@ def test_logits_end_before_the_softmax_and_take_the_same_params(make) -> None:
     np.testing.assert_allclose(jax.nn.softmax(logits), probabilities, rtol=1e-5)
 
 
-def test_lenet_has_twice_as_many_filters_in_its_second_convolution() -> None:
+def test_the_second_convolution_of_lenet_has_twice_the_filters() -> None:
     model = cnn.lenet(width=3, hidden=5, dropout=0.1)
     assert [x.filters for x in model.layers if isinstance(x, layers.Conv2D)] == [3, 6]
     assert [x.units for x in model.layers if isinstance(x, layers.Dense)] == [5, 10]
@@ -104,24 +106,24 @@ def test_lenet_has_twice_as_many_filters_in_its_second_convolution() -> None:
 
 
 @pytest.mark.parametrize("stages", [1, 2, 4])
-def test_each_stage_of_vgg_has_twice_the_filters_and_half_the_extent(stages) -> None:
+def test_each_stage_of_vgg_doubles_the_filters_and_halves_the_size(stages) -> None:
     model = cnn.vgg((16, 24, 1), width=3, stages=stages, dropout=0.2)
     filters = [x.filters for x in model.layers if isinstance(x, layers.Conv2D)]
     assert filters == [3 * 2**stage for stage in range(stages) for _ in range(2)]
-    before_mean = dict(zip(model.names, model.shapes(), strict=True))
-    last = [shape for shape in before_mean.values() if len(shape) == 3][-1]
+    shapes = dict(zip(model.names, model.shapes(), strict=True))
+    last = [shape for shape in shapes.values() if len(shape) == 3][-1]
     assert last == (16 // 2 ** (stages - 1), 24 // 2 ** (stages - 1), filters[-1])
     assert [x.rate for x in model.layers if isinstance(x, layers.Dropout)] == [0.2]
 
 
-@BOTH
-def test_models_are_called_by_their_names(make) -> None:
+@both_models
+def test_models_are_named_after_their_functions(make) -> None:
     assert make().name == make.__name__
     assert make() == make((28, 28, 1), 10)
 
 
-@BOTH
-def test_neither_depends_on_the_configured_data_format(make, monkeypatch) -> None:
+@both_models
+def test_models_do_not_depend_on_the_configured_data_format(make, monkeypatch) -> None:
     expected = make()
     monkeypatch.setattr("jaxlayers.config._chosen", "channels_first")
     assert make() == expected
@@ -144,7 +146,7 @@ def test_images_that_are_too_small_for_the_pooling_are_refused(make, arguments, 
         make(**arguments)
 
 
-def test_one_stage_takes_a_single_pixel() -> None:
+def test_vgg_with_one_stage_accepts_a_single_pixel() -> None:
     assert cnn.vgg((1, 1, 1), stages=1).output_shape() == (10,)
 
 

@@ -1,4 +1,4 @@
-"""The DCGAN beside the same model written out in Keras."""
+"""The DCGAN compared with the same models in Keras."""
 
 import jax
 import jax.numpy as jnp
@@ -50,28 +50,30 @@ MODELS = [
 @pytest.mark.parametrize(
     ("make", "make_keras", "count"), MODELS, ids=["generator", "discriminator"]
 )
-def test_layer_by_layer_it_is_the_model_in_keras(make, make_keras, count) -> None:
+def test_layers_and_outputs_equal_those_of_the_keras_model(make, make_keras, count) -> None:
     keras.backend.clear_session()
-    model, theirs = make(), make_keras()
+    model, keras_model = make(), make_keras()
     assert f" Total params: {count} " in model.summary()
-    assert f"{theirs.count_params():,}" == count
-    assert list(model.names) == [layer.name for layer in theirs.layers]
-    assert [(None, *shape) for shape in model.shapes()] == [x.output.shape for x in theirs.layers]
+    assert f"{keras_model.count_params():,}" == count
+    assert list(model.names) == [layer.name for layer in keras_model.layers]
+    assert [(None, *shape) for shape in model.shapes()] == [
+        x.output.shape for x in keras_model.layers
+    ]
     params, state = model.init(jax.random.key(0))
     rng = np.random.default_rng(0)
     state = jax.tree.map(lambda a: jnp.asarray(rng.uniform(0.5, 1, a.shape), a.dtype), state)
-    for (name, _), layer in zip(model.items(), theirs.layers, strict=True):
+    for (name, _), layer in zip(model.items(), keras_model.layers, strict=True):
         weights = params.get(name, {}) | state.get(name, {})
-        theirs_by_name = {v.name: v for v in layer.weights}
-        seeds = {name for name in theirs_by_name if name.startswith("seed_generator")}
-        assert theirs_by_name.keys() - seeds == weights.keys()
+        keras_weights = {v.name: v for v in layer.weights}
+        seeds = {name for name in keras_weights if name.startswith("seed_generator")}
+        assert keras_weights.keys() - seeds == weights.keys()
         for weight, value in weights.items():
-            theirs_by_name[weight].assign(value)
+            keras_weights[weight].assign(value)
     x = jnp.asarray(rng.standard_normal((2, *model.input_shape)), jnp.float32)
-    ours, _ = jax.jit(model.apply)(params, state, x)
-    # Twelve layers of sums of up to 12,800 float32 products each.
-    np.testing.assert_allclose(ours, jax.jit(theirs)(x), rtol=1e-4, atol=1e-5)
-    for (_, layer), keras_layer in zip(model.items(), theirs.layers, strict=True):
+    y, _ = jax.jit(model.apply)(params, state, x)
+    # Twelve layers, with sums of up to 12,800 float32 products.
+    np.testing.assert_allclose(y, jax.jit(keras_model)(x), rtol=1e-4, atol=1e-5)
+    for (_, layer), keras_layer in zip(model.items(), keras_model.layers, strict=True):
         for argument in ("momentum", "epsilon", "rate", "negative_slope", "activation"):
             assert hasattr(layer, argument) == hasattr(keras_layer, argument)
             if argument != "activation" and hasattr(layer, argument):
@@ -79,7 +81,7 @@ def test_layer_by_layer_it_is_the_model_in_keras(make, make_keras, count) -> Non
 
 
 @pytest.mark.parametrize("make", [dcgan.generator, dcgan.discriminator])
-def test_logits_end_before_the_sigmoid_and_take_the_same_params(make) -> None:
+def test_logits_are_the_inputs_of_the_sigmoid_on_the_same_params(make) -> None:
     model = make(width=8)
     with_logits = make(width=8, logits=True)
     params, state = model.init(jax.random.key(0))
@@ -87,14 +89,14 @@ def test_logits_end_before_the_sigmoid_and_take_the_same_params(make) -> None:
         (params, state)
     )
     x = jax.random.normal(jax.random.key(1), (2, *model.input_shape))
-    before, _ = jax.jit(with_logits.apply)(params, state, x)
+    logits, _ = jax.jit(with_logits.apply)(params, state, x)
     probability, _ = jax.jit(model.apply)(params, state, x)
-    np.testing.assert_allclose(jax.nn.sigmoid(before), probability, rtol=1e-5)
+    np.testing.assert_allclose(jax.nn.sigmoid(logits), probability, rtol=1e-5)
     assert with_logits == model.logits()
 
 
 @pytest.mark.parametrize("image_shape", [(28, 28, 1), (32, 24, 3), (4, 4, 2), (64, 64, 3)])
-def test_the_generator_makes_images_of_any_multiple_of_4(image_shape) -> None:
+def test_the_generator_supports_image_sizes_that_are_multiples_of_4(image_shape) -> None:
     generator = dcgan.generator(image_shape, latent_size=7, width=16)
     assert generator.input_shape == (7,)
     assert generator.output_shape() == image_shape
@@ -105,7 +107,7 @@ def test_the_generator_makes_images_of_any_multiple_of_4(image_shape) -> None:
 
 
 @pytest.mark.parametrize("image_shape", [(28, 28, 1), (31, 5, 3), (1, 1, 1)])
-def test_the_discriminator_takes_images_of_any_size(image_shape) -> None:
+def test_the_discriminator_supports_all_image_sizes(image_shape) -> None:
     discriminator = dcgan.discriminator(image_shape, width=3)
     assert discriminator.output_shape() == (1,)
     filters = [x.filters for x in discriminator.layers if isinstance(x, layers.Conv2D)]
@@ -113,12 +115,12 @@ def test_the_discriminator_takes_images_of_any_size(image_shape) -> None:
 
 
 @pytest.mark.parametrize("make", [dcgan.generator, dcgan.discriminator])
-def test_the_rate_of_dropout_is_an_argument(make) -> None:
+def test_the_dropout_rate_is_an_argument(make) -> None:
     rates = {x.rate for x in make(width=8, dropout=0.1).layers if isinstance(x, layers.Dropout)}
     assert rates == {0.1}
 
 
-def test_neither_depends_on_the_configured_data_format(monkeypatch) -> None:
+def test_models_do_not_depend_on_the_configured_data_format(monkeypatch) -> None:
     expected = dcgan.generator(), dcgan.discriminator()
     monkeypatch.setattr("jaxlayers.config._chosen", "channels_first")
     assert (dcgan.generator(), dcgan.discriminator()) == expected

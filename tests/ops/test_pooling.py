@@ -1,4 +1,4 @@
-"""Pooling in one to three dimensions against plain loops."""
+"""Pooling in one to three dimensions compared with loops."""
 
 import jax
 import jax.numpy as jnp
@@ -15,64 +15,64 @@ GEOMETRIES = [
     ((5, 4), (3, 2), (1, 3)),
     ((3, 3), (3, 3), (4, 1)),
     ((3, 4, 5), (2, 3, 2), (2, 1, 2)),
-    # More than is reduced position by position.
+    # Larger than the windows that are reduced position by position.
     ((13, 12), (9, 10), (2, 3)),
 ]
 POOLINGS = [(ops.max_pool, np.max), (ops.sum_pool, np.sum), (ops.average_pool, np.mean)]
 
 
-@pytest.mark.parametrize(("ours", "reduce"), POOLINGS, ids=["max", "sum", "average"])
+@pytest.mark.parametrize(("pool", "reduce"), POOLINGS, ids=["max", "sum", "average"])
 @pytest.mark.parametrize(("spatial", "pool_size", "strides"), GEOMETRIES)
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_pooling_reduces_what_of_a_window_is_in_the_image(
-    ours, reduce, spatial, pool_size, strides, padding, data_format
+def test_pooling_reduces_the_positions_of_a_window_inside_the_image(
+    pool, reduce, spatial, pool_size, strides, padding, data_format
 ) -> None:
-    # All negative: padding with zeros would show in the maximum.
+    # All values are negative, so that padding with zeros would change the maximum.
     x = -1 - np.random.default_rng(0).random((2, *spatial, 3))
     first = data_format == "channels_first"
     with jax.enable_x64(True):
         images = jnp.asarray(np.moveaxis(x, -1, 1) if first else x)
-        y = np.asarray(ours(images, pool_size, strides, padding, data_format))
+        y = np.asarray(pool(images, pool_size, strides, padding, data_format))
     expected = reference.pool(reduce, x, pool_size, strides, padding)
     np.testing.assert_allclose(np.moveaxis(y, 1, -1) if first else y, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("ours", "reduce"), POOLINGS, ids=["max", "sum", "average"])
+@pytest.mark.parametrize(("pool", "reduce"), POOLINGS, ids=["max", "sum", "average"])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32"])
-def test_integers_do_not_overflow(ours, reduce, dtype) -> None:
+def test_integers_do_not_overflow(pool, reduce, dtype) -> None:
     x = np.random.default_rng(0).integers(100, 128, (2, 4, 4, 3)).astype(dtype)
-    y = ours(x, (2, 2), (2, 2), "valid", "channels_last")
+    y = pool(x, (2, 2), (2, 2), "valid", "channels_last")
     np.testing.assert_allclose(y, reference.pool(reduce, x, (2, 2), (2, 2), "valid"), rtol=1e-6)
 
 
 @pytest.mark.parametrize("pool_size", [(2, 2), (9, 10)])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_the_maximum_of_booleans_is_whether_any_is_true(pool_size, padding) -> None:
+def test_max_pooling_of_booleans_is_any(pool_size, padding) -> None:
     x = np.random.default_rng(0).random((2, 11, 10, 3)) > 0.9
     y = ops.max_pool(jnp.asarray(x), pool_size, (2, 2), padding, "channels_last")
     assert y.dtype == bool
     np.testing.assert_array_equal(y, reference.pool(np.any, x, pool_size, (2, 2), padding))
 
 
-@pytest.mark.parametrize(("ours", "_"), POOLINGS, ids=["max", "sum", "average"])
-def test_floats_keep_their_dtype(ours, _) -> None:
+@pytest.mark.parametrize(("pool", "_"), POOLINGS, ids=["max", "sum", "average"])
+def test_floating_point_dtypes_are_kept(pool, _) -> None:
     for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
         assert (
-            ours(jnp.ones((1, 4, 4, 1), dtype), (2, 2), (2, 2), "same", "channels_last").dtype
+            pool(jnp.ones((1, 4, 4, 1), dtype), (2, 2), (2, 2), "same", "channels_last").dtype
             == dtype
         )
 
 
-def test_the_gradient_of_a_maximum_goes_to_the_first_of_equal_positions() -> None:
-    # Whole numbers from 0 to 2, so that most windows have several that are largest.
+def test_the_gradient_of_max_pooling_is_nonzero_at_the_first_maximum_only() -> None:
+    # Integers from 0 to 2, so that most windows have several maxima.
     x = np.random.default_rng(0).integers(3, size=(2, 7, 6, 3)).astype(np.float32)
-    y, pull_back = jax.vjp(
+    y, vjp = jax.vjp(
         lambda x: ops.max_pool(x, (3, 2), (2, 2), "same", "channels_last"), jnp.asarray(x)
     )
-    (gradient,) = pull_back(jnp.ones_like(y))
+    (gradient,) = vjp(jnp.ones_like(y))
     expected = np.zeros_like(x)
-    # Same padding here is a row in front and one behind.
+    # Same padding adds one row at each end here.
     padded = np.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)), constant_values=-np.inf)
     for image, row, column, channel in np.ndindex(*y.shape):
         window = padded[image, 2 * row : 2 * row + 3, 2 * column : 2 * column + 2, channel]
@@ -82,6 +82,6 @@ def test_the_gradient_of_a_maximum_goes_to_the_first_of_equal_positions() -> Non
 
 
 @pytest.mark.parametrize("position", range(4))
-def test_nan_is_the_maximum(position) -> None:
+def test_max_pooling_propagates_nan(position) -> None:
     x = jnp.arange(4.0).at[position].set(jnp.nan).reshape(1, 2, 2, 1)
     assert jnp.isnan(ops.max_pool(x, (2, 2), (2, 2), "valid", "channels_last")).all()

@@ -1,32 +1,32 @@
-"""Geometry of windows, counted out."""
+"""Geometry of windows compared with enumerated positions."""
 
 from itertools import product
 
 import pytest
 
 from jaxlayers.ops import windows
-from tests.ops.reference import placements
+from tests.ops.reference import window_positions
 
 CASES = list(product(range(1, 8), range(1, 5), range(1, 5), range(1, 4)))
 
 
 @pytest.mark.parametrize("mode", ["valid", "same"])
-def test_extents_are_how_many_windows_can_be_placed(mode) -> None:
+def test_the_output_extent_is_the_number_of_windows(mode) -> None:
     for extent, size, stride, dilation in CASES:
-        placed = placements(extent, size, stride, dilation, mode)
-        assert max(windows.output_extent(extent, size, stride, dilation, mode), 0) == len(placed)
+        positions = window_positions(extent, size, stride, dilation, mode)
+        assert max(windows.output_extent(extent, size, stride, dilation, mode), 0) == len(positions)
 
 
-def test_same_padding_is_the_least_that_all_windows_need_with_the_odd_one_behind() -> None:
+def test_same_padding_is_minimal_with_the_odd_position_at_the_end() -> None:
     for extent, size, stride, dilation in CASES:
-        front, behind = windows.padding(extent, size, stride, dilation, "same")
-        placed = placements(extent, size, stride, dilation, "same")
-        last = (len(placed) - 1) * stride - front + windows.span(size, dilation) - 1
-        assert 0 <= front <= behind <= front + 1
-        assert last == extent - 1 + behind or (front, behind) == (0, 0)
+        before, after = windows.padding(extent, size, stride, dilation, "same")
+        positions = window_positions(extent, size, stride, dilation, "same")
+        last = (len(positions) - 1) * stride - before + windows.span(size, dilation) - 1
+        assert 0 <= before <= after <= before + 1
+        assert last == extent - 1 + after or (before, after) == (0, 0)
 
 
-def test_valid_padding_is_none() -> None:
+def test_valid_padding_is_zero() -> None:
     assert {windows.padding(*case, "valid") for case in CASES} == {(0, 0)}
 
 
@@ -36,14 +36,14 @@ def test_same_padding_keeps_the_extent_at_stride_one() -> None:
             assert windows.output_extent(extent, size, 1, dilation, "same") == extent
 
 
-def test_a_span_reaches_from_the_first_position_to_the_last() -> None:
+def test_the_span_of_a_window_includes_its_first_and_last_positions() -> None:
     for _, size, _, dilation in CASES:
-        positions = range(0, size * dilation, dilation)
-        assert windows.span(size, dilation) == positions[-1] - positions[0] + 1
+        taps = range(0, size * dilation, dilation)
+        assert windows.span(size, dilation) == taps[-1] - taps[0] + 1
 
 
 @pytest.mark.parametrize("mode", ["valid", "same"])
-def test_transposed_extents_undo_those_of_windows(mode) -> None:
+def test_transposed_extents_invert_output_extents(mode) -> None:
     for extent, size, stride, dilation in CASES:
         padding = windows.transposed_padding(size, stride, dilation, mode, None)
         enlarged = windows.transposed_extent(extent, size, stride, dilation, padding)
@@ -51,7 +51,7 @@ def test_transposed_extents_undo_those_of_windows(mode) -> None:
         assert mode == "valid" or enlarged == extent * stride
 
 
-def test_each_position_of_output_padding_adds_one() -> None:
+def test_output_padding_is_added_to_the_extent() -> None:
     for extent, size, stride, dilation in CASES:
         for mode in ("valid", "same"):
             extents = [

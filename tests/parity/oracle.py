@@ -1,4 +1,4 @@
-"""Holds a layer of Keras up against one of ours: the same weights, the same input, all results."""
+"""Compares a layer with the layer of Keras, on the same weights and the same input."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,29 +8,31 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-# Relative to the norm of what Keras gives. float32 carries 6e-8; a sum of a few hundred products,
-# taken in another order, loses three digits of it at worst.
+# Relative to the norm of Keras's result. The precision of float32 is 6e-8; a sum of a few hundred
+# products in another order loses at most three digits.
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 2e-2}
 
 
 @dataclass
 class Results:
-    """All that a layer says about one input."""
+    """All results of a layer for one input."""
 
     y: Any
     state: dict[str, Any]
     penalty: Any
-    by_params: dict[str, Any]
-    by_input: Any
+    params_gradient: dict[str, Any]
+    input_gradient: Any
 
 
-def assert_close(ours: Any, theirs: Any, dtype: str, what: str) -> None:
-    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-    assert ours.shape == theirs.shape, f"{what}: shape {ours.shape}, Keras has {theirs.shape}"
-    error = np.linalg.norm(ours - theirs)
-    # The floor keeps gradients that are zero but for rounding from being compared to nothing.
-    scale = max(np.linalg.norm(theirs), 1e-3 * np.sqrt(theirs.size))
-    assert error <= TOLERANCE[dtype] * scale, f"{what}: relative error {error / scale:.2e}"
+def assert_close(actual: Any, expected: Any, dtype: str, name: str) -> None:
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    assert actual.shape == expected.shape, (
+        f"{name}: shape {actual.shape}, Keras has {expected.shape}"
+    )
+    error = np.linalg.norm(actual - expected)
+    # The lower bound is for gradients that are zero except for rounding.
+    scale = max(np.linalg.norm(expected), 1e-3 * np.sqrt(expected.size))
+    assert error <= TOLERANCE[dtype] * scale, f"{name}: relative error {error / scale:.2e}"
 
 
 def weights_by_name(keras_layer: Any, trainable: bool) -> dict[str, Any]:
@@ -53,42 +55,44 @@ def compare(
 ) -> None:
     """Asserts that both layers agree on one random input.
 
-    Compared are the names and shapes of the weights, the shape of the output, the output, the new
-    state, the penalty, and the gradients of a random functional of output and penalty by all
-    params and by the input.
+    It compares the names and shapes of the weights, the shape of the output, the output, the new
+    state, the penalty, and the gradients of a random function of output and penalty with respect
+    to all params and the input.
     """
     rng = np.random.default_rng(seed)
     keras_layer.build((None, *input_shape))
     params, state = layer.init(jax.random.key(seed), input_shape)
-    theirs = weights_by_name(keras_layer, trainable=True)
-    their_state = weights_by_name(keras_layer, trainable=False)
-    assert {k: v.shape for k, v in params.items()} == {k: v.shape for k, v in theirs.items()}
-    carried = {k: v for k, v in state.items() if k != "activity_penalty"}
-    assert {k: v.shape for k, v in carried.items()} == {k: v.shape for k, v in their_state.items()}
-    their_shape = keras_layer.compute_output_shape((batch, *input_shape))
-    assert layer.output_shape(input_shape) == tuple(their_shape)[1:]
+    keras_weights = weights_by_name(keras_layer, trainable=True)
+    keras_state = weights_by_name(keras_layer, trainable=False)
+    assert {k: v.shape for k, v in params.items()} == {k: v.shape for k, v in keras_weights.items()}
+    weight_state = {k: v for k, v in state.items() if k != "activity_penalty"}
+    assert {k: v.shape for k, v in weight_state.items()} == {
+        k: v.shape for k, v in keras_state.items()
+    }
+    output_shape = keras_layer.compute_output_shape((batch, *input_shape))
+    assert layer.output_shape(input_shape) == tuple(output_shape)[1:]
 
     def values(variables: dict[str, Any], low: float) -> dict[str, Any]:
         return {k: jnp.asarray(rng.uniform(low, 1, v.shape), v.dtype) for k, v in variables.items()}
 
-    params = values(theirs, low=-1)
-    state = values(their_state, low=0.5) | {k: v for k, v in state.items() if k not in carried}
+    params = values(keras_weights, low=-1)
+    state = values(keras_state, low=0.5) | {k: v for k, v in state.items() if k not in weight_state}
     x = jnp.asarray(rng.standard_normal((batch, *input_shape)), dtype)
-    cotangent = rng.standard_normal(their_shape)
+    cotangent = rng.standard_normal(output_shape)
 
-    def our_function(params: Any, x: Any) -> Any:
+    def apply(params: Any, x: Any) -> Any:
         y, new_state = layer.apply(params, state, x, training=training)
         penalty = layer.penalty(params, new_state)
         return jnp.sum(y.astype(penalty.dtype) * cotangent) + penalty, (y, new_state, penalty)
 
-    def their_function(params: Any, x: Any) -> Any:
-        values = [(v, params[name]) for name, v in theirs.items()]
-        values += [(v, state[name]) for name, v in their_state.items()]
+    def apply_keras(params: Any, x: Any) -> Any:
+        values = [(v, params[name]) for name, v in keras_weights.items()]
+        values += [(v, state[name]) for name, v in keras_state.items()]
         kwargs = {"training": training} if keras_layer._call_has_training_arg else {}
         with keras.StatelessScope(values, collect_losses=True):
             y = keras_layer(x, **kwargs)
             penalty = sum(keras_layer.losses, start=jnp.zeros(()))
-            new_state = {name: v.value for name, v in their_state.items()}
+            new_state = {name: v.value for name, v in keras_state.items()}
         return jnp.sum(y.astype(penalty.dtype) * cotangent) + penalty, (y, new_state, penalty)
 
     def results(function: Any) -> Results:
@@ -98,17 +102,17 @@ def compare(
         return Results(y, new_state, penalty, *gradients)
 
     precision = precision or dtype
-    ours, expected = results(our_function), results(their_function)
-    assert ours.y.dtype == expected.y.dtype
-    assert_close(ours.y, expected.y, precision, "output")
-    assert_close(ours.penalty, expected.penalty, precision, "penalty")
-    assert_close(ours.by_input, expected.by_input, precision, "gradient by the input")
-    for name, gradient in ours.by_params.items():
-        assert_close(gradient, expected.by_params[name], precision, f"gradient by {name}")
-    assert ours.state.keys() == expected.state.keys()
-    for name, value in ours.state.items():
+    actual, expected = results(apply), results(apply_keras)
+    assert actual.y.dtype == expected.y.dtype
+    assert_close(actual.y, expected.y, precision, "output")
+    assert_close(actual.penalty, expected.penalty, precision, "penalty")
+    assert_close(actual.input_gradient, expected.input_gradient, precision, "input gradient")
+    for name, gradient in actual.params_gradient.items():
+        assert_close(gradient, expected.params_gradient[name], precision, f"{name} gradient")
+    assert actual.state.keys() == expected.state.keys()
+    for name, value in actual.state.items():
         assert_close(value, expected.state[name], precision, name)
     projected = layer.constrain(params)
-    for name, variable in theirs.items():
+    for name, variable in keras_weights.items():
         expected_weight = variable.constraint(params[name]) if variable.constraint else params[name]
         assert_close(projected[name], expected_weight, precision, f"constrained {name}")

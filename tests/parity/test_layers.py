@@ -1,4 +1,4 @@
-"""Every layer and argument beside Keras's own, over random configurations and chosen ones."""
+"""Layers compared with Keras's, with random and selected arguments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,12 +23,12 @@ extents = st.integers(1, 7)
 
 @st.composite
 def kernel_and_bias(draw: st.DrawFn, weights: tuple[str, ...] = ("kernel", "bias")) -> dict:
-    """Arguments that layers with weights share."""
-    drawn = {}
+    """Draws the arguments that layers with weights have in common."""
+    arguments = {}
     for weight in weights:
-        drawn[f"{weight}_regularizer"] = draw(st.sampled_from(REGULARIZERS))
-        drawn[f"{weight}_constraint"] = draw(st.sampled_from(CONSTRAINTS))
-    return drawn
+        arguments[f"{weight}_regularizer"] = draw(st.sampled_from(REGULARIZERS))
+        arguments[f"{weight}_constraint"] = draw(st.sampled_from(CONSTRAINTS))
+    return arguments
 
 
 @st.composite
@@ -55,7 +55,7 @@ def image(height: int, width: int, channels: int, data_format: str | None) -> tu
 
 
 def both(name: str, **arguments: Any) -> tuple[Any, Any]:
-    """The layer `name` of this library and of Keras."""
+    """Returns the layer `name` of this library and of Keras."""
     return getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
 
 
@@ -68,7 +68,7 @@ def both(name: str, **arguments: Any) -> tuple[Any, Any]:
     shared=kernel_and_bias(),
     batch=st.integers(1, 3),
 )
-def test_dense(units, shape, activation, use_bias, activity, shared, batch) -> None:
+def test_dense_equals_keras(units, shape, activation, use_bias, activity, shared, batch) -> None:
     pair = both(
         "Dense",
         units=units,
@@ -88,13 +88,13 @@ def test_dense(units, shape, activation, use_bias, activity, shared, batch) -> N
     extra=st.tuples(st.integers(0, 4), st.integers(0, 4)),
     batch=st.integers(1, 3),
 )
-def test_conv2d(arguments, groups, multiples, extra, batch) -> None:
+def test_conv2d_equals_keras(arguments, groups, multiples, extra, batch) -> None:
     spans = [
         (k - 1) * d + 1
         for k, d in zip(arguments["kernel_size"], arguments["dilation_rate"], strict=True)
     ]
     if arguments["padding"] != "valid":
-        spans = [1, 1]  # any image will do, also one smaller than the window
+        spans = [1, 1]  # all sizes are allowed, including those smaller than the window
     pair = both("Conv2D", filters=groups * multiples[0], groups=groups, **arguments)
     height, width = (s + e for s, e in zip(spans, extra, strict=True))
     shape = image(height, width, groups * multiples[1], arguments["data_format"])
@@ -109,7 +109,7 @@ def test_conv2d(arguments, groups, multiples, extra, batch) -> None:
     output_padding=st.tuples(st.integers(0, 3), st.integers(0, 3)) | st.none(),
     batch=st.integers(1, 3),
 )
-def test_conv2d_transpose(arguments, channels, extent, output_padding, batch) -> None:
+def test_conv2d_transpose_equals_keras(arguments, channels, extent, output_padding, batch) -> None:
     if output_padding is not None:
         output_padding = tuple(
             min(p, s - 1) for p, s in zip(output_padding, arguments["strides"], strict=True)
@@ -121,7 +121,7 @@ def test_conv2d_transpose(arguments, channels, extent, output_padding, batch) ->
 @given(
     shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
     axis=st.integers(1, 3),
-    from_behind=st.booleans(),
+    negative_axis=st.booleans(),
     momentum=st.sampled_from([0.0, 0.5, 0.9, 0.99]),
     epsilon=st.sampled_from([1e-5, 1e-3]),
     center=st.booleans(),
@@ -131,12 +131,12 @@ def test_conv2d_transpose(arguments, channels, extent, output_padding, batch) ->
     renorm=st.booleans(),
     clipping=st.sampled_from([None, {"rmax": 1.5, "rmin": 0.7, "dmax": 0.5}, {"dmax": 0.1}]),
 )
-def test_batch_normalization(
-    shape, axis, from_behind, momentum, epsilon, center, scale, shared, training, renorm, clipping
+def test_batch_normalization_equals_keras(
+    shape, axis, negative_axis, momentum, epsilon, center, scale, shared, training, renorm, clipping
 ) -> None:
     axis = min(axis, len(shape))
     arguments = {
-        "axis": axis - len(shape) - 1 if from_behind else axis,
+        "axis": axis - len(shape) - 1 if negative_axis else axis,
         "momentum": momentum,
         "epsilon": epsilon,
         "center": center,
@@ -156,31 +156,31 @@ def test_batch_normalization(
     data_format=st.sampled_from(FORMATS),
     extra=st.tuples(st.integers(0, 4), st.integers(0, 4)),
 )
-def test_pooling(name, pool, strides, padding, data_format, extra) -> None:
+def test_pooling_equals_keras(name, pool, strides, padding, data_format, extra) -> None:
     pair = both(name, pool_size=pool, strides=strides, padding=padding, data_format=data_format)
     height, width = ((p if padding == "valid" else 1) + e for p, e in zip(pool, extra, strict=True))
     compare(*pair, image(height, width, 2, data_format))
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_sum_pooling_is_average_pooling_times_the_positions_that_are_not_padding(padding) -> None:
+def test_sum_pooling_is_average_pooling_times_the_window_size(padding) -> None:
     shape = (7, 6, 3)
     x = jax.random.normal(jax.random.key(0), (2, *shape))
     summed, _ = layers.SumPooling2D(3, 2, padding).apply({}, {}, x)
-    mean = keras.layers.AveragePooling2D(3, 2, padding)
-    ones = keras.layers.AveragePooling2D(3, 2, "valid")
+    same_pooling = keras.layers.AveragePooling2D(3, 2, padding)
+    valid_pooling = keras.layers.AveragePooling2D(3, 2, "valid")
     if padding == "valid":
-        assert jax.numpy.allclose(summed, 9 * ones(x), atol=1e-5)
+        assert jax.numpy.allclose(summed, 9 * valid_pooling(x), atol=1e-5)
     else:
         padded = keras.layers.ZeroPadding2D(((1, 1), (0, 1)))
-        assert jax.numpy.allclose(summed, 9 * ones(padded(x)), atol=1e-5)
-        assert summed.shape == mean(x).shape
+        assert jax.numpy.allclose(summed, 9 * valid_pooling(padded(x)), atol=1e-5)
+        assert summed.shape == same_pooling(x).shape
 
 
 @pytest.mark.parametrize("name", ["GlobalAveragePooling2D", "GlobalMaxPooling2D"])
 @pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("keepdims", [False, True])
-def test_global_pooling(name, data_format, keepdims) -> None:
+def test_global_pooling_equals_keras(name, data_format, keepdims) -> None:
     pair = both(name, data_format=data_format, keepdims=keepdims)
     compare(*pair, image(4, 5, 3, data_format))
 
@@ -191,7 +191,7 @@ def test_global_pooling(name, data_format, keepdims) -> None:
     data_format=st.sampled_from(FORMATS),
     extent=st.tuples(extents, extents),
 )
-def test_up_sampling2d(size, interpolation, data_format, extent) -> None:
+def test_up_sampling2d_equals_keras(size, interpolation, data_format, extent) -> None:
     pair = both("UpSampling2D", size=size, interpolation=interpolation, data_format=data_format)
     compare(*pair, image(*extent, 2, data_format))
 
@@ -200,7 +200,7 @@ def test_up_sampling2d(size, interpolation, data_format, extent) -> None:
     padding=st.integers(0, 3) | pairs | st.tuples(pairs, pairs),
     data_format=st.sampled_from(FORMATS),
 )
-def test_zero_padding2d(padding, data_format) -> None:
+def test_zero_padding2d_equals_keras(padding, data_format) -> None:
     pair = both("ZeroPadding2D", padding=padding, data_format=data_format)
     compare(*pair, image(3, 4, 2, data_format))
 
@@ -209,13 +209,13 @@ def test_zero_padding2d(padding, data_format) -> None:
     ("shape", "target"),
     [((12,), (3, 4)), ((12,), (-1, 2, 2)), ((2, 6), (12,)), ((2, 3, 4), (4, -1)), ((1,), ())],
 )
-def test_reshape(shape, target) -> None:
+def test_reshape_equals_keras(shape, target) -> None:
     compare(*both("Reshape", target_shape=target), shape)
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3), (2, 3, 4), (2, 3, 4, 2)])
 @pytest.mark.parametrize("data_format", [None, *FORMATS])
-def test_flatten(shape, data_format) -> None:
+def test_flatten_equals_keras(shape, data_format) -> None:
     compare(*both("Flatten", data_format=data_format), shape)
 
 
@@ -224,17 +224,17 @@ def test_flatten(shape, data_format) -> None:
     negative_slope=st.sampled_from([0.0, 0.2, 1.5]),
     threshold=st.sampled_from([0.0, 0.3, 1.0]),
 )
-def test_relu(max_value, negative_slope, threshold) -> None:
+def test_relu_equals_keras(max_value, negative_slope, threshold) -> None:
     arguments = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
     compare(*both("ReLU", **arguments), (40,))
 
 
 @pytest.mark.parametrize("slope", [0, 0.0, 0.2, 0.3, 1.5])
-def test_leaky_relu(slope) -> None:
+def test_leaky_relu_equals_keras(slope) -> None:
     compare(*both("LeakyReLU", negative_slope=slope), (40,))
 
 
-OTHER_NAMES = (
+ALIASES = (
     "AvgPool2D",
     "Convolution2D",
     "Convolution2DTranspose",
@@ -244,36 +244,36 @@ OTHER_NAMES = (
 )
 
 
-@pytest.mark.parametrize("name", OTHER_NAMES)
-def test_other_names_of_keras_are_the_same_layers(name) -> None:
+@pytest.mark.parametrize("name", ALIASES)
+def test_aliases_are_those_of_keras(name) -> None:
     assert getattr(layers, name).__name__ == getattr(keras.layers, name).__name__
 
 
-def test_leaky_relu_takes_the_name_of_keras_2() -> None:
+def test_leaky_relu_accepts_the_argument_alpha_of_keras_2() -> None:
     assert layers.LeakyReLU(alpha=0.1) == layers.LeakyReLU(0.1)
     assert layers.LeakyReLU().negative_slope == keras.layers.LeakyReLU().negative_slope
 
 
 @pytest.mark.parametrize("axis", [-1, 1, 2, -2, (1,), (1, 2), [-1, -2]])
-def test_softmax(axis) -> None:
+def test_softmax_equals_keras(axis) -> None:
     compare(*both("Softmax", axis=axis), (3, 4))
 
 
-# threshold has arguments without defaults, so no layer can call it by its name.
+# threshold has arguments without defaults, so that a layer cannot call it by name.
 @pytest.mark.parametrize(
     "name", sorted({*keras.src.activations.ALL_OBJECTS_DICT} - {"glu", "threshold"})
 )
-def test_activation(name) -> None:
+def test_activation_equals_keras(name) -> None:
     compare(*both("Activation", activation=name), (6, 8))
 
 
 @pytest.mark.parametrize("rate", [0, 0.0, 0.4, 1, 1.0])
-def test_dropout_does_nothing_in_inference(rate) -> None:
+def test_dropout_is_the_identity_in_inference(rate) -> None:
     compare(*both("Dropout", rate=rate), (3, 4))
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
-def test_dropout_of_nothing_and_of_everything(rate) -> None:
+def test_dropout_with_rates_0_and_1_equals_keras(rate) -> None:
     compare(*both("Dropout", rate=rate), (3, 4), training=True)
 
 
@@ -293,10 +293,10 @@ def test_dropout_of_nothing_and_of_everything(rate) -> None:
     ids=["dense", "conv", "dilated", "transposed", "batchnorm", "average", "max", "up", "softmax"],
 )
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
-def test_other_precisions(make: Callable[..., Any], shape, dtype) -> None:
+def test_float64_and_bfloat16_equal_keras(make: Callable[..., Any], shape, dtype) -> None:
     with jax.enable_x64(dtype == "float64"):
         layer, keras_layer = make(layers, {}), make(keras.layers, {"dtype": dtype})
-        # Keras normalizes batches in float32 also where all else is float64; here it is float64.
-        rounded = dtype == "float64" and isinstance(layer, layers.BatchNormalization)
-        precision = "float32" if rounded else dtype
+        # Keras normalizes batches in float32 even in a float64 model; this library uses float64.
+        keras_in_float32 = dtype == "float64" and isinstance(layer, layers.BatchNormalization)
+        precision = "float32" if keras_in_float32 else dtype
         compare(layer, keras_layer, shape, dtype=dtype, precision=precision, training=True)

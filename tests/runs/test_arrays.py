@@ -28,7 +28,7 @@ def write(path, members, compression=zipfile.ZIP_STORED):
             archive.writestr(name, content)
 
 
-def test_arrays_come_back_as_they_were(tmp_path):
+def test_arrays_are_read_as_they_were_written(tmp_path):
     rng = np.random.default_rng(0)
     tree = {
         "a": {"b/c": rng.normal(size=(2, 3)), "d": {}, "": {"%": np.int32(3)}},
@@ -36,15 +36,15 @@ def test_arrays_come_back_as_they_were(tmp_path):
         "empty": np.zeros((0, 2), np.float16),
     }
     write_arrays(tmp_path / "arrays.npz", tree)
-    back = read_arrays(tmp_path / "arrays.npz")
-    assert back["a"].keys() == {"b/c", "d", ""} and back["a"]["d"] == {}
-    np.testing.assert_array_equal(back["a"]["b/c"], tree["a"]["b/c"])
-    np.testing.assert_array_equal(back["fortran"], tree["fortran"])
-    assert back["empty"].shape == (0, 2) and back["empty"].dtype == np.float16
-    assert back["a"][""]["%"] == 3
+    restored = read_arrays(tmp_path / "arrays.npz")
+    assert restored["a"].keys() == {"b/c", "d", ""} and restored["a"]["d"] == {}
+    np.testing.assert_array_equal(restored["a"]["b/c"], tree["a"]["b/c"])
+    np.testing.assert_array_equal(restored["fortran"], tree["fortran"])
+    assert restored["empty"].shape == (0, 2) and restored["empty"].dtype == np.float16
+    assert restored["a"][""]["%"] == 3
 
 
-def test_a_file_that_unpacks_to_much_more_is_refused_before_it_is_unpacked(tmp_path):
+def test_compressed_arrays_are_refused_before_decompression(tmp_path):
     write(tmp_path / "bomb.npz", {"w.npy": bytes(2**26)}, zipfile.ZIP_DEFLATED)
     tracemalloc.start()
     with pytest.raises(ValueError, match=r"bomb\.npz.*'w\.npy' is compressed"):
@@ -54,7 +54,7 @@ def test_a_file_that_unpacks_to_much_more_is_refused_before_it_is_unpacked(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "message"),
     [
         ({"w.npy": header((2**40,)) + b"1234"}, "claims 4398046511104 bytes and has"),
         ({"w.npy": header((2,))}, "is truncated"),
@@ -65,13 +65,15 @@ def test_a_file_that_unpacks_to_much_more_is_refused_before_it_is_unpacked(tmp_p
         ({"/".join("a" * 1000) + ".npy": npy(np.ones(1))}, "is nested 999 dictionaries deep"),
     ],
 )
-def test_a_damaged_or_hostile_file_is_one_error_that_names_it(tmp_path, members, said):
+def test_damaged_and_malicious_files_raise_one_error(tmp_path, members, message):
     write(tmp_path / "p.npz", members)
-    with pytest.raises(ValueError, match=rf"p\.npz: cannot be read as arrays .*{said}|{said}"):
+    with pytest.raises(
+        ValueError, match=rf"p\.npz: cannot be read as arrays .*{message}|{message}"
+    ):
         read_arrays(tmp_path / "p.npz")
 
 
-def test_every_cut_of_a_file_is_that_error(tmp_path):
+def test_truncated_files_raise_that_error(tmp_path):
     write_arrays(tmp_path / "p.npz", {"params": {"w": np.ones(3)}, "state": {}})
     content = (tmp_path / "p.npz").read_bytes()
     for end in range(0, len(content), 7):

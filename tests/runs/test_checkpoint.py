@@ -1,4 +1,4 @@
-"""What is done to checkpoints between two runs."""
+"""Checkpoints, including damaged ones."""
 
 import shutil
 import subprocess
@@ -19,8 +19,10 @@ ROOT = Path(__file__).parents[2]
 def state(step=0, scale=1.0):
     key = jax.random.key(3)
     return TrainState(
-        params={"model": {"kernel": scale * jax.random.normal(key, (64, 33)), "odd/name.x": key}},
-        state={"count": jnp.arange(5), "narrow": jnp.ones((3,), jnp.bfloat16)},
+        params={
+            "model": {"kernel": scale * jax.random.normal(key, (64, 33)), "special/name.x": key}
+        },
+        state={"count": jnp.arange(5), "bfloat16": jnp.ones((3,), jnp.bfloat16)},
         opt_state=({}, [jnp.zeros(())]),
         step=jnp.int32(step),
         key=key,
@@ -29,40 +31,40 @@ def state(step=0, scale=1.0):
 
 @pytest.fixture
 def checkpoints(tmp_path):
-    made = Checkpoints(tmp_path / "checkpoints", {"seed": 1}, keep=2)
-    yield made
-    made.close()
+    checkpoints = Checkpoints(tmp_path / "checkpoints", {"seed": 1}, keep=2)
+    yield checkpoints
+    checkpoints.close()
 
 
-def assert_same(ours, theirs):
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+def assert_same(actual, expected):
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert a.dtype == b.dtype
         if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
             a, b = jax.random.key_data(a), jax.random.key_data(b)
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_comes_back_is_what_was_saved(checkpoints):
+def test_restored_arrays_equal_the_saved_ones(checkpoints):
     checkpoints.save(7, state(7), {"loss": 1.0})
     checkpoints.wait()
     assert_same(checkpoints.restore(state(0, 0.0)), state(7))
 
 
-def test_the_last_ones_and_the_best_stay(tmp_path):
+def test_the_last_checkpoints_and_the_best_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path / "c", {}, keep=2, best="loss")
     for step, loss in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 4.0), (5, 5.0)):
         checkpoints.save(step, state(step), {"loss": loss})
         checkpoints.wait()
     assert checkpoints.steps() == [2, 4, 5]
     checkpoints.close()
-    again = Checkpoints(tmp_path / "c", {}, keep=2, best="loss")
-    assert again.steps() == [2, 4, 5]
-    assert again.restore(state(), 2).step == 2
-    again.close()
+    reopened = Checkpoints(tmp_path / "c", {}, keep=2, best="loss")
+    assert reopened.steps() == [2, 4, 5]
+    assert reopened.restore(state(), 2).step == 2
+    reopened.close()
 
 
-def test_a_step_without_a_checkpoint_is_refused_with_those_there_are(checkpoints):
+def test_the_error_for_a_step_without_a_checkpoint_lists_the_others(checkpoints):
     for step in (5, 10):
         checkpoints.save(step, state(step), {})
     checkpoints.wait()
@@ -74,7 +76,7 @@ def files_of(checkpoints, step):
     return sorted(p for p in (checkpoints._path / str(step)).rglob("*") if p.is_file())
 
 
-DAMAGES = {
+DAMAGE = {
     "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "missing": lambda path: path.unlink(),
     "emptied": lambda path: path.write_bytes(b""),
@@ -84,30 +86,30 @@ DAMAGES = {
 }
 
 
-# In a process of its own: a read that fails leaves others behind, which complain in later tests.
-@pytest.mark.parametrize("name", DAMAGES)
-def test_damage_to_any_file_is_an_error_that_offers_the_older_one_or_does_no_harm(tmp_path, name):
+# In a separate process, because a failed read leaves others pending, which warn in later tests.
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_to_any_file_is_reported_or_has_no_effect(tmp_path, name):
     code = f"from tests.runs.test_checkpoint import *; check_damage({name!r}, {str(tmp_path)!r})"
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
-    assert ended.returncode == 0, ended.stderr
-    assert "never retrieved" not in ended.stderr
+    assert process.returncode == 0, process.stderr
+    assert "never retrieved" not in process.stderr
 
 
 def check_damage(name, path):
     path = Path(path)
-    made = Checkpoints(path / "good", {"seed": 1})
+    intact = Checkpoints(path / "good", {"seed": 1})
     for step in (5, 10):
-        made.save(step, state(step, step), {"loss": 1.0})
-    made.close()
-    files = [file.relative_to(path / "good") for file in files_of(made, 10)]
+        intact.save(step, state(step, step), {"loss": 1.0})
+    intact.close()
+    files = [file.relative_to(path / "good") for file in files_of(intact, 10)]
     assert len(files) > 3
     refused = 0
     for number, file in enumerate(files):
         copy = path / f"copy{number}"
         shutil.copytree(path / "good", copy)
-        DAMAGES[name](copy / file)
+        DAMAGE[name](copy / file)
         checkpoints = Checkpoints(copy, {"seed": 1})
         try:
             restored = checkpoints.restore(state(), 10)
@@ -115,14 +117,14 @@ def check_damage(name, path):
             refused += 1
             assert str(copy / "10") in str(error)
             assert "damaged" in str(error) and "after 5 steps" in str(error)
-        else:  # a file of which nothing is needed
+        else:  # a file that is not required
             assert_same(restored, state(10, 10))
         assert_same(checkpoints.restore(state(), 5), state(5, 5))
         checkpoints.close()
     assert refused
 
 
-def test_an_array_that_comes_back_changed_is_damage(checkpoints, monkeypatch):
+def test_an_array_with_another_checksum_is_reported_as_damage(checkpoints, monkeypatch):
     for step in (5, 10):
         checkpoints.save(step, state(step), {})
     checkpoints.wait()
@@ -135,18 +137,18 @@ def test_an_array_that_comes_back_changed_is_damage(checkpoints, monkeypatch):
         return items
 
     monkeypatch.setattr(checkpoints._manager, "restore", with_zeros)
-    said = r"damaged \(arrays: params\.model\.kernel: checksum.*resume=5"
-    with pytest.raises(CheckpointError, match=said):
+    message = r"damaged \(arrays: params\.model\.kernel: checksum.*resume=5"
+    with pytest.raises(CheckpointError, match=message):
         checkpoints.restore(state(), 10)
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=r"file/checkpoints: cannot be written"):
         Checkpoints(tmp_path / "file" / "checkpoints", {})
 
 
-def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatch):
+def test_a_full_disk_is_an_error_and_the_last_checkpoint_is_kept(checkpoints, monkeypatch):
     checkpoints.save(5, state(5), {})
     checkpoints.wait()
 
@@ -159,12 +161,12 @@ def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatc
     assert_same(checkpoints.restore(state()), state(5))
 
 
-def test_a_disk_without_room_for_a_checkpoint_is_not_begun_on(checkpoints, monkeypatch):
+def test_a_checkpoint_is_not_started_without_enough_disk_space(checkpoints, monkeypatch):
     checkpoints.save(5, state(5), {})
     checkpoints.wait()
     nearly_full = shutil._ntuple_diskusage(2**30, 2**30 - 2**20, 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
-    said = r"1\.0 MiB needed, 1\.0 free\); the last good one is that after 5"
-    with pytest.raises(CheckpointError, match=said):
+    message = r"1\.0 MiB needed, 1\.0 free\); the last good one is that after 5"
+    with pytest.raises(CheckpointError, match=message):
         checkpoints.save(10, state(10), {})
     assert checkpoints.steps() == [5]

@@ -19,7 +19,7 @@ def colors(path):
 
 
 @pytest.mark.parametrize("classes", [2, 10, pytest.param(100, marks=pytest.mark.slow)])
-def test_a_confusion_matrix_is_darker_where_more_is(tmp_path, classes):
+def test_a_confusion_matrix_is_darker_for_larger_counts(tmp_path, classes):
     path = tmp_path / "confusion.png"
     names = [f"class {n}" for n in range(classes)]
     classifier_plots.save_confusion(np.eye(classes, dtype=int) * 7, names, path)
@@ -28,12 +28,12 @@ def test_a_confusion_matrix_is_darker_where_more_is(tmp_path, classes):
     assert diagonal > colors(path)
 
 
-UNDRAWABLE = ["猫", "قط", "חתול", "🥑", "a\nb", "\x1b[2J", "", " ", "\u0915\u0941"]
+NAMES_WITHOUT_GLYPHS = ["猫", "قط", "חתול", "🥑", "a\nb", "\x1b[2J", "", " ", "\u0915\u0941"]
 
 
-def test_a_class_is_named_by_its_label_where_its_name_cannot_be_drawn(tmp_path):
-    drawable = ["größe", "кот", "$\\frac$"]  # a dollar sign begins no formula
-    names, matrix = drawable + UNDRAWABLE, np.eye(12, dtype=int)
+def test_names_that_cannot_be_drawn_are_replaced_by_labels(tmp_path):
+    drawable = ["größe", "кот", "$\\frac$"]  # a dollar sign does not start a formula
+    names, matrix = drawable + NAMES_WITHOUT_GLYPHS, np.eye(12, dtype=int)
     labels = [f"class {label}" for label in range(3, 12)]
     classifier_plots.save_confusion(matrix, names, tmp_path / "named.png")
     classifier_plots.save_confusion(matrix, drawable + labels, tmp_path / "numbered.png")
@@ -42,7 +42,7 @@ def test_a_class_is_named_by_its_label_where_its_name_cannot_be_drawn(tmp_path):
     assert not np.array_equal(read(tmp_path / "named.png"), read(tmp_path / "others.png"))
 
 
-def test_long_names_leave_room_for_the_matrix(tmp_path):
+def test_long_names_are_truncated(tmp_path):
     shapes = []
     for name in ("n" * 30, "n" * 3000):
         classifier_plots.save_confusion(np.eye(2, dtype=int), [name, "b"], tmp_path / "a.png")
@@ -51,13 +51,13 @@ def test_long_names_leave_room_for_the_matrix(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 16])
-def test_kernels_are_plotted_of_any_number_of_channels(tmp_path, channels):
+def test_kernels_with_any_number_of_channels_are_plotted(tmp_path, channels):
     classifier_plots.save_kernels(RNG.normal(size=(7, 5, 5, channels)), tmp_path / "a.png")
     assert colors(tmp_path / "a.png") > 50
 
 
 @pytest.mark.parametrize("channels, count", [(1, 1), (3, 3), (32, 32), (40, 32)])
-def test_feature_maps_stand_in_a_grid_with_transparent_gaps(tmp_path, channels, count):
+def test_feature_maps_are_plotted_in_a_grid_with_transparent_gaps(tmp_path, channels, count):
     maps = RNG.normal(size=(4, 5, channels))
     assert classifier_plots.save_feature_maps(maps, tmp_path / "a.png") == count
     pixels = read(tmp_path / "a.png", "RGBA")
@@ -80,13 +80,15 @@ def test_the_gaps_between_kernels_are_transparent(tmp_path):
     np.testing.assert_array_equal(opacity, expected)
 
 
-@pytest.mark.parametrize("side, shown", [(3, 150), (100, 100), (256, 256), (257, 129), (1024, 256)])
-def test_small_images_are_enlarged_and_large_ones_reduced(tmp_path, side, shown):
+@pytest.mark.parametrize(
+    "side, plotted", [(3, 150), (100, 100), (256, 256), (257, 129), (1024, 256)]
+)
+def test_small_images_are_enlarged_and_large_ones_reduced(tmp_path, side, plotted):
     image = RNG.random((side, side, 3))
     classifier_plots.save_small(image, tmp_path / "a.png")
-    assert read(tmp_path / "a.png").shape == (shown, shown, 3)
+    assert read(tmp_path / "a.png").shape == (plotted, plotted, 3)
     classifier_plots.save_saliency(image, image.mean(-1), tmp_path / "b.png")
-    assert read(tmp_path / "b.png").shape[1] == shown
+    assert read(tmp_path / "b.png").shape[1] == plotted
 
 
 def test_a_constant_feature_map_is_plotted(tmp_path):

@@ -25,7 +25,7 @@ PROBABILITIES = np.asarray(MODEL.apply(PARAMS, STATE, IMAGES / np.float32(255))[
 
 
 def make_folder(path):
-    """Returns a folder of a run that has taken seven steps."""
+    """Returns the folder of a run of seven steps."""
     (path / "config.json").write_text(json.dumps({"steps": 7}))
     (path / "model.json").write_text(json.dumps({"summaries": {}}))
     (path / "metrics.jsonl").write_text('{"step": 7, "loss": 1.0}\n')
@@ -46,12 +46,12 @@ def written(tmp_path_factory):
     return path, table, evaluation, (path / "report.html").read_text("utf-8")
 
 
-def test_predictions_are_those_of_the_model_for_bytes_and_floats():
+def test_predictions_equal_the_outputs_for_uint8_and_float_images():
     for images in (IMAGES, IMAGES / np.float32(255)):
         np.testing.assert_allclose(predict(MODEL, PARAMS, STATE, images), PROBABILITIES, atol=1e-6)
 
 
-def test_the_evaluation_is_that_of_the_predictions(written):
+def test_the_evaluation_is_computed_from_the_predictions(written):
     path, _, evaluation, _ = written
     predicted = PROBABILITIES.argmax(-1)
     assert evaluation["step"] == 7 and tuple(evaluation["class_names"]) == NAMES
@@ -59,9 +59,9 @@ def test_the_evaluation_is_that_of_the_predictions(written):
     for label, row in enumerate(evaluation["confusion"]):
         assert row == [sum((label == LABELS) & (other == predicted)) for other in range(4)]
     wrong = predicted != LABELS
-    certain = np.sort(PROBABILITIES[wrong].max(-1))[::-1][:24]
+    confidences = np.sort(PROBABILITIES[wrong].max(-1))[::-1][:24]
     mistakes = evaluation["mistakes"]
-    np.testing.assert_allclose([m["probability"] for m in mistakes], certain, atol=1e-6)
+    np.testing.assert_allclose([m["probability"] for m in mistakes], confidences, atol=1e-6)
     assert all(m["label"] != m["predicted"] for m in mistakes)
     pictures = path / "pictures"
     assert len(list((pictures / "mistakes").iterdir())) == len(mistakes)
@@ -71,11 +71,11 @@ def test_the_evaluation_is_that_of_the_predictions(written):
     assert (pictures / "confusion.png").exists() and (pictures / "first_kernels.png").exists()
 
 
-def test_the_columns_of_the_table_are_aligned_in_every_script(written):
+def test_the_columns_of_the_table_are_aligned_for_all_scripts(written):
     _, table, _, _ = written
     head, *rows, mean, accuracy = table.splitlines()
     assert head == "class             precision  recall  images"
-    # A Chinese character is two columns wide; what a terminal would act on is escaped.
+    # A Chinese character is two columns wide; control characters are escaped.
     assert [row[:-27] for row in rows] == [
         "猫              ",
         "قط              ",
@@ -85,10 +85,10 @@ def test_the_columns_of_the_table_are_aligned_in_every_script(written):
     assert mean.startswith("mean  ") and accuracy.startswith("val_accuracy: ")
 
 
-def test_the_report_shows_names_in_every_script(written):
+def test_the_report_shows_names_in_all_scripts(written):
     _, _, evaluation, page = written
     for name in NAMES[:3]:
-        # The table of the classes, a row and a column of the matrix.
+        # In the table of classes, and in a row and a column of the matrix.
         assert page.count(f"<bdi>{html.escape(name)}</bdi>") >= 3
     assert "<b>🥑" not in page
     for words in (">Predicted</th>", ">True</th>", "Most confident mistakes", "Feature maps"):
@@ -101,10 +101,12 @@ def test_the_report_shows_names_in_every_script(written):
     np.testing.assert_array_equal(counts, evaluation["confusion"])
     parts = np.array([int(part) for part, _ in cells]).reshape(4, 4)
     np.testing.assert_allclose(parts, 100 * counts / np.maximum(counts.sum(1), 1)[:, None], atol=1)
-    # Each mistake, saliency, layer and the kernels; and none as a matrix with names in pixels.
-    shown = page.count('src="data:image/png')
-    assert shown == sum(len(evaluation[k]) for k in ("mistakes", "saliency", "feature_maps")) + 1
-    # Of the last class there are no images, so that it has no recall.
+    # Every mistake, saliency and layer, and the kernels. The matrix is a table, not an image.
+    image_count = page.count('src="data:image/png')
+    assert (
+        image_count == sum(len(evaluation[k]) for k in ("mistakes", "saliency", "feature_maps")) + 1
+    )
+    # There are no images of the last class, so that it has no recall.
     assert re.search(r"red</bdi></th><td>[\d.–]*</td><td>–</td><td>0</td>", page)
 
 
@@ -124,7 +126,7 @@ def test_plots_of_an_earlier_evaluation_are_removed(folder):
     assert old.parent.exists() and not old.exists()
 
 
-def test_of_many_classes_the_most_common_confusions_are_shown(folder):
+def test_the_report_shows_the_most_common_confusions_of_many_classes(folder):
     model = Sequential([layers.Flatten(), layers.Dense(50, activation="softmax")], (8, 8, 3))
     params, state = model.init(jax.random.key(1))
     labels = (np.arange(30) % 50).astype(np.int32)
@@ -138,12 +140,12 @@ def test_of_many_classes_the_most_common_confusions_are_shown(folder):
     matrix = np.array(evaluation["confusion"])
     counts = [int(count) for _, _, count in confused]
     assert counts == [matrix[int(true), int(predicted)] for true, predicted, _ in confused]
-    off = matrix[~np.eye(50, dtype=bool)]
-    assert counts == sorted(off[off > 0], reverse=True)[:20]
+    off_diagonal = matrix[~np.eye(50, dtype=bool)]
+    assert counts == sorted(off_diagonal[off_diagonal > 0], reverse=True)[:20]
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_images_that_cannot_be_shown_are_evaluated(folder, channels):
+def test_images_with_other_numbers_of_channels_are_evaluated(folder, channels):
     model = Sequential([layers.Flatten(), layers.Dense(3, activation="softmax")], (2, 2, channels))
     images = RNG.integers(256, size=(6, 2, 2, channels), dtype=np.uint8)
     data = Dataset(images, LABELS[:6], None, "spectra")
@@ -159,7 +161,7 @@ def test_images_that_cannot_be_shown_are_evaluated(folder, channels):
         (Dataset(IMAGES, LABELS + 3, None, "photos"), None, "labels up to 5"),
     ],
 )
-def test_data_that_does_not_fit_is_refused_and_nothing_is_written(folder, data, names, message):
+def test_incompatible_data_is_refused_before_files_are_written(folder, data, names, message):
     with pytest.raises(ValueError, match=message):
         write_classifier_report(folder, MODEL, PARAMS, STATE, data, names)
     assert not (folder.path / "evaluation.json").exists()

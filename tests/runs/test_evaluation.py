@@ -15,18 +15,18 @@ EVALUATION = Evaluation(
 )
 
 
-def test_an_evaluation_is_read_as_it_was_written(tmp_path):
+def test_evaluations_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "evaluation.json"
     assert read_evaluation(path) is None
     EVALUATION.write(path)
-    again = read_evaluation(path)
-    np.testing.assert_array_equal(again.confusion, EVALUATION.confusion)
+    restored = read_evaluation(path)
+    np.testing.assert_array_equal(restored.confusion, EVALUATION.confusion)
     for field in ("step", "class_names", "mistakes", "saliency", "feature_maps"):
-        assert getattr(again, field) == getattr(EVALUATION, field)
+        assert getattr(restored, field) == getattr(EVALUATION, field)
 
 
-def test_means_are_over_the_classes_that_occur(tmp_path):
-    # Nothing is of class d, and nothing is predicted as it.
+def test_means_include_only_classes_that_occur(tmp_path):
+    # No example is of class d or predicted as d.
     assert EVALUATION.accuracy == 5 / 7
     assert EVALUATION.precision == pytest.approx((3 / 4 + 2 / 3 + 0) / 3)
     assert EVALUATION.recall == pytest.approx((3 / 4 + 1 + 0) / 3)
@@ -52,7 +52,7 @@ def test_means_are_over_the_classes_that_occur(tmp_path):
         ({"feature_maps": [[]]}, ""),
     ],
 )
-def test_a_damaged_evaluation_is_named(tmp_path, change, message):
+def test_the_error_for_an_invalid_evaluation_names_the_file(tmp_path, change, message):
     path = tmp_path / "evaluation.json"
     EVALUATION.write(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -61,7 +61,7 @@ def test_a_damaged_evaluation_is_named(tmp_path, change, message):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "{", "\x00"])
-def test_a_file_that_is_no_evaluation_is_named(tmp_path, text):
+def test_the_error_for_a_file_that_is_not_an_evaluation_names_it(tmp_path, text):
     path = tmp_path / "evaluation.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"evaluation\.json: is not an evaluation: "):

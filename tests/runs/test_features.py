@@ -11,13 +11,13 @@ PARAMS, STATE = MODEL.init(jax.random.key(0))
 IMAGE = jax.random.uniform(jax.random.key(1), (8, 8, 3))
 
 
-def test_the_first_axis_of_the_kernels_is_that_of_the_filters():
+def test_the_first_axis_of_first_kernels_is_the_filters():
     kernels = features.first_kernels(MODEL, PARAMS)
     assert kernels.shape == (2, 5, 5, 3)
     np.testing.assert_array_equal(kernels[1], PARAMS["conv2d"]["kernel"][..., 1])
 
 
-def test_a_model_without_convolution_has_no_kernels():
+def test_first_kernels_of_a_model_without_convolutions_is_none():
     dense = Sequential([layers.Dense(2)], input_shape=(3,))
     assert features.first_kernels(dense, {}) is None
 
@@ -32,7 +32,7 @@ def test_feature_maps_are_the_outputs_of_the_layers():
             np.testing.assert_allclose(maps[name], x[0], rtol=1e-5, atol=1e-6)
 
 
-def test_saliency_is_the_largest_absolute_gradient_of_the_channels_of_a_pixel():
+def test_saliency_is_the_maximum_absolute_gradient_over_channels():
     linear = Sequential(
         [layers.Flatten(), layers.Dense(2, activation="softmax")], input_shape=(2, 2, 3)
     )

@@ -1,4 +1,4 @@
-"""Models in folders, read back and refused."""
+"""Loading of models from run folders, including damaged ones."""
 
 import io
 import json
@@ -21,7 +21,7 @@ MODEL = Sequential(
 )
 
 
-def saved(path, model=MODEL):
+def save_model(path, model=MODEL):
     params, state = model.init(jax.random.key(0), model.input_shape)
     runs.save(path, model, params, state)
     return params, state
@@ -38,8 +38,8 @@ def saved(path, model=MODEL):
         Sequential([layers.SumPooling2D(2), layers.Flatten()], (4, 4, 1), fuse=False),
     ],
 )
-def test_a_model_comes_back_equal_with_its_arrays(tmp_path, model):
-    trees = saved(tmp_path / "run", model)
+def test_loaded_models_and_arrays_are_equal(tmp_path, model):
+    trees = save_model(tmp_path / "run", model)
     read, *read_trees = runs.load(tmp_path / "run")
     assert read == model
     jax.tree.map(np.testing.assert_array_equal, tuple(read_trees), trees)
@@ -47,18 +47,18 @@ def test_a_model_comes_back_equal_with_its_arrays(tmp_path, model):
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
-    saved(tmp_path / "run")
+    save_model(tmp_path / "run")
     with pytest.raises(FileExistsError, match="run: is not an empty folder"):
-        saved(tmp_path / "run")
+        save_model(tmp_path / "run")
 
 
-def test_a_model_with_a_layer_of_ones_own_cannot_be_saved_and_leaves_nothing(tmp_path):
-    class Own(layers.Layer):
+def test_a_user_defined_layer_is_refused_before_files_are_written(tmp_path):
+    class CustomLayer(layers.Layer):
         def apply(self, params, state, x, *, training=False, key=None):
             return x, state
 
-    with pytest.raises(ValueError, match="Own"):
-        runs.save(tmp_path / "run", Sequential([Own()], (2,)), {}, {})
+    with pytest.raises(ValueError, match="CustomLayer"):
+        runs.save(tmp_path / "run", Sequential([CustomLayer()], (2,)), {}, {})
     assert not (tmp_path / "run").exists()
 
 
@@ -81,7 +81,7 @@ def nested(depth):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda d: d.pop("models"), "has no models"),
         (lambda d: d.update(models=[]), "has no models"),
@@ -97,17 +97,17 @@ def nested(depth):
         ),
     ],
 )
-def test_a_hostile_description_is_one_error_that_names_the_file(tmp_path, change, said):
-    saved(tmp_path / "run")
+def test_malicious_descriptions_raise_one_error_that_names_the_file(tmp_path, change, message):
+    save_model(tmp_path / "run")
     change_model(tmp_path / "run", change)
-    with pytest.raises(ValueError, match=said) as caught:
+    with pytest.raises(ValueError, match=message) as error_info:
         runs.load(tmp_path / "run")
-    assert str(tmp_path / "run") in str(caught.value) and "\x1b" not in str(caught.value)
+    assert str(tmp_path / "run") in str(error_info.value) and "\x1b" not in str(error_info.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "nan", nested(20), nested(100_000), "\ud800"])
-def test_a_description_that_is_no_json_object_is_refused(tmp_path, text):
-    saved(tmp_path / "run")
+def test_a_description_that_is_not_a_json_object_is_refused(tmp_path, text):
+    save_model(tmp_path / "run")
     (tmp_path / "run" / "model.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(ValueError, match=r"run/model\.json"):
         runs.load(tmp_path / "run")
@@ -130,8 +130,8 @@ def test_missing_and_extra_arrays_are_named(tmp_path):
         runs.load(tmp_path / "run")
 
 
-def test_a_bomb_is_refused(tmp_path):
-    saved(tmp_path / "run")
+def test_a_zip_bomb_is_refused(tmp_path):
+    save_model(tmp_path / "run")
     path = tmp_path / "run" / "parameters.npz"
     with zipfile.ZipFile(path) as file:
         members = {info.filename: file.read(info) for info in file.infolist()}
@@ -142,19 +142,19 @@ def test_a_bomb_is_refused(tmp_path):
         runs.load(tmp_path / "run")
 
 
-def test_a_folder_that_is_none_is_said(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no model\.json"):
         runs.load(tmp_path / "nowhere")
     with pytest.raises(TypeError, match="RunFolder: path must be"):
         runs.load(3)
 
 
-def test_arrays_that_the_model_does_not_have_are_never_read(tmp_path):
-    saved(tmp_path / "run")
+def test_arrays_that_the_model_does_not_have_are_not_read(tmp_path):
+    save_model(tmp_path / "run")
     path = tmp_path / "run" / "parameters.npz"
     header = io.BytesIO()
-    claim = {"shape": (2**31,), "fortran_order": False, "descr": "|u1"}
-    np.lib.format.write_array_header_1_0(header, claim)
+    declared = {"shape": (2**31,), "fortran_order": False, "descr": "|u1"}
+    np.lib.format.write_array_header_1_0(header, declared)
     content = path.read_bytes()
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("params/zeros.npy", header.getvalue() + bytes(2**20))
@@ -169,7 +169,7 @@ def test_arrays_that_the_model_does_not_have_are_never_read(tmp_path):
         runs.load(tmp_path / "run")
 
 
-def test_one_of_several_models_is_read_by_its_name(tmp_path):
+def test_one_of_several_models_is_loaded_by_name(tmp_path):
     generator = dcgan.generator((8, 8, 1), 3, 8)
     models = {
         "generator": (generator, *generator.init(jax.random.key(0))),

@@ -7,7 +7,7 @@ import pytest
 
 from jaxlayers.runs.lock import FolderInUseError, locked
 
-HOLD = textwrap.dedent("""
+HOLD_LOCK = textwrap.dedent("""
     import sys, time
     from pathlib import Path
     from jaxlayers.runs.lock import locked
@@ -17,7 +17,7 @@ HOLD = textwrap.dedent("""
 """)
 
 
-def test_a_second_lock_of_a_folder_is_refused_and_names_the_holder(tmp_path):
+def test_a_second_lock_is_refused_with_the_process_of_the_first(tmp_path):
     message = f"{tmp_path}: another run .*{os.getpid()}"
     with locked(tmp_path), pytest.raises(FolderInUseError, match=message), locked(tmp_path):
         pass
@@ -26,9 +26,9 @@ def test_a_second_lock_of_a_folder_is_refused_and_names_the_holder(tmp_path):
         pass
 
 
-def test_a_process_that_is_killed_leaves_no_lock(tmp_path):
+def test_the_lock_of_a_killed_process_is_released(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD_LOCK, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "locked\n"
     with pytest.raises(FolderInUseError, match=str(process.pid)), locked(tmp_path):

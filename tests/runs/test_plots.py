@@ -17,13 +17,15 @@ DIGITS = np.random.default_rng(0).uniform(size=(7, 4, 5, 1))
 
 
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 4), st.sampled_from([1, 3]))
-def test_a_grid_holds_every_image_in_its_place_and_zeros_elsewhere(count, height, width, channels):
+def test_a_grid_has_the_images_in_row_major_order_with_zeros_in_gaps(
+    count, height, width, channels
+):
     images = np.arange(1, count + 1.0).reshape(-1, 1, 1, 1) * np.ones((height, width, channels))
     grid = plots.tile(images, gap=2)
     columns = (grid.shape[1] - 2) // (width + 2)
     rows = (grid.shape[0] - 2) // (height + 2)
     assert grid.shape == (rows * (height + 2) + 2, columns * (width + 2) + 2, channels)
-    # As near to a square as images come, and no row is empty.
+    # As many columns as rows or one more, and no empty row.
     assert (columns - 1) ** 2 < count <= columns**2 and (rows - 1) * columns < count
     expected = np.zeros_like(grid)
     for number in range(count):
@@ -33,12 +35,12 @@ def test_a_grid_holds_every_image_in_its_place_and_zeros_elsewhere(count, height
     np.testing.assert_array_equal(grid, expected)
 
 
-def test_the_gap_can_be_left_out():
+def test_the_gap_can_be_zero():
     np.testing.assert_array_equal(plots.tile(DIGITS[:1], gap=0), DIGITS[0])
 
 
 @pytest.mark.parametrize("channels, mode", [(1, "L"), (3, "RGB")])
-def test_a_grid_is_written_with_the_colors_of_the_images(tmp_path, channels, mode):
+def test_a_grid_has_the_channels_of_the_images(tmp_path, channels, mode):
     images = np.linspace(0, 1, 2 * 3 * 3 * channels).reshape(2, 3, 3, channels)
     plots.save_grid(images, tmp_path / "grid.png", scale=1)
     with Image.open(tmp_path / "grid.png") as picture:
@@ -49,20 +51,20 @@ def test_a_grid_is_written_with_the_colors_of_the_images(tmp_path, channels, mod
     assert pixels[:2].max() == 0
 
 
-def test_values_beyond_zero_and_one_are_clipped(tmp_path):
+def test_values_outside_0_to_1_are_clipped(tmp_path):
     images = np.array([-0.5, 2.0]).reshape(2, 1, 1, 1)
     plots.save_grid(images, tmp_path / "grid.png", scale=1)
     assert read(tmp_path / "grid.png")[2, [2, 5]].tolist() == [0, 255]
 
 
-def test_a_pixel_of_an_image_becomes_a_square_of_scale(tmp_path):
+def test_scale_enlarges_each_pixel_to_a_square(tmp_path):
     plots.save_grid(DIGITS, tmp_path / "one.png", scale=1)
     plots.save_grid(DIGITS, tmp_path / "three.png", scale=3)
     one, three = (read(tmp_path / f"{n}.png") for n in ("one", "three"))
     np.testing.assert_array_equal(three, np.kron(one, np.ones((3, 3), np.uint8)))
 
 
-def test_without_a_scale_the_picture_is_some_600_wide(tmp_path):
+def test_the_default_scale_makes_grids_about_600_pixels_wide(tmp_path):
     for count, side in ((64, 28), (1, 28), (4, 512)):
         plots.save_grid(np.zeros((count, side, side, 1)), tmp_path / "grid.png")
         width = read(tmp_path / "grid.png").shape[1]
@@ -70,7 +72,7 @@ def test_without_a_scale_the_picture_is_some_600_wide(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 1), (2, 4, 5), (2, 4, 5, 2), (0, 4, 5, 1)])
-def test_arrays_of_another_shape_are_refused(tmp_path, shape):
+def test_arrays_of_wrong_shapes_are_refused(tmp_path, shape):
     with pytest.raises(ValueError, match=r"1 or 3 channels\], got shape \(" + str(shape[0])):
         plots.save_grid(np.zeros(shape), tmp_path / "grid.png")
     assert not (tmp_path / "grid.png").exists()
@@ -93,13 +95,13 @@ def test_curves_are_written_as_a_png(tmp_path, count):
     plots.save_curves(curves(count), tmp_path / "curves.png")
     pixels = read(tmp_path / "curves.png")[..., :3]
     assert pixels.shape[1] == 960
-    # Each panel has a line of either color of matplotlib; the legends have too few pixels.
+    # Each panel has a line in each of matplotlib's first two colors; legends have fewer pixels.
     for panel in np.array_split(pixels, 2):
         for color in ((31, 119, 180), (255, 127, 14)):
             assert np.all(panel == color, axis=-1).sum() > 20
 
 
-def test_each_kind_of_metric_has_a_panel_of_its_own(tmp_path):
+def test_losses_accuracies_and_other_metrics_have_separate_panels(tmp_path):
     heights = []
     for names in (["some_loss"], ["a_accuracy", "some_loss"], ["a_accuracy", "fid", "some_loss"]):
         plots.save_curves(
@@ -109,35 +111,35 @@ def test_each_kind_of_metric_has_a_panel_of_its_own(tmp_path):
     assert heights == [384, 2 * 384, 3 * 384]
 
 
-def test_without_metrics_no_curves_are_written(tmp_path):
+def test_no_curves_are_written_without_metrics(tmp_path):
     plots.save_curves({}, tmp_path / "curves.png")
     plots.save_curves({"step": np.ones(1), "seconds": np.ones(1)}, tmp_path / "curves.png")
     assert not list(tmp_path.iterdir())
 
 
-def test_curves_of_any_name_are_plotted_as_they_are_called(tmp_path):
-    # A formula that is none, characters that the font lacks, and what legends leave out.
+def test_special_characters_in_metric_names_are_plotted_literally(tmp_path):
+    # An invalid formula, characters without a glyph, and names that legends omit.
     for name in ("$\\frac$_loss", "猫_loss", "_loss", "_", "a\n\x1b"):
         plots.save_curves({"step": np.arange(3), name: np.ones(3)}, tmp_path / "curves.png")
         assert read(tmp_path / "curves.png").shape[:2] == (384, 960)
 
 
-def test_a_metric_that_is_never_finite_has_no_panel(tmp_path):
+def test_metrics_that_are_never_finite_are_not_plotted(tmp_path):
     metrics = {"step": np.arange(3), "fid": np.full(3, np.nan), "loss": np.ones(3)}
     plots.save_curves(metrics, tmp_path / "curves.png")
     assert read(tmp_path / "curves.png").shape[0] == 384
 
 
-def test_one_value_dwarfs_the_rest_when_it_is_twenty_times_the_median():
+def test_values_are_dwarfed_if_one_is_twenty_times_the_median():
     assert plots.is_dwarfed(np.array([2000, 3, 2, 2, np.nan]))
     assert not plots.is_dwarfed(np.array([2.3, 1.0, 0.5, 0.4]))
-    assert not plots.is_dwarfed(np.array([2000, 3, 2, 2, 0]))  # which has no logarithm
+    assert not plots.is_dwarfed(np.array([2000, 3, 2, 2, 0]))  # zero has no logarithm
     assert not plots.is_dwarfed(np.array([np.nan, np.inf])) and not plots.is_dwarfed(np.empty(0))
 
 
-def test_a_panel_with_such_a_value_is_logarithmic(tmp_path):
-    def steepest(values):
-        """Returns in how many rows of pixels the line of the last half of the values lies."""
+def test_a_panel_with_dwarfed_values_is_logarithmic(tmp_path):
+    def line_height(values):
+        """Returns the height in pixels of the line of the last half of the values."""
         metrics = {"step": np.arange(len(values)), "loss": np.array(values)}
         plots.save_curves(metrics, tmp_path / "curves.png")
         pixels = read(tmp_path / "curves.png")[:, 600:, :3]
@@ -145,4 +147,4 @@ def test_a_panel_with_such_a_value_is_logarithmic(tmp_path):
         return np.ptp(np.flatnonzero(line.any(1)))
 
     rest = [4.0, 3.0, 2.0, 1.0, 0.5, 0.25]
-    assert steepest([1000.0, *rest]) > 40 > steepest([-1000.0, *rest])
+    assert line_height([1000.0, *rest]) > 40 > line_height([-1000.0, *rest])

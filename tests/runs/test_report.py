@@ -12,11 +12,11 @@ import pytest
 
 from jaxlayers.runs import plots, report
 
-HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=\"taken()\">&lt;'"
+MALICIOUS = "</script><script>document.title = 'taken'</script><img src=x onerror=\"taken()\">&lt;'"
 
 
-class Page(HTMLParser):
-    """Collects what the tests ask about: elements, and the text inside some of them."""
+class ParsedPage(HTMLParser):
+    """Collects the elements of a page and the text of some of them."""
 
     def __init__(self, text):
         super().__init__()
@@ -55,7 +55,7 @@ def write(tmp_path):
 
 
 def grids(folder, steps):
-    """Writes a picture for each step, each of its own gray."""
+    """Writes a picture for each step, each with a different gray value."""
     for step in steps:
         plots.save_grid(np.full((4, 3, 3, 1), step % 256 / 255), folder / f"{step}.png", scale=2)
     return {step: folder / f"{step}.png" for step in steps}
@@ -72,10 +72,10 @@ def curves(count):
     }
 
 
-def test_the_report_shows_the_configuration(write):
+def test_the_report_shows_the_config_and_summaries(write):
     config = {"steps": 3, "out": Path("runs/a"), "generator": {"image_shape": (28, 28, 1)}}
     config |= {"note": "größer", "rate": 1e-3, "limit": None, "on": True, "rest": {}}
-    page = Page(write(title="first", config=config, summaries={"generator": "\n┏━┓\n┃x┃"}))
+    page = ParsedPage(write(title="first", config=config, summaries={"generator": "\n┏━┓\n┃x┃"}))
     assert page.texts["title"] == page.texts["h1"] == ["first"]
     assert dict(zip(page.texts["th"], page.texts["td"], strict=True)) == {
         "steps": "3",
@@ -88,52 +88,52 @@ def test_the_report_shows_the_configuration(write):
         "rest": "{}",
     }
     assert page.texts["summary"] == ["generator"]
-    assert page.texts["pre"] == ["\n\n┏━┓\n┃x┃"]  # a browser drops the first line break
+    assert page.texts["pre"] == ["\n\n┏━┓\n┃x┃"]  # browsers remove the first line break
     assert ("details", {"open": None}) in page.elements
 
 
 def test_texts_are_escaped(write):
-    metrics = {"step": np.ones(1), HOSTILE + "loss": np.ones(1)}
-    page = Page(
+    metrics = {"step": np.ones(1), MALICIOUS + "loss": np.ones(1)}
+    page = ParsedPage(
         write(
-            title=HOSTILE,
-            config={HOSTILE: HOSTILE, "list": [HOSTILE]},
-            summaries={HOSTILE: HOSTILE},
+            title=MALICIOUS,
+            config={MALICIOUS: MALICIOUS, "list": [MALICIOUS]},
+            summaries={MALICIOUS: MALICIOUS},
             metrics=metrics,
         )
     )
     tags = [tag for tag, _ in page.elements]
     assert tags.count("script") == 2 and tags.count("img") == 1
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-    assert page.texts["title"] == page.texts["h1"] == page.texts["summary"] == [HOSTILE]
-    assert page.texts["pre"] == ["\n" + HOSTILE]
-    assert page.texts["th"][-3:] == [HOSTILE + "loss", HOSTILE, "list"]
-    assert page.texts["td"][-2:] == [HOSTILE, json.dumps([HOSTILE])]
-    assert page.data["charts"][0]["series"][0]["name"] == HOSTILE + "loss"
+    assert page.texts["title"] == page.texts["h1"] == page.texts["summary"] == [MALICIOUS]
+    assert page.texts["pre"] == ["\n" + MALICIOUS]
+    assert page.texts["th"][-3:] == [MALICIOUS + "loss", MALICIOUS, "list"]
+    assert page.texts["td"][-2:] == [MALICIOUS, json.dumps([MALICIOUS])]
+    assert page.data["charts"][0]["series"][0]["name"] == MALICIOUS + "loss"
     assert "<" not in page.texts["script"][0]  # neither </script nor <!-- in any spelling
 
 
-def test_a_text_that_looks_like_a_placeholder_is_unchanged(write):
-    page = Page(write(title="{{summaries}} {{none}}", config={"a": r"{{title}} \1"}))
+def test_text_that_looks_like_a_placeholder_is_unchanged(write):
+    page = ParsedPage(write(title="{{summaries}} {{none}}", config={"a": r"{{title}} \1"}))
     assert page.texts["h1"] == ["{{summaries}} {{none}}"]
     assert page.texts["td"] == [r"{{title}} \1"]
 
 
-def test_bytes_that_are_no_text_become_question_marks(write):
-    assert Page(write(config={"data": "a\udcffb"})).texts["td"] == ["a?b"]
+def test_bytes_that_are_not_text_become_question_marks(write):
+    assert ParsedPage(write(config={"data": "a\udcffb"})).texts["td"] == ["a?b"]
 
 
-def test_a_report_needs_no_other_file_and_no_network(write, tmp_path):
+def test_a_report_requires_no_other_files_and_no_network(write, tmp_path):
     text = write(metrics=curves(3), samples=grids(tmp_path, [1, 2]))
     assert not re.search(r"https?:|@import|url\(|fetch\(|\bimport\b", text)
-    loading = {"src", "href", "srcset", "action", "data", "poster", "background"}
-    for tag, attributes in Page(text).elements:
+    url_attributes = {"src", "href", "srcset", "action", "data", "poster", "background"}
+    for tag, attributes in ParsedPage(text).elements:
         assert tag not in ("iframe", "object", "embed", "base", "form")
-        for name in loading & attributes.keys():
+        for name in url_attributes & attributes.keys():
             assert attributes[name].startswith("data:")
     policies = [
         attributes["content"]
-        for _, attributes in Page(text).elements
+        for _, attributes in ParsedPage(text).elements
         if attributes.get("http-equiv") == "Content-Security-Policy"
     ]
     assert [dict(part.split(" ", 1) for part in p.split("; ")) for p in policies] == [
@@ -148,8 +148,8 @@ def test_a_report_needs_no_other_file_and_no_network(write, tmp_path):
     ]
 
 
-def test_losses_have_a_chart_and_other_metrics_another(write):
-    data = Page(write(metrics=curves(3))).data
+def test_losses_and_other_metrics_have_separate_charts(write):
+    data = ParsedPage(write(metrics=curves(3))).data
     names = {chart["label"]: [s["name"] for s in chart["series"]] for chart in data["charts"]}
     assert names == {
         "Losses": ["generator_loss", "discriminator_loss"],
@@ -161,9 +161,9 @@ def test_losses_have_a_chart_and_other_metrics_another(write):
     )
 
 
-def test_learning_rates_have_a_chart_of_their_own_and_no_best_value(write):
+def test_learning_rates_have_a_separate_chart_and_no_best_value(write):
     metrics = {"step": [1, 2], "learning_rate": [1e-3, 1e-4], "accuracy": [0.5, 0.75]}
-    page = Page(write(metrics=metrics))
+    page = ParsedPage(write(metrics=metrics))
     assert [chart["label"] for chart in page.data["charts"]] == ["Learning rate", "Other metrics"]
     assert page.texts["td"] == ["0.0001", "–", "–", "0.7500", "0.7500", "2"]
 
@@ -171,19 +171,19 @@ def test_learning_rates_have_a_chart_of_their_own_and_no_best_value(write):
 @pytest.mark.parametrize(
     "metrics", [{}, {"step": np.ones(0), "loss": np.ones(0)}, {"step": [1], "seconds": [2]}]
 )
-def test_without_metrics_and_samples_there_are_no_charts(write, metrics):
-    data = Page(write(metrics=metrics)).data
+def test_there_are_no_charts_without_metrics_and_samples(write, metrics):
+    data = ParsedPage(write(metrics=metrics)).data
     assert data["charts"] == data["samples"] == [] and data["pictured"] == 0
 
 
-def test_a_value_that_is_not_finite_is_a_gap(write):
+def test_values_that_are_not_finite_are_gaps(write):
     values = np.array([np.nan, 1, np.inf, -np.inf, 0.1 + 0.2])
-    data = Page(write(metrics={"step": np.arange(5), "loss": values})).data
+    data = ParsedPage(write(metrics={"step": np.arange(5), "loss": values})).data
     assert data["charts"][0]["series"][0]["values"] == [None, 1, None, None, 0.3]
 
 
 @pytest.mark.parametrize("metrics", [{"step": [1, 2], "loss": [1]}, {"loss": [1]}])
-def test_columns_that_do_not_fit_are_refused(write, tmp_path, metrics):
+def test_metrics_of_different_lengths_are_refused(write, tmp_path, metrics):
     with pytest.raises(ValueError, match=r"step and columns of its length, got lengths .*loss': 1"):
         write(metrics=metrics)
     assert not list(tmp_path.iterdir())
@@ -191,7 +191,7 @@ def test_columns_that_do_not_fit_are_refused(write, tmp_path, metrics):
 
 def test_pictures_are_embedded_in_the_order_of_steps(write, tmp_path):
     samples = grids(tmp_path, [1000, 20, 300])
-    data = Page(write(samples=samples)).data
+    data = ParsedPage(write(samples=samples)).data
     assert [step for step, _ in data["samples"]] == [20, 300, 1000]
     for step, uri in data["samples"]:
         kind, _, code = uri.partition(",")
@@ -200,9 +200,9 @@ def test_pictures_are_embedded_in_the_order_of_steps(write, tmp_path):
 
 
 @pytest.mark.parametrize("count", [1999, 2000, 2001, 3999, 123_457])
-def test_of_many_logged_steps_some_are_left_out_evenly(write, count):
+def test_many_logged_steps_are_thinned_out_evenly(write, count):
     steps = np.arange(1, count + 1)
-    data = Page(write(metrics={"step": steps, "loss": steps})).data
+    data = ParsedPage(write(metrics={"step": steps, "loss": steps})).data
     assert len(data["steps"]) == min(count, 2000) and data["logged"] == count
     assert (data["steps"][0], data["steps"][-1]) == (1, count)
     gaps = np.diff(data["steps"])
@@ -210,20 +210,18 @@ def test_of_many_logged_steps_some_are_left_out_evenly(write, count):
     np.testing.assert_allclose(data["charts"][0]["series"][0]["values"], data["steps"], rtol=1e-5)
 
 
-def test_of_many_samples_some_are_left_out_evenly(write, tmp_path):
+def test_many_samples_are_thinned_out_evenly(write, tmp_path):
     steps = np.arange(5, 5 * 502, 5)
     paths = {int(step): tmp_path / "unread.png" for step in steps}
     (tmp_path / "unread.png").write_bytes(b"picture")
-    data = Page(write(samples=paths)).data
+    data = ParsedPage(write(samples=paths)).data
     shown = [step for step, _ in data["samples"]]
     assert len(shown) == 200 and data["pictured"] == 501
     assert (shown[0], shown[-1]) == (5, 2505)
     assert set(np.diff(shown)) == {10, 15}
 
 
-def test_a_report_that_cannot_be_written_leaves_the_earlier_one_unchanged(
-    write, tmp_path, monkeypatch
-):
+def test_a_failed_write_keeps_the_previous_report(write, tmp_path, monkeypatch):
     before = write(title="before")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
@@ -239,16 +237,16 @@ def test_a_report_that_cannot_be_written_leaves_the_earlier_one_unchanged(
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_missing_picture_is_named(write, tmp_path):
+def test_the_error_for_a_missing_picture_names_it(write, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.png"):
         write(samples={1: tmp_path / "gone.png"})
     assert not list(tmp_path.iterdir())
 
 
-# What follows asks a browser. `use` is put at the end of a copy of the page, with these helpers;
-# `results` comes back, with every error that the page or its policy raised.
+# The following tests run in a browser. `script` is inserted at the end of a copy of the page, after
+# these helpers. `results` is returned, together with errors raised by the page or its policy.
 
-WATCH = """<script>
+RECORD_PROBLEMS = """<script>
 const problems = [], results = {};
 addEventListener("error", ({ message, target }) => problems.push(message || target.src), true);
 addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
@@ -273,21 +271,21 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 @pytest.fixture(scope="module")
 def browser():
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        # Some of these names are scripts that only say how to install the browser.
-        if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
-            return found
+        path = shutil.which(name)
+        # Some of these names are scripts that only print how to install the browser.
+        if path and not subprocess.run([path, "--version"], capture_output=True).returncode:
+            return path
     return pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
 
 
 @pytest.fixture
-def ask(browser, write, tmp_path):
-    """Returns a function that opens a report, runs JavaScript in it and returns `results`."""
+def run_in_browser(browser, write, tmp_path):
+    """Returns a function that opens a report, runs a script in it and returns `results`."""
 
-    def ask(use, **parts):
-        page = write(**parts).replace("<head>", "<head>" + WATCH, 1)
-        script = f"""<script type="module">{HELPERS}
-        try {{ {use} }} catch (error) {{ problems.push(String(error)); }}
+    def run_in_browser(script, **parts):
+        page = write(**parts).replace("<head>", "<head>" + RECORD_PROBLEMS, 1)
+        element = f"""<script type="module">{HELPERS}
+        try {{ {script} }} catch (error) {{ problems.push(String(error)); }}
         await wait(100);
         const answer = document.createElement("pre");
         answer.id = "answer";
@@ -295,7 +293,7 @@ def ask(browser, write, tmp_path):
         document.body.append(answer);
         </script></body>"""
         before, _, after = page.rpartition("</body>")
-        (tmp_path / "copy.html").write_text(before + script + after, "utf-8")
+        (tmp_path / "copy.html").write_text(before + element + after, "utf-8")
         run = subprocess.run(
             [
                 browser,
@@ -316,22 +314,22 @@ def ask(browser, write, tmp_path):
         assert results.pop("problems") == []
         return results
 
-    return ask
+    return run_in_browser
 
 
-def test_a_browser_shows_curves_and_samples(ask, tmp_path):
+def test_a_browser_shows_curves_and_samples(run_in_browser, tmp_path):
     metrics = curves(101)
     metrics["generator_loss"][50] = np.nan
 
     def values(index):
-        """Returns the losses at a logged step as they are shown."""
+        """Returns the displayed losses of a logged step."""
         pair = (metrics[f"{name}_loss"][index] for name in ("generator", "discriminator"))
         texts = ("–" if np.isnan(v) else f"{v:.4g}" for v in pair)
         return "step {:,} generator_loss {} discriminator_loss {}".format(
             metrics["step"][index], *texts
         )
 
-    results = ask(
+    results = run_in_browser(
         """
         results.names = [...document.querySelectorAll("figcaption")].map((e) => e.textContent);
         results.ticks = [...plot(losses).querySelectorAll("text")].map((e) => e.textContent);
@@ -377,7 +375,7 @@ def test_a_browser_shows_curves_and_samples(ask, tmp_path):
         time.value = 2;
         time.dispatchEvent(new Event("input"));
         results.played = [];
-        play.click(); // from the last picture: over again
+        play.click(); // at the last picture: starts again
         results.played.push(play.textContent, shown()[0]);
         await wait(600);
         results.played.push(shown()[0]);
@@ -389,8 +387,8 @@ def test_a_browser_shows_curves_and_samples(ask, tmp_path):
         await wait(2000);
         results.played.push(play.textContent, shown()[0]);
         """,
-        title=HOSTILE,
-        config={HOSTILE: HOSTILE, "long": "x" * 400},
+        title=MALICIOUS,
+        config={MALICIOUS: MALICIOUS, "long": "x" * 400},
         summaries={"generator": "┏" + "━" * 300},
         metrics=metrics,
         samples=grids(tmp_path, [250, 500, 1000]),
@@ -413,7 +411,7 @@ def test_a_browser_shows_curves_and_samples(ask, tmp_path):
     assert results["played"] == played
 
 
-ASK_FOR_TEXTS = """
+READ_TEXTS = """
 results.notes = ["curves-note", "samples-note"].map((id) => document.getElementById(id).innerText);
 results.readings = [...document.querySelectorAll("figure")].map(reading);
 results.paths = [...document.querySelectorAll("path")].map((e) => e.getAttribute("d"));
@@ -422,25 +420,25 @@ results.disabled = document.getElementById("play").disabled;
 """
 
 
-def test_a_browser_shows_a_run_of_nothing(ask):
-    results = ask(ASK_FOR_TEXTS)
+def test_a_browser_shows_an_empty_run(run_in_browser):
+    results = run_in_browser(READ_TEXTS)
     assert results["notes"] == ["No metrics were logged.", ""]
     assert results["hidden"] and results["readings"] == []
 
 
-def test_a_browser_shows_a_run_of_one_step(ask, tmp_path):
+def test_a_browser_shows_a_run_of_one_step(run_in_browser, tmp_path):
     metrics = {"step": [7], "a_loss": [-2e-7], "fid": [0]}
-    results = ask(ASK_FOR_TEXTS, metrics=metrics, samples=grids(tmp_path, [7]))
+    results = run_in_browser(READ_TEXTS, metrics=metrics, samples=grids(tmp_path, [7]))
     assert results["readings"] == ["step 7 a_loss -2e-7", "step 7 fid 0"]
     assert all("a2.5" in ring for ring in results["paths"]) and len(results["paths"]) == 2
     assert not results["hidden"] and results["disabled"]
     assert results["notes"][1] == ""
 
 
-def test_a_browser_says_what_was_left_out(ask, tmp_path):
+def test_a_browser_shows_the_number_of_omitted_steps_and_samples(run_in_browser, tmp_path):
     (tmp_path / "0.png").write_bytes(grids(tmp_path, [1])[1].read_bytes())
-    results = ask(
-        ASK_FOR_TEXTS,
+    results = run_in_browser(
+        READ_TEXTS,
         metrics={"step": np.arange(5001), "loss": np.full(5001, 3e38)},
         samples=dict.fromkeys(range(1201), tmp_path / "0.png"),
     )
@@ -451,16 +449,16 @@ def test_a_browser_says_what_was_left_out(ask, tmp_path):
 
 def test_pictures_are_shown_with_their_captions(write, tmp_path):
     grids(tmp_path, [1])
-    page = Page(write(pictures={"feature <maps>": tmp_path / "1.png"}))
+    page = ParsedPage(write(pictures={"feature <maps>": tmp_path / "1.png"}))
     (image,) = [a for tag, a in page.elements if tag == "img" and a.get("src")]
     assert image["alt"] == "feature <maps>"
     encoded = image["src"].removeprefix("data:image/png;base64,")
     assert base64.b64decode(encoded) == (tmp_path / "1.png").read_bytes()
 
 
-def test_there_is_no_section_for_what_a_run_does_not_have(write, tmp_path):
+def test_sections_without_content_are_omitted(write, tmp_path):
     def sections(**parts):
-        labels = [a for _, a in Page(write(**parts)).elements if "aria-labelledby" in a]
+        labels = [a for _, a in ParsedPage(write(**parts)).elements if "aria-labelledby" in a]
         return [a["aria-labelledby"] for a in labels if "hidden" not in a]
 
     assert sections() == ["result-title", "curves-title", "config-title"]
@@ -469,22 +467,22 @@ def test_there_is_no_section_for_what_a_run_does_not_have(write, tmp_path):
     ]
 
 
-def test_metrics_without_any_finite_value_are_left_out(write):
+def test_metrics_without_finite_values_are_omitted(write):
     nan = float("nan")
     metrics = {"step": [1, 2], "loss": [1, nan], "fid": [nan, nan], "other_loss": [np.inf, nan]}
-    page = Page(write(metrics=metrics))
+    page = ParsedPage(write(metrics=metrics))
     assert [s["name"] for chart in page.data["charts"] for s in chart["series"]] == ["loss"]
     assert "fid" not in page.texts["th"] and "other_loss" not in page.texts["th"]
 
 
-def test_a_validation_metric_is_that_of_the_last_evaluation_and_not_smoothed(write):
+def test_validation_metrics_are_forward_filled_and_not_smoothed(write):
     nan = float("nan")
     metrics = {
         "step": [1, 2, 3, 4],
         "loss": [2.0, 2.0, nan, 1.0],
         "val_loss": [nan, 3.0, nan, 2.5],
     }
-    (chart,) = Page(write(metrics=metrics)).data["charts"]
+    (chart,) = ParsedPage(write(metrics=metrics)).data["charts"]
     assert [series["held"] for series in chart["series"]] == [False, True]
     assert [series["values"] for series in chart["series"]] == [
         [2.0, 2.0, None, 1.0],
@@ -492,8 +490,8 @@ def test_a_validation_metric_is_that_of_the_last_evaluation_and_not_smoothed(wri
     ]
 
 
-def facts(page):
-    """Returns what the result says, by name."""
+def result_entries(page):
+    """Returns the entries of the result section by name."""
     pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
     assert len(pairs) == page.count("<dt>")
     return dict(pairs)
@@ -503,31 +501,33 @@ LOGGED = {"step": [10, 20, 30, 40], "seconds": [8.0, 9.0, 10.0, 11.0], "loss": [
 CONFIG = {"steps": 100, "batch_size": 32, "examples": 330}
 
 
-def test_the_result_says_how_long_a_run_took(write):
-    # The first ten steps took eight seconds: they include compilation. 320 images make an epoch.
-    assert facts(write(metrics=LOGGED, config=CONFIG)) == {
+def test_the_result_has_steps_epochs_time_and_speed(write):
+    # The first ten steps include compilation and took eight seconds. An epoch has 320 images.
+    assert result_entries(write(metrics=LOGGED, config=CONFIG)) == {
         "Steps": "40 of 100",
         "Epochs": "4",
         "Time": "11 s",
         "Images per second": "320",
     }
-    assert facts(write(metrics=LOGGED | {"seconds": [0, 1, 2, 7449]}, config={"steps": 40})) == {
+    assert result_entries(
+        write(metrics=LOGGED | {"seconds": [0, 1, 2, 7449]}, config={"steps": 40})
+    ) == {
         "Steps": "40",
         "Time": "2 h 4 min",
     }
-    assert facts(write()) == {}
+    assert result_entries(write()) == {}
 
 
 @pytest.mark.parametrize("value", [None, "32", True, -1, 0, 1e3, [], {}, 10**30])
-def test_a_config_that_says_something_else_is_no_error(write, value):
+def test_invalid_values_in_the_config_are_ignored(write, value):
     config = dict.fromkeys(CONFIG, value) | {"environment": value}
-    assert facts(write(metrics=LOGGED, config=config))["Steps"].startswith("40")
+    assert result_entries(write(metrics=LOGGED, config=config))["Steps"].startswith("40")
 
 
-def test_the_result_has_the_last_and_the_best_of_each_metric(write):
+def test_the_result_has_the_last_and_the_best_value_of_each_metric(write):
     nan = float("nan")
     metrics = LOGGED | {"val_accuracy": [nan, 0.75, nan, 0.5], "generator_loss": [3.0, 1, 2, 3]}
-    page = Page(write(metrics=metrics))
+    page = ParsedPage(write(metrics=metrics))
     assert page.texts["th"] == [
         *("Metric", "Last", "Best", "At step", "loss", "val_accuracy", "generator_loss")
     ]
@@ -539,17 +539,17 @@ def test_the_result_has_the_last_and_the_best_of_each_metric(write):
 
 
 def test_the_result_names_versions_and_device(write):
-    environment = {"jaxlayers": "0.1.0", "jax": HOSTILE, "python": "3.12.1"}
+    environment = {"jaxlayers": "0.1.0", "jax": MALICIOUS, "python": "3.12.1"}
     environment |= {"device": "gpu: H100", "device_count": 8}
     page = write(config={"environment": environment, "seed": 0})
-    expected = f"jaxlayers 0.1.0 · JAX {HOSTILE} · Python 3.12.1 · gpu: H100 × 8"
+    expected = f"jaxlayers 0.1.0 · JAX {MALICIOUS} · Python 3.12.1 · gpu: H100 × 8"
     (note,) = re.findall('<p class="note">(jaxlayers.*?)</p>', page)
     assert unescape(note) == expected
-    assert Page(page).texts["th"] == ["seed"]
+    assert ParsedPage(page).texts["th"] == ["seed"]
 
 
-def test_a_browser_shows_epochs_and_steps(ask):
-    results = ask(
+def test_a_browser_shows_epochs_and_steps(run_in_browser):
+    results = run_in_browser(
         """
         results.ticks = [...plot(losses).querySelectorAll("text")].map((e) => e.textContent);
         results.reading = reading(losses);
@@ -572,13 +572,13 @@ def test_a_browser_shows_epochs_and_steps(ask):
         ([2000.0, 3.0, 2.0, 0.0], False),
     ],
 )
-def test_a_chart_is_logarithmic_where_a_value_dwarfs_the_rest(write, values, log):
+def test_a_chart_with_dwarfed_values_is_logarithmic(write, values, log):
     metrics = {"step": np.arange(len(values)), "loss": values}
-    assert Page(write(metrics=metrics)).data["charts"][0]["log"] == log
+    assert ParsedPage(write(metrics=metrics)).data["charts"][0]["log"] == log
 
 
-def test_a_browser_shows_a_logarithmic_chart_that_can_be_made_linear(ask):
-    results = ask(
+def test_a_browser_can_switch_a_logarithmic_chart_to_linear(run_in_browser):
+    results = run_in_browser(
         """
         const button = losses.querySelector("button");
         const show = () => [button.getAttribute("aria-pressed"),

@@ -1,4 +1,4 @@
-"""A short run to be killed: `python -m tests.train.killable FOLDER STEPS`."""
+"""A short run that tests kill: `python -m tests.train.killable FOLDER STEPS`."""
 
 import shutil
 import sys
@@ -23,8 +23,8 @@ def main(path: str, steps: str) -> None:
     folder = RunFolder(path)
     saved = [p for p in Path(path).glob("checkpoints/*") if p.name.isdigit()]
     if not saved and Path(path).exists():
-        shutil.rmtree(path)  # killed before its first checkpoint
-    print("begins", flush=True)
+        shutil.rmtree(path)  # the run was killed before its first checkpoint
+    print("started", flush=True)
     fit(toys.gan(ema=0.9), IMAGES, config(int(steps)), folder, resume=bool(saved))
 
 

@@ -30,8 +30,8 @@ def main() -> None:
         checkpoint_every=10,
         devices=arguments.devices,
     )
-    fitted = fit(toys.gan(ema=0.9), IMAGES, config, folder, resume=arguments.resume)
-    print("ended after", int(fitted.train_state.step), flush=True)
+    result = fit(toys.gan(ema=0.9), IMAGES, config, folder, resume=arguments.resume)
+    print("ended after", int(result.train_state.step), flush=True)
 
 
 if __name__ == "__main__":

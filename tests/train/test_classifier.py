@@ -1,4 +1,4 @@
-"""The classifier, held up against steps that are written out by hand, and against Keras."""
+"""The classifier compared with formulas and with Keras."""
 
 import dataclasses
 import functools
@@ -23,20 +23,20 @@ KEY = jax.random.key(0)
 LABELS = np.array([2, 0, 3, 3, 1, 2])
 ONE_HOT = np.eye(CLASSES, dtype=np.float32)[LABELS]
 IMAGES = np.random.default_rng(0).uniform(size=(len(LABELS), *SHAPE)).astype(np.float32)
-# Sums of a few dozen float32 products, taken in another order.
-CLOSE = {"rtol": 1e-4, "atol": 1e-6}
+# Sums of a few dozen float32 products, in another order.
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
 
 
 def dense(classes=CLASSES, activation="softmax", **arguments):
     return layers.Dense(classes, activation=activation, **arguments)
 
 
-def model(*before, last=None):
-    return Sequential([layers.Flatten(), *before, last or dense()], input_shape=SHAPE)
+def model(*first_layers, last=None):
+    return Sequential([layers.Flatten(), *first_layers, last or dense()], input_shape=SHAPE)
 
 
-def classifier(*before, last=None, **arguments):
-    return Classifier(model(*before, last=last), optax.sgd(0.1), **arguments)
+def classifier(*first_layers, last=None, **arguments):
+    return Classifier(model(*first_layers, last=last), optax.sgd(0.1), **arguments)
 
 
 @functools.cache
@@ -48,15 +48,15 @@ def step(task, train_state=None, batch=(IMAGES, LABELS)):
     return jitted(task)(task.init(KEY) if train_state is None else train_state, batch)
 
 
-def assert_trees_close(ours, theirs, **tolerance):
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+def assert_trees_close(actual, expected, **tolerance):
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, **(tolerance or CLOSE)), ours, theirs
+        lambda a, b: np.testing.assert_allclose(a, b, **(tolerance or TOLERANCE)), actual, expected
     )
 
 
-def assert_trees_equal(ours, theirs):
-    assert_trees_close(ours, theirs, rtol=0, atol=0)
+def assert_trees_equal(actual, expected):
+    assert_trees_close(actual, expected, rtol=0, atol=0)
 
 
 def kernel(train_state):
@@ -67,30 +67,33 @@ def softmax(logits):
     return jnp.exp(logits) / jnp.exp(logits).sum(-1, keepdims=True)
 
 
-def plain_logits(params, images):
+def reference_logits(params, images):
     return images.reshape(len(images), -1) @ params["dense"]["kernel"] + params["dense"]["bias"]
 
 
-def plain_cross_entropy(params, images, targets):
-    return -(targets * jnp.log(softmax(plain_logits(params, images)))).sum(-1)
+def reference_cross_entropy(params, images, targets):
+    return -(targets * jnp.log(softmax(reference_logits(params, images)))).sum(-1)
 
 
-def plain_squared_error(params, images, targets):
-    return (0.5 * (targets - softmax(plain_logits(params, images))) ** 2).sum(-1)
+def reference_squared_error(params, images, targets):
+    return (0.5 * (targets - softmax(reference_logits(params, images))) ** 2).sum(-1)
 
 
-PLAIN = {"cross_entropy": plain_cross_entropy, "squared_error": plain_squared_error}
+REFERENCE_LOSSES = {
+    "cross_entropy": reference_cross_entropy,
+    "squared_error": reference_squared_error,
+}
 
 
-@pytest.mark.parametrize("loss", PLAIN)
-def test_steps_are_those_written_out_by_hand(loss):
+@pytest.mark.parametrize("loss", REFERENCE_LOSSES)
+def test_steps_equal_the_written_out_formulas(loss):
     task = classifier(loss=loss)
     train_state = task.init(KEY)
     params = train_state.params
     for number in range(3):
         train_state, metrics = step(task, train_state)
         value, gradient = jax.value_and_grad(
-            lambda params: PLAIN[loss](params, IMAGES, ONE_HOT).mean()
+            lambda params: REFERENCE_LOSSES[loss](params, IMAGES, ONE_HOT).mean()
         )(params)
         params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
         assert_trees_close(train_state.params, params)
@@ -98,46 +101,48 @@ def test_steps_are_those_written_out_by_hand(loss):
         assert train_state.step == number + 1
 
 
-def test_the_gradient_of_squared_error_is_that_of_the_formulas_in_numpy():
+def test_the_gradient_of_squared_error_equals_numpy():
     task = classifier(loss="squared_error")
-    before = task.init(KEY)
-    after, _ = step(task, before)
+    initial = task.init(KEY)
+    updated, _ = step(task, initial)
     flat = IMAGES.reshape(len(IMAGES), -1).astype(np.float64)
-    logits = flat @ kernel(before) + np.asarray(before.params["dense"]["bias"])
+    logits = flat @ kernel(initial) + np.asarray(initial.params["dense"]["bias"])
     outputs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    by_outputs = outputs - ONE_HOT
-    by_logits = outputs * (by_outputs - (by_outputs * outputs).sum(-1, keepdims=True))
-    expected = kernel(before) - 0.1 * flat.T @ by_logits / len(flat)
-    np.testing.assert_allclose(kernel(after), expected, **CLOSE)
+    output_gradient = outputs - ONE_HOT
+    logits_gradient = outputs * (
+        output_gradient - (output_gradient * outputs).sum(-1, keepdims=True)
+    )
+    expected = kernel(initial) - 0.1 * flat.T @ logits_gradient / len(flat)
+    np.testing.assert_allclose(kernel(updated), expected, **TOLERANCE)
 
 
-def test_any_optimizer_takes_the_steps_that_it_takes_alone():
+def test_updates_equal_those_of_the_optimizer_alone():
     optimizer = optax.adam(1e-2)
     task = Classifier(model(), optimizer)
     train_state = task.init(KEY)
     params, opt_state = train_state.params, optimizer.init(train_state.params)
     for _ in range(2):
         train_state, _ = step(task, train_state)
-        gradient = jax.grad(lambda p: plain_cross_entropy(p, IMAGES, ONE_HOT).mean())(params)
+        gradient = jax.grad(lambda p: reference_cross_entropy(p, IMAGES, ONE_HOT).mean())(params)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         params = optax.apply_updates(params, updates)
-    # Adam divides by the root of the second moment, which makes small differences larger.
+    # Adam divides by the root of the second moment, which amplifies small differences.
     assert_trees_close(train_state.params, params, rtol=1e-3, atol=1e-5)
 
 
-def test_a_loss_of_ones_own_is_given_logits_and_targets():
+def test_user_defined_losses_receive_logits_and_targets():
     def hinge(logits, targets):
         return jnp.maximum(0, 1 - logits * (2 * targets - 1)).sum(-1)
 
     task = classifier(loss=hinge)
-    before = task.init(KEY)
-    after, metrics = step(task, before)
-    value, gradient = jax.value_and_grad(lambda p: hinge(plain_logits(p, IMAGES), ONE_HOT).mean())(
-        before.params
-    )
+    initial = task.init(KEY)
+    updated, metrics = step(task, initial)
+    value, gradient = jax.value_and_grad(
+        lambda p: hinge(reference_logits(p, IMAGES), ONE_HOT).mean()
+    )(initial.params)
     np.testing.assert_allclose(metrics["loss"], value, rtol=1e-5)
-    expected = jax.tree.map(lambda p, g: p - 0.1 * g, before.params, gradient)
-    assert_trees_close(after.params, expected)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, initial.params, gradient)
+    assert_trees_close(updated.params, expected)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +157,7 @@ def test_a_loss_of_ones_own_is_given_logits_and_targets():
     ],
     ids=["float32", "float64", "uint8", "bool", "labels-uint8", "labels-int32"],
 )
-def test_one_hot_labels_and_integers_of_any_kind_train_alike(labels):
+def test_one_hot_and_integer_labels_of_all_dtypes_are_equivalent(labels):
     task = classifier(label_smoothing=0.1, class_weights=(1, 2, 3, 4))
     assert_trees_equal(step(task, batch=(IMAGES, labels))[0].params, step(task)[0].params)
     train_state = task.init(KEY)
@@ -160,17 +165,17 @@ def test_one_hot_labels_and_integers_of_any_kind_train_alike(labels):
     assert_trees_equal(task.evaluate(train_state, (IMAGES, labels)), expected)
 
 
-def test_images_of_bytes_are_those_from_0_to_1():
+def test_uint8_images_equal_floats_divided_by_255():
     images = np.random.default_rng(1).integers(256, size=IMAGES.shape, dtype=np.uint8)
     task = classifier()
-    of_bytes, of_floats = (
+    uint8_params, float_params = (
         step(task, batch=(each, LABELS))[0].params for each in (images, images / np.float32(255))
     )
-    assert_trees_close(of_bytes, of_floats, rtol=1e-6, atol=1e-7)
+    assert_trees_close(uint8_params, float_params, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, jnp.bfloat16], ids=["int32", "bfloat16"])
-def test_targets_are_as_exact_for_images_of_any_dtype(dtype):
+def test_targets_are_float32_for_all_image_dtypes(dtype):
     images = np.zeros(IMAGES.shape)  # the same in every dtype
     soft = np.full((len(LABELS), CLASSES), 0.23, np.float32)
     soft[:, 0] = 0.31
@@ -178,77 +183,77 @@ def test_targets_are_as_exact_for_images_of_any_dtype(dtype):
     train_state = task.init(KEY)
     for labels in (LABELS, soft):
         expected = task.evaluate(train_state, (jnp.asarray(images, jnp.float32), labels))
-        ours = task.evaluate(train_state, (jnp.asarray(images, dtype), labels))
-        assert_trees_close(ours, expected, rtol=1e-6, atol=0)
+        actual = task.evaluate(train_state, (jnp.asarray(images, dtype), labels))
+        assert_trees_close(actual, expected, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
-def test_label_smoothing_is_that_of_keras(smoothing):
+def test_label_smoothing_equals_keras(smoothing):
     task = classifier(label_smoothing=smoothing)
     train_state = task.init(KEY)
-    theirs = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing, from_logits=True)
-    logits = plain_logits(train_state.params, IMAGES)
+    keras_loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing, from_logits=True)
+    logits = reference_logits(train_state.params, IMAGES)
     _, metrics = step(task, train_state)
-    np.testing.assert_allclose(metrics["loss"], theirs(ONE_HOT, logits), rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss"], keras_loss(ONE_HOT, logits), rtol=1e-5)
 
 
 @pytest.mark.parametrize("labels", ["integers", "one-hot"])
-def test_class_weights_count_as_in_keras(labels):
+def test_class_weights_equal_keras(labels):
     weights = (0.5, 2.0, 0.0, 3.0)
     task = classifier(class_weights=weights)
-    before = task.init(KEY)
-    after, metrics = step(task, before, (IMAGES, LABELS if labels == "integers" else ONE_HOT))
-    by_hand = plain_cross_entropy(before.params, IMAGES, ONE_HOT) * np.array(weights)[LABELS]
-    np.testing.assert_allclose(metrics["loss"], by_hand.sum() / len(LABELS), rtol=1e-5)
+    initial = task.init(KEY)
+    updated, metrics = step(task, initial, (IMAGES, LABELS if labels == "integers" else ONE_HOT))
+    expected = reference_cross_entropy(initial.params, IMAGES, ONE_HOT) * np.array(weights)[LABELS]
+    np.testing.assert_allclose(metrics["loss"], expected.sum() / len(LABELS), rtol=1e-5)
 
-    theirs = keras.Sequential(
+    keras_model = keras.Sequential(
         [keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
     )
     # Copies, because Keras donates its weights when it trains.
-    theirs.layers[-1].set_weights(
-        [np.array(before.params["dense"][name]) for name in ("kernel", "bias")]
+    keras_model.layers[-1].set_weights(
+        [np.array(initial.params["dense"][name]) for name in ("kernel", "bias")]
     )
-    theirs.compile(
+    keras_model.compile(
         keras.optimizers.SGD(0.1), keras.losses.CategoricalCrossentropy(from_logits=True)
     )
-    loss = theirs.train_on_batch(IMAGES, ONE_HOT, class_weight=dict(enumerate(weights)))
+    loss = keras_model.train_on_batch(IMAGES, ONE_HOT, class_weight=dict(enumerate(weights)))
     np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
-    np.testing.assert_allclose(kernel(after), theirs.layers[-1].kernel.value, **CLOSE)
+    np.testing.assert_allclose(kernel(updated), keras_model.layers[-1].kernel.value, **TOLERANCE)
 
 
-def test_class_weights_of_a_dictionary_are_those_of_keras():
+def test_class_weights_can_be_a_dictionary_as_in_keras():
     task = classifier(class_weights={0: 0.5, 2: 3})
     assert task.class_weights == (0.5, 1, 3, 1)
     assert task == dataclasses.replace(task, class_weights=(0.5, 1, 3, 1)) and hash(task)
     assert "class_weights=(0.5, 1.0, 3.0, 1.0)" in repr(task)
 
 
-def test_training_starts_from_given_params_and_state():
+def test_init_accepts_given_params_and_state():
     task = classifier(layers.BatchNormalization())
     trained, _ = step(task)
-    again = task.init(KEY, params=trained.params, state=trained.state)
-    assert_trees_equal((again.params, again.state), (trained.params, trained.state))
-    assert again.step == 0
-    half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), trained.params)
-    assert {leaf.dtype for leaf in jax.tree.leaves(task.init(KEY, params=half).params)} == {
-        jnp.dtype("float32")
-    }
+    restarted = task.init(KEY, params=trained.params, state=trained.state)
+    assert_trees_equal((restarted.params, restarted.state), (trained.params, trained.state))
+    assert restarted.step == 0
+    float16_params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), trained.params)
+    assert {
+        leaf.dtype for leaf in jax.tree.leaves(task.init(KEY, params=float16_params).params)
+    } == {jnp.dtype("float32")}
     model, params, state = task.models(trained)["model"]
     assert model == task.model
     assert_trees_equal((params, state), (trained.params, trained.state))
 
 
-def test_a_step_is_exported_for_batches_of_any_size():
+def test_steps_are_exported_with_a_symbolic_batch_size():
     task = classifier(
         layers.BatchNormalization(), layers.Dropout(0.5), augmentations=[Flip(), Shift(1)]
     )
     train_state = task.init(KEY)
     train_state = train_state._replace(key=jax.random.key_data(train_state.key))
 
-    def take(train_state, images, labels):
+    def exported_step(train_state, images, labels):
         key = jax.random.wrap_key_data(train_state.key)
-        after, metrics = task.step(train_state._replace(key=key), (images, labels))
-        return after.params, metrics
+        updated, metrics = task.step(train_state._replace(key=key), (images, labels))
+        return updated.params, metrics
 
     (batch,) = jax.export.symbolic_shape("batch")
     shapes = (
@@ -256,67 +261,75 @@ def test_a_step_is_exported_for_batches_of_any_size():
         jax.ShapeDtypeStruct((batch, *SHAPE), jnp.uint8),
         jax.ShapeDtypeStruct((batch,), jnp.int32),
     )
-    exported = jax.export.export(jax.jit(take))(*shapes)
+    exported = jax.export.export(jax.jit(exported_step))(*shapes)
     images = (255 * IMAGES).astype(np.uint8)
     for count in (1, 4, 6):
         arguments = train_state, images[:count], LABELS[:count].astype(np.int32)
-        ours = jax.jit(exported.call)(*arguments)
-        assert_trees_close(ours, jax.jit(take)(*arguments))
+        actual = jax.jit(exported.call)(*arguments)
+        assert_trees_close(actual, jax.jit(exported_step)(*arguments))
 
 
-def test_predictions_and_evaluations_are_exported_for_batches_of_any_size():
+def test_predict_and_evaluate_are_exported_with_a_symbolic_batch_size():
     task = classifier()
     train_state = task.init(KEY)
     params = train_state.params
 
-    def both(params, images, labels):
+    def predict_and_evaluate(params, images, labels):
         state = train_state._replace(params=params)
         return task.predict(state, images), task.evaluate(state, (images, labels))
 
     (batch,) = jax.export.symbolic_shape("batch")
-    exported = jax.export.export(jax.jit(both))(
+    exported = jax.export.export(jax.jit(predict_and_evaluate))(
         params,
         jax.ShapeDtypeStruct((batch, *SHAPE), jnp.float32),
         jax.ShapeDtypeStruct((batch, 1), jnp.int32),
     )
     labels = LABELS[:, None].astype(np.int32)
-    assert_trees_close(exported.call(params, IMAGES, labels), both(params, IMAGES, labels))
-
-
-@pytest.mark.parametrize("loss", PLAIN)
-def test_a_model_trains_alike_with_and_without_a_softmax_at_its_end(loss):
-    lasts = dense(), dense(activation=None), Sequential([dense(activation=None), layers.Softmax()])
-    plain, without, nested = (classifier(last=last, loss=loss) for last in lasts)
-    train_state, metrics = step(plain)
-    assert_trees_equal(step(without)[0].params, train_state.params)
-    np.testing.assert_array_equal(
-        plain.predict(train_state, IMAGES), without.predict(train_state, IMAGES)
+    assert_trees_close(
+        exported.call(params, IMAGES, labels), predict_and_evaluate(params, IMAGES, labels)
     )
-    inner = plain.init(KEY).params
+
+
+@pytest.mark.parametrize("loss", REFERENCE_LOSSES)
+def test_models_with_and_without_softmax_are_equivalent(loss):
+    last_layers = (
+        dense(),
+        dense(activation=None),
+        Sequential([dense(activation=None), layers.Softmax()]),
+    )
+    with_softmax, without_softmax, nested = (
+        classifier(last=last, loss=loss) for last in last_layers
+    )
+    train_state, metrics = step(with_softmax)
+    assert_trees_equal(step(without_softmax)[0].params, train_state.params)
+    np.testing.assert_array_equal(
+        with_softmax.predict(train_state, IMAGES), without_softmax.predict(train_state, IMAGES)
+    )
+    inner = with_softmax.init(KEY).params
     nested_state = nested.init(KEY)._replace(params={"sequential": inner})
-    after, nested_metrics = step(nested, nested_state)
-    assert_trees_close(after.params["sequential"], train_state.params)
+    updated, nested_metrics = step(nested, nested_state)
+    assert_trees_close(updated.params["sequential"], train_state.params)
     assert_trees_close(nested_metrics, metrics)
 
 
-def test_penalties_are_made_smaller_but_are_not_in_the_loss():
-    plain = classifier()
+def test_penalties_are_minimized_but_not_included_in_the_loss_metric():
+    unpenalized = classifier()
     penalized = classifier(last=dense(kernel_regularizer="l2", activity_regularizer="l1"))
-    before = penalized.init(KEY)
-    after, metrics = step(penalized, before)
-    np.testing.assert_allclose(metrics["loss"], step(plain)[1]["loss"], rtol=1e-6)
+    initial = penalized.init(KEY)
+    updated, metrics = step(penalized, initial)
+    np.testing.assert_allclose(metrics["loss"], step(unpenalized)[1]["loss"], rtol=1e-6)
 
     def loss_of(params):
-        # Of the logits, because these are what the last layer gives in training; Keras takes the
-        # mean of an activity penalty over the batch.
-        activity = 0.01 * abs(plain_logits(params, IMAGES)).sum() / len(IMAGES)
+        # The activity is the logits, which the last layer returns in training. As in Keras, the
+        # activity penalty is a mean over the batch.
+        activity = 0.01 * abs(reference_logits(params, IMAGES)).sum() / len(IMAGES)
         penalty = 0.01 * (params["dense"]["kernel"] ** 2).sum() + activity
-        return plain_cross_entropy(params, IMAGES, ONE_HOT).mean() + penalty
+        return reference_cross_entropy(params, IMAGES, ONE_HOT).mean() + penalty
 
     expected = jax.tree.map(
-        lambda p, g: p - 0.1 * g, before.params, jax.grad(loss_of)(before.params)
+        lambda p, g: p - 0.1 * g, initial.params, jax.grad(loss_of)(initial.params)
     )
-    assert_trees_close(after.params, expected)
+    assert_trees_close(updated.params, expected)
 
 
 def test_constraints_hold_after_every_update():
@@ -327,24 +340,26 @@ def test_constraints_hold_after_every_update():
     assert (kernel(train_state) >= 0).all() and (kernel(train_state) > 0).any()
 
 
-def test_the_moving_statistics_move_in_training_and_count_in_evaluation():
+def test_moving_statistics_are_updated_in_training_and_used_in_evaluation():
     task = classifier(layers.BatchNormalization(momentum=0.9))
-    before = task.init(KEY)
-    after, _ = step(task, before)
+    initial = task.init(KEY)
+    updated, _ = step(task, initial)
     mean = IMAGES.reshape(len(IMAGES), -1).mean(0)
-    moving = after.state["batch_normalization"]["moving_mean"]
+    moving = updated.state["batch_normalization"]["moving_mean"]
     np.testing.assert_allclose(moving, 0.1 * mean, rtol=1e-5)
-    moved = before._replace(state=after.state)
-    losses = [task.evaluate(state, (IMAGES, LABELS))["loss"] for state in (before, moved)]
+    with_statistics = initial._replace(state=updated.state)
+    losses = [
+        task.evaluate(state, (IMAGES, LABELS))["loss"] for state in (initial, with_statistics)
+    ]
     assert not np.allclose(*losses)
 
 
-def test_accuracies_are_those_of_numpy():
+def test_accuracies_equal_numpy():
     rng = np.random.default_rng(3)
     logits = rng.uniform(size=(50, 8)).astype(np.float32)
     labels = rng.integers(8, size=50)
-    passing = Sequential([layers.Reshape((8,))], input_shape=(1, 8, 1))
-    task = Classifier(passing, optax.sgd(0.1))
+    identity = Sequential([layers.Reshape((8,))], input_shape=(1, 8, 1))
+    task = Classifier(identity, optax.sgd(0.1))
     batch = logits.reshape(-1, 1, 8, 1), labels
     evaluated = task.evaluate(task.init(KEY), batch)
     order = np.argsort(-logits, axis=-1)
@@ -361,7 +376,7 @@ def test_accuracies_are_those_of_numpy():
 
 
 @pytest.mark.parametrize("classes", [2, 5, 6])
-def test_there_is_a_top_5_accuracy_where_there_are_more_than_5_classes(classes):
+def test_top_5_accuracy_is_reported_for_more_than_5_classes(classes):
     task = classifier(last=dense(classes))
     names = {"loss", "accuracy"} | ({"top_5_accuracy"} if classes > 5 else set())
     batch = IMAGES, LABELS % classes
@@ -369,13 +384,13 @@ def test_there_is_a_top_5_accuracy_where_there_are_more_than_5_classes(classes):
     assert task.evaluate(task.init(KEY), batch).keys() == names
 
 
-def test_evaluation_is_in_inference_mode_and_without_class_weights():
-    layers_before = layers.BatchNormalization(), layers.Dropout(0.5)
-    task = classifier(*layers_before, class_weights=(9, 9, 9, 9), augmentations=[Cutout(4)])
+def test_evaluate_uses_inference_mode_and_no_class_weights():
+    first_layers = layers.BatchNormalization(), layers.Dropout(0.5)
+    task = classifier(*first_layers, class_weights=(9, 9, 9, 9), augmentations=[Cutout(4)])
     train_state, _ = step(task)
     evaluate = jax.jit(task.evaluate)
     means = evaluate(train_state, (IMAGES, LABELS))
-    # No example counts for another: not by a statistic, not by its place.
+    # The result of an example does not depend on the others or on its position.
     each = [evaluate(train_state, (IMAGES[[row]], LABELS[[row]])) for row in range(len(LABELS))]
     assert_trees_close(jax.tree.map(lambda *values: np.mean(values), *each), means)
     outputs = np.asarray(task.predict(train_state, IMAGES))
@@ -385,7 +400,7 @@ def test_evaluation_is_in_inference_mode_and_without_class_weights():
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 6, 256])
-def test_evaluation_and_predictions_do_not_depend_on_the_size_of_batches(batch_size):
+def test_evaluate_and_predict_do_not_depend_on_the_batch_size(batch_size):
     task = classifier(layers.BatchNormalization())
     train_state, _ = step(task)
     means = task.evaluate(train_state, (IMAGES, LABELS), batch_size)
@@ -407,7 +422,7 @@ def test_evaluation_and_predictions_do_not_depend_on_the_size_of_batches(batch_s
     ],
     ids=["Dataset", "lists", "jax", "column", "one-hot-list"],
 )
-def test_evaluation_takes_data_of_any_kind(data):
+def test_evaluate_accepts_data_sets_lists_and_arrays(data):
     task = classifier()
     train_state = task.init(KEY)
     if isinstance(data, tuple) and isinstance(data[0], list):
@@ -420,7 +435,7 @@ def test_evaluation_takes_data_of_any_kind(data):
     )
 
 
-def test_predictions_are_the_outputs_of_the_model():
+def test_predict_returns_the_outputs_of_the_model():
     task = classifier()
     train_state = task.init(KEY)
     expected, _ = task.model.apply(train_state.params, train_state.state, jnp.asarray(IMAGES))
@@ -435,7 +450,7 @@ def test_predictions_are_the_outputs_of_the_model():
         task.predict(train_state, IMAGES[:, :3])
 
 
-def test_dropout_and_augmentations_are_others_at_each_step_and_in_each_run():
+def test_random_numbers_depend_on_the_step_and_the_key():
     for task in (classifier(layers.Dropout(0.5)), classifier(augmentations=[Shift(2)])):
         first = task.init(KEY)
         later = first._replace(step=jnp.int32(1))
@@ -445,7 +460,7 @@ def test_dropout_and_augmentations_are_others_at_each_step_and_in_each_run():
             assert not any(np.array_equal(kernels[a], kernels[b]) for b in range(a))
 
 
-def test_a_run_is_the_same_each_time():
+def test_training_is_deterministic():
     task = classifier(layers.Dropout(0.5), augmentations=[Shift(1), Flip(), Cutout(2)])
     runs = []
     for _ in range(2):
@@ -456,17 +471,17 @@ def test_a_run_is_the_same_each_time():
     assert_trees_equal(*runs)
 
 
-def test_augmentations_change_what_is_trained_on_and_nothing_else():
+def test_augmentations_are_applied_only_in_training():
     task = classifier(augmentations=[lambda key, image: 1 - image])
-    before = task.init(KEY)
-    after, metrics = step(task, before)
-    expected, expected_metrics = step(classifier(), before, (1 - IMAGES, LABELS))
-    assert_trees_equal((after.params, metrics), (expected.params, expected_metrics))
-    evaluated = task.evaluate(before, (IMAGES, LABELS))
-    assert_trees_equal(evaluated, classifier().evaluate(before, (IMAGES, LABELS)))
+    initial = task.init(KEY)
+    updated, metrics = step(task, initial)
+    expected, expected_metrics = step(classifier(), initial, (1 - IMAGES, LABELS))
+    assert_trees_equal((updated.params, metrics), (expected.params, expected_metrics))
+    evaluated = task.evaluate(initial, (IMAGES, LABELS))
+    assert_trees_equal(evaluated, classifier().evaluate(initial, (IMAGES, LABELS)))
 
 
-def test_augmentations_of_bytes_see_images_from_0_to_1():
+def test_augmentations_of_uint8_images_receive_floats_from_0_to_1():
     def check(key, image):
         assert image.dtype == jnp.float32
         return image
@@ -474,7 +489,7 @@ def test_augmentations_of_bytes_see_images_from_0_to_1():
     step(classifier(augmentations=[check]), batch=((255 * IMAGES).astype(np.uint8), LABELS))
 
 
-def test_several_seeds_start_and_train_at_once_as_each_alone():
+def test_vmap_over_seeds_equals_single_runs():
     task = classifier(layers.BatchNormalization(), layers.Dropout(0.3), augmentations=[Flip()])
 
     def run(seed):
@@ -482,41 +497,41 @@ def test_several_seeds_start_and_train_at_once_as_each_alone():
         train_state, metrics = task.step(train_state, (IMAGES, LABELS))
         return train_state.params, train_state.state, metrics
 
-    together = jax.jit(jax.vmap(run))(jnp.arange(3))
-    alone = jax.jit(run)
+    mapped = jax.jit(jax.vmap(run))(jnp.arange(3))
+    single = jax.jit(run)
     for seed in range(3):
-        each = jax.tree.map(lambda values, n=seed: values[n], together)
-        assert_trees_close(each, alone(seed))
+        each = jax.tree.map(lambda values, n=seed: values[n], mapped)
+        assert_trees_close(each, single(seed))
 
 
-def test_a_model_in_bfloat16_keeps_float32_and_trains_nearly_alike():
-    exact = classifier()
-    task = Classifier(InBfloat16(exact.model), exact.optimizer)
+def test_in_bfloat16_has_float32_params_and_similar_results():
+    float32_task = classifier()
+    task = Classifier(InBfloat16(float32_task.model), float32_task.optimizer)
     assert task.image_shape == SHAPE and task.classes == CLASSES
     train_state, metrics = step(task)
-    expected, expected_metrics = step(exact)
+    expected, expected_metrics = step(float32_task)
     assert {leaf.dtype for leaf in jax.tree.leaves((train_state.params, metrics))} == {
         jnp.dtype("float32")
     }
-    # bfloat16 has eight bits, and images, kernel and gradient are rounded to these.
+    # bfloat16 has eight bits, and images, kernel and gradient are rounded to bfloat16.
     assert_trees_close(train_state.params, expected.params, rtol=2e-2, atol=2e-3)
     np.testing.assert_allclose(metrics["loss"], expected_metrics["loss"], rtol=2e-2)
     probabilities = task.predict(train_state, IMAGES)
     np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-5)
 
 
-def test_a_convolutional_net_learns_four_images_by_heart():
+def test_a_convolutional_model_fits_four_images():
     images = np.eye(64, dtype=np.float32)[[3, 17, 40, 62]].reshape(4, 8, 8, 1)
     task = Classifier(cnn.lenet((8, 8, 1), 4, width=2, hidden=8, dropout=0), optax.adam(1e-2))
-    take = jax.jit(task.step)
+    step = jax.jit(task.step)
     train_state = task.init(KEY)
     for _ in range(100):
-        train_state, metrics = take(train_state, (images, np.arange(4)))
+        train_state, metrics = step(train_state, (images, np.arange(4)))
     assert metrics["accuracy"] == 1 and metrics["loss"] < 0.1
     assert task.predict(train_state, images).argmax(-1).tolist() == [0, 1, 2, 3]
 
 
-def test_rows_are_images_and_labels_of_a_data_set_or_a_tuple():
+def test_rows_returns_images_and_labels_of_a_data_set_or_a_tuple():
     images = (255 * IMAGES).astype(np.uint8)
     task = classifier()
     rows = task.rows(Dataset(images, LABELS.astype(np.int32), None, "noise"))
@@ -532,20 +547,20 @@ def test_a_data_set_without_labels_is_refused():
         classifier().rows(dataset)
 
 
-def test_images_that_stream_have_no_labels(tmp_path):
+def test_streamed_images_are_refused(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(TypeError, match=r"must be a Dataset or a tuple .*, got Streamed; a folder"):
         classifier().rows(Streamed(tmp_path))
 
 
 @pytest.mark.parametrize("data", [IMAGES, [IMAGES, LABELS], (IMAGES,), (IMAGES, LABELS, LABELS)])
-def test_what_is_no_pair_of_images_and_labels_is_refused(data):
+def test_data_that_is_not_a_pair_is_refused(data):
     with pytest.raises(TypeError, match="must be a Dataset or a tuple"):
         classifier().rows(data)
 
 
 @pytest.mark.parametrize("wrong", [-1, CLASSES, 250])
-def test_labels_of_classes_that_there_are_not_are_refused(wrong):
+def test_labels_out_of_range_are_refused(wrong):
     labels = LABELS.copy()
     labels[3] = wrong
     message = f"labels must be from 0 to 3, because the model has 4 classes, got {wrong}"
@@ -564,16 +579,16 @@ def test_labels_of_classes_that_there_are_not_are_refused(wrong):
         ((IMAGES[:, :3], LABELS), r"images must be .*\(6, 3, 4, 1\)"),
     ],
 )
-def test_images_and_labels_of_other_shapes_are_refused(batch, message):
+def test_images_and_labels_of_wrong_shapes_are_refused(batch, message):
     task = classifier()
     train_state = task.init(KEY)
-    for refuse in (
+    for call in (
         lambda: task.rows(batch),
         lambda: task.step(train_state, batch),
         lambda: task.evaluate(train_state, batch),
     ):
         with pytest.raises(ValueError, match=message):
-            refuse()
+            call()
 
 
 @pytest.mark.parametrize(
@@ -600,7 +615,7 @@ def test_wrong_arguments_are_refused(arguments, message):
         Classifier(**({"model": model(), "optimizer": optax.sgd(0.1)} | arguments))
 
 
-def test_it_is_hashable_and_equal_by_value():
+def test_classifiers_are_hashable_and_equal_by_value():
     weighted = classifier(class_weights=[1, 2, 3, 4], augmentations=[Flip()])
     same = dataclasses.replace(weighted, class_weights=np.arange(1, 5), augmentations=(Flip(),))
     assert weighted == same and hash(weighted) == hash(same)

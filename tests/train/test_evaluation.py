@@ -1,4 +1,4 @@
-"""Held-out data: its means, when they are logged, and what they decide."""
+"""Validation data: its metrics, when they are logged, and how the best checkpoint is chosen."""
 
 import dataclasses
 
@@ -54,8 +54,8 @@ def folder(tmp_path):
     return new_folder(tmp_path / "run")
 
 
-class Settable(toys.Metered):
-    """Its loss on held-out data is what `LOSSES` has for the step."""
+class GivenLosses(toys.SumTask):
+    """A task whose validation loss at each step is given by `LOSSES`."""
 
     LOSSES = jnp.array([9.0, 5.0, 4.0, 2.0, 3.0, 6.0, 7.0, 8.0])
 
@@ -67,7 +67,7 @@ NUMBERS = np.arange(6, dtype=np.float32)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 7, 8])
-def test_means_are_those_of_numpy_over_all_examples_for_any_number_of_them(count):
+def test_means_over_all_examples_equal_numpy(count):
     class Task:
         def evaluate(self, train_state, batch):
             values, factors = batch
@@ -84,7 +84,7 @@ def test_means_are_those_of_numpy_over_all_examples_for_any_number_of_them(count
         np.testing.assert_allclose(means["val_square"], (values**2).mean(), rtol=1e-6)
 
 
-def test_the_means_of_a_classifier_are_those_of_all_its_examples_at_once():
+def test_means_of_a_classifier_do_not_depend_on_the_batch_size():
     task = classifier()
     train_state = task.init(jax.random.key(0))
     evaluation = Evaluation(task, VALIDATION, 4, Devices(1, 4))
@@ -95,7 +95,7 @@ def test_the_means_of_a_classifier_are_those_of_all_its_examples_at_once():
         np.testing.assert_allclose(means[f"val_{name}"], np.mean(values), rtol=1e-5)
 
 
-def test_the_mean_of_a_root_is_that_over_all_examples():
+def test_root_mean_squared_error_is_computed_over_all_examples():
     x = RNG.normal(size=(7, 2)).astype(np.float32)
     y = RNG.normal(size=(7, 1)).astype(np.float32)
     model = Sequential([layers.Dense(1)], (2,))
@@ -111,20 +111,20 @@ def test_the_mean_of_a_root_is_that_over_all_examples():
     )
 
 
-def test_fit_logs_them_at_every_so_many_steps_and_at_the_end(folder):
+def test_fit_logs_validation_metrics_every_evaluate_every_steps_and_at_the_end(folder):
     task = classifier()
-    fitted = fit(task, DATA, CONFIG, folder, validation_data=VALIDATION)
+    result = fit(task, DATA, CONFIG, folder, validation_data=VALIDATION)
     metrics = folder.metrics()
     assert metrics["step"].tolist() == [3, 6, 7]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= metrics.keys()
     assert np.isfinite(metrics["val_loss"]).all()
-    expected = np.mean(task.evaluate(fitted.train_state, VALIDATION)["loss"])
+    expected = np.mean(task.evaluate(result.train_state, VALIDATION)["loss"])
     np.testing.assert_allclose(metrics["val_loss"][-1], expected, rtol=1e-5)
 
 
-def test_they_are_those_of_the_step_they_are_logged_under(folder):
+def test_validation_metrics_are_logged_at_their_step(folder):
     fit(
-        Settable(),
+        GivenLosses(),
         NUMBERS,
         dataclasses.replace(CONFIG, log_every=2),
         folder,
@@ -133,14 +133,14 @@ def test_they_are_those_of_the_step_they_are_logged_under(folder):
     metrics = folder.metrics()
     assert metrics["step"].tolist() == [2, 3, 4, 6, 7]
     assert metrics["number"].tolist() == [1, 2, 3, 5, 6]
-    # At the steps between there is none.
+    # NaN at steps without an evaluation.
     expected = [np.nan, 2, np.nan, 7, 8]
     np.testing.assert_allclose(metrics["val_loss"], expected, rtol=1e-6)
 
 
-def test_evaluating_more_often_than_logging_leaves_gaps_between(folder):
+def test_evaluate_every_can_be_smaller_than_log_every(folder):
     config = dataclasses.replace(CONFIG, log_every=3, evaluate_every=2)
-    fit(Settable(), NUMBERS, config, folder, validation_data=NUMBERS)
+    fit(GivenLosses(), NUMBERS, config, folder, validation_data=NUMBERS)
     metrics = folder.metrics()
     assert metrics["step"].tolist() == [2, 3, 4, 6, 7]
     assert np.isfinite(metrics["some_loss"]).all()
@@ -148,15 +148,17 @@ def test_evaluating_more_often_than_logging_leaves_gaps_between(folder):
     assert (folder.path / "curves.png").exists()
 
 
-def test_validation_data_changes_nothing_of_the_training(folder):
-    with_it = fit(classifier(), DATA, CONFIG, folder, validation_data=VALIDATION)
-    without = fit(classifier(), DATA, CONFIG)
+def test_validation_data_does_not_change_training(folder):
+    with_validation = fit(classifier(), DATA, CONFIG, folder, validation_data=VALIDATION)
+    without_validation = fit(classifier(), DATA, CONFIG)
     jax.tree.map(
-        np.testing.assert_array_equal, with_it.train_state.params, without.train_state.params
+        np.testing.assert_array_equal,
+        with_validation.train_state.params,
+        without_validation.train_state.params,
     )
 
 
-def test_a_data_set_is_validation_like_its_arrays(tmp_path):
+def test_validation_data_can_be_a_data_set(tmp_path):
     a, b = new_folder(tmp_path / "a"), new_folder(tmp_path / "b")
     config = dataclasses.replace(CONFIG, steps=1)
     fit(classifier(), DATA, config, a, validation_data=VALIDATION)
@@ -172,69 +174,80 @@ def checkpoints_of(folder):
     return steps
 
 
-def test_the_checkpoint_with_the_smallest_val_loss_stays(folder):
+def test_the_checkpoint_with_the_smallest_val_loss_is_kept(folder):
     config = dataclasses.replace(CONFIG, checkpoint_every=1, best="val_loss")
-    fit(Settable(), NUMBERS, config, folder, validation_data=NUMBERS)
+    fit(GivenLosses(), NUMBERS, config, folder, validation_data=NUMBERS)
     assert checkpoints_of(folder) == [3, 7]
-    # Evaluated at each checkpoint, so that the best is known.
-    np.testing.assert_allclose(folder.metrics()["val_loss"], Settable.LOSSES[1:], rtol=1e-6)
+    # Metrics are evaluated at every checkpoint, so that the best one is known.
+    np.testing.assert_allclose(folder.metrics()["val_loss"], GivenLosses.LOSSES[1:], rtol=1e-6)
 
 
-def test_without_best_only_the_last_ones_stay(folder):
+def test_only_the_last_checkpoints_are_kept_without_best(folder):
     config = dataclasses.replace(CONFIG, checkpoint_every=1)
-    fit(Settable(), NUMBERS, config, folder, validation_data=NUMBERS)
+    fit(GivenLosses(), NUMBERS, config, folder, validation_data=NUMBERS)
     assert checkpoints_of(folder) == [7]
 
 
 @pytest.mark.parametrize("best", ["val_loss", "val_lose"])
-def test_a_best_that_is_no_metric_is_refused_when_that_is_known(folder, best):
+def test_a_best_that_is_not_a_metric_is_refused(folder, best):
     config = dataclasses.replace(CONFIG, best=best)
     validation = None if best == "val_loss" else NUMBERS
     with pytest.raises(ValueError, match=f"best must be a metric of the task, .*got '{best}'"):
-        fit(Settable(), NUMBERS, config, folder, validation_data=validation)
+        fit(GivenLosses(), NUMBERS, config, folder, validation_data=validation)
     assert not folder.metrics() and not checkpoints_of(folder)
 
 
-def test_a_task_that_cannot_evaluate_is_refused():
+def test_validation_data_requires_a_task_with_evaluate():
     with pytest.raises(
-        ValueError, match="fit: Metered has no method evaluate, which validation_data requires"
+        ValueError, match="fit: SumTask has no method evaluate, which validation_data requires"
     ):
-        fit(toys.Metered(), NUMBERS, CONFIG, validation_data=NUMBERS)
+        fit(toys.SumTask(), NUMBERS, CONFIG, validation_data=NUMBERS)
 
 
-def test_validation_data_that_the_task_does_not_take_is_refused():
+def test_invalid_validation_data_is_refused():
     with pytest.raises(ValueError, match="labels must be from 0 to 2"):
         fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0], VALIDATION[1] + 1))
     with pytest.raises(ValueError, match="images must be"):
         fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:, :1], VALIDATION[1]))
 
 
-def test_validation_data_of_no_examples_is_refused():
+def test_empty_validation_data_is_refused():
     with pytest.raises(ValueError, match="images must be at least one"):
         fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:0], VALIDATION[1][:0]))
 
 
-def test_a_run_in_two_parts_is_the_run_in_one_bit_for_bit(tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     config = dataclasses.replace(
         CONFIG, steps=10, log_every=5, checkpoint_every=5, evaluate_every=2, best="val_loss"
     )
-    whole, parts = new_folder(tmp_path / "whole"), new_folder(tmp_path / "parts")
-    expected = fit(classifier(), DATA, config, whole, validation_data=VALIDATION)
-    fit(classifier(), DATA, dataclasses.replace(config, steps=5), parts, validation_data=VALIDATION)
-    resumed = fit(classifier(), DATA, config, parts, validation_data=VALIDATION, resume=True)
-    for ours, theirs in zip(
+    uninterrupted_folder, resumed_folder = (
+        new_folder(tmp_path / "uninterrupted_folder"),
+        new_folder(tmp_path / "resumed"),
+    )
+    expected = fit(classifier(), DATA, config, uninterrupted_folder, validation_data=VALIDATION)
+    fit(
+        classifier(),
+        DATA,
+        dataclasses.replace(config, steps=5),
+        resumed_folder,
+        validation_data=VALIDATION,
+    )
+    resumed = fit(
+        classifier(), DATA, config, resumed_folder, validation_data=VALIDATION, resume=True
+    )
+    for a, b in zip(
         *(jax.tree.leaves(each.train_state._replace(key=0)) for each in (resumed, expected)),
         strict=True,
     ):
-        np.testing.assert_array_equal(ours, theirs)
-    assert checkpoints_of(parts) == checkpoints_of(whole)
-    ours, theirs = parts.metrics(), whole.metrics()
-    assert ours.keys() == theirs.keys()
-    for name in ours.keys() - {"seconds"}:
-        np.testing.assert_array_equal(ours[name], theirs[name])
+        np.testing.assert_array_equal(a, b)
+    assert checkpoints_of(resumed_folder) == checkpoints_of(uninterrupted_folder)
+    a, b = resumed_folder.metrics(), uninterrupted_folder.metrics()
+    assert a.keys() == b.keys()
+    for name in a.keys() - {"seconds"}:
+        np.testing.assert_array_equal(a[name], b[name])
 
 
-def test_a_run_does_not_go_on_with_other_labels(folder):
+def test_resuming_with_other_labels_is_refused(folder):
     config = dataclasses.replace(CONFIG, steps=1)
     fit(classifier(), DATA, config, folder)
     with pytest.raises(CheckpointError, match="data was"):

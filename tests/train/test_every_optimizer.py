@@ -1,4 +1,4 @@
-"""Every optimizer of Optax trains a classifier, and a GAN."""
+"""All optimizers of Optax train a classifier and a GAN."""
 
 import functools
 import inspect
@@ -105,8 +105,7 @@ OPTIMIZERS = (
         "schedule": lambda: optax.adam(optax.cosine_decay_schedule(1e-2, 10)),
     }
 )
-# Compiling a line search takes a second: those that need something of the step, and one that
-# does not.
+# Optimizers with different extra arguments; the others take long to compile.
 QUICK = [
     "adam",
     "lbfgs",
@@ -118,17 +117,17 @@ QUICK = [
 ]
 
 
-def test_no_optimizer_of_optax_is_forgotten():
-    known = {name for name in dir(optax) if not name.startswith("_")}
-    takes_a_rate = {
+def test_the_table_includes_every_optimizer_of_optax():
+    names = {name for name in dir(optax) if not name.startswith("_")}
+    with_learning_rate = {
         name
-        for name in known
+        for name in names
         if inspect.isfunction(getattr(optax, name))
         and "learning_rate" in getattr(getattr(optax, name), "__annotations__", {})
     }
-    # Parts of optimizers, and one that is deprecated.
-    others = {"optimistic_adam", "scale_by_learning_rate", "scale_by_rprop"}
-    assert takes_a_rate - others <= set(OPTIMIZERS)
+    # Transformations that are not optimizers, and a deprecated optimizer.
+    excluded = {"optimistic_adam", "scale_by_learning_rate", "scale_by_rprop"}
+    assert with_learning_rate - excluded <= set(OPTIMIZERS)
 
 
 def classifier(optimizer):
@@ -136,22 +135,24 @@ def classifier(optimizer):
     return Classifier(model, optimizer)
 
 
-def moved(before, after):
+def has_changed(initial, updated):
     return any(
         not np.array_equal(a, b)
-        for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+        for a, b in zip(jax.tree.leaves(initial), jax.tree.leaves(updated), strict=True)
     )
 
 
-def finite(tree):
+def is_finite(tree):
     return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tree))
 
 
 def check_classifier(name):
     task = classifier(OPTIMIZERS[name]())
-    before = task.init(KEY)
-    train_state, metrics = jax.jit(lambda s: jax.lax.scan(task.step, s, STEPS))(before)
-    assert moved(before.params, train_state.params) and finite((train_state.params, metrics))
+    initial = task.init(KEY)
+    train_state, metrics = jax.jit(lambda s: jax.lax.scan(task.step, s, STEPS))(initial)
+    assert has_changed(initial.params, train_state.params) and is_finite(
+        (train_state.params, metrics)
+    )
 
 
 STEPS = jax.tree.map(lambda rows: jnp.stack([rows] * 4), BATCH)
@@ -159,41 +160,41 @@ STEPS = jax.tree.map(lambda rows: jnp.stack([rows] * 4), BATCH)
 
 def check_gan(name):
     task = GAN(GENERATOR, DISCRIMINATOR, OPTIMIZERS[name](), OPTIMIZERS[name]())
-    before = task.init(KEY)
-    after, metrics = jax.jit(lambda s: jax.lax.scan(task.step, s, STEPS[0]))(before)
+    initial = task.init(KEY)
+    updated, metrics = jax.jit(lambda s: jax.lax.scan(task.step, s, STEPS[0]))(initial)
     for model in ("generator", "discriminator"):
-        assert moved(before.params[model], after.params[model])
-    assert finite((after.params, metrics))
+        assert has_changed(initial.params[model], updated.params[model])
+    assert is_finite((updated.params, metrics))
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_an_optimizer_trains_a_classifier(name):
+def test_selected_optimizers_train_a_classifier(name):
     check_classifier(name)
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "sophia"])
-def test_an_optimizer_trains_a_gan(name):
+def test_selected_optimizers_train_a_gan(name):
     check_gan(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in QUICK])
-def test_every_optimizer_trains_a_classifier(name):
+def test_other_optimizers_train_a_classifier(name):
     check_classifier(name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_trains_a_gan(name):
+def test_all_optimizers_train_a_gan(name):
     check_gan(name)
 
 
-def test_a_line_search_sees_the_loss_of_the_step_and_no_other():
+def test_line_search_uses_the_loss_of_the_step():
     x = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
     y = x @ np.array([[1.0], [2.0], [-1.0]], np.float32)
     model = Sequential([layers.Dense(1, kernel_regularizer="l2")], (3,))
     task = Supervised(model, optax.lbfgs(), "mse")
-    before = task.init(KEY)
+    initial = task.init(KEY)
 
     def objective(params):
         error = x @ params["dense"]["kernel"] + params["dense"]["bias"] - y
@@ -202,27 +203,27 @@ def test_a_line_search_sees_the_loss_of_the_step_and_no_other():
     optimizer = optax.lbfgs()
 
     @jax.jit
-    def plain_step(params, opt_state):
+    def reference_step(params, opt_state):
         value, gradient = jax.value_and_grad(objective)(params)
         updates, opt_state = optimizer.update(
             gradient, opt_state, params, value=value, grad=gradient, value_fn=objective
         )
         return optax.apply_updates(params, updates), opt_state
 
-    params, opt_state = before.params, optimizer.init(before.params)
-    train_state, step = before, jax.jit(task.step)
+    params, opt_state = initial.params, optimizer.init(initial.params)
+    train_state, step = initial, jax.jit(task.step)
     for _ in range(4):
-        params, opt_state = plain_step(params, opt_state)
+        params, opt_state = reference_step(params, opt_state)
         train_state, _ = step(train_state, (x, y))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4),
         train_state.params,
         params,
     )
-    assert objective(params) < 0.1 * objective(before.params)
+    assert objective(params) < 0.1 * objective(initial.params)
 
 
-def test_the_learning_rate_is_logged_where_the_optimizer_holds_it():
+def test_the_learning_rate_of_inject_hyperparams_is_logged():
     schedule = optax.exponential_decay(0.5, 1, 0.5)
     injected = optax.inject_hyperparams(optax.sgd)(schedule)
     for optimizer in (injected, optax.chain(optax.clip(1.0), injected)):

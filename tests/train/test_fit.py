@@ -16,8 +16,8 @@ IMAGES = np.random.default_rng(0).integers(256, size=(11, 2, 2, 1), dtype=np.uin
 CONFIG = FitConfig(steps=7, batch_size=3, seed=5, log_every=3, sample_every=2, samples=4)
 
 
-class Sampling(toys.Metered):
-    """Draws noise, so that a picture shows which key it came from."""
+class NoiseSampling(toys.SumTask):
+    """Returns noise as samples, which identifies the key."""
 
     def sample(self, train_state, key, n):
         return jax.random.uniform(key, (n, 2, 2, 1))
@@ -28,94 +28,95 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "run")
 
 
-# A row for each bit, so that the sum of a batch says which rows it has.
-BITS = (2 ** np.arange(11, dtype=np.int32),)
+# Rows are powers of two, so that the sum of a batch identifies its rows.
+POWERS = (2 ** np.arange(11, dtype=np.int32),)
 
 
-class Bits(toys.Metered):
-    """Its loss says which rows of `BITS` the step saw."""
+class SumOfPowers(toys.SumTask):
+    """A task whose loss identifies the rows of `POWERS` in a batch."""
 
     def step(self, train_state, batch):
         return super().step(train_state, batch[0])
 
 
-def rows_seen(folder, **config):
-    """Returns the rows of each step."""
-    fit(Bits(), BITS, dataclasses.replace(CONFIG, log_every=1, **config), folder)
+def rows_by_step(folder, **config):
+    """Returns the set of rows in the batch of each step."""
+    fit(SumOfPowers(), POWERS, dataclasses.replace(CONFIG, log_every=1, **config), folder)
     sums = folder.metrics()["some_loss"].astype(int)
     return [{row for row in range(11) if total >> row & 1} for total in sums]
 
 
-def test_each_epoch_shows_every_row_at_most_once_in_an_order_of_its_own(folder):
-    seen = rows_seen(folder, steps=300)
-    assert all(len(rows) == CONFIG.batch_size for rows in seen)
-    epochs = [seen[i : i + 3] for i in range(0, 300, 3)]
+def test_each_epoch_has_every_row_at_most_once_in_a_new_order(folder):
+    rows_of_steps = rows_by_step(folder, steps=300)
+    assert all(len(rows) == CONFIG.batch_size for rows in rows_of_steps)
+    epochs = [rows_of_steps[i : i + 3] for i in range(0, 300, 3)]
     assert all(len(set.union(*epoch)) == 9 for epoch in epochs)
-    # Of 100 orders some may be alike in their batches, but hardly any.
+    # A few of the 100 orders may have the same batches.
     assert len({tuple(map(frozenset, epoch)) for epoch in epochs}) > 90
-    # The two rows that an epoch leaves out are others each time.
-    left_out = np.sum([[row not in set.union(*epoch) for row in range(11)] for epoch in epochs], 0)
-    assert left_out.min() > 5
+    # Each epoch omits two rows, which differ between epochs.
+    omitted = np.sum([[row not in set.union(*epoch) for row in range(11)] for epoch in epochs], 0)
+    assert omitted.min() > 5
 
 
-def test_the_order_is_that_of_the_seed_however_the_run_is_cut_into_calls(tmp_path):
+def test_the_order_depends_only_on_the_seed(tmp_path):
     folders = [RunFolder(tmp_path / name) for name in "abc"]
     a, b, c = folders
-    first = rows_seen(a, steps=20)
-    assert rows_seen(b, steps=20, sample_every=1, checkpoint_every=7) == first
-    assert rows_seen(c, steps=20, seed=6) != first
+    first = rows_by_step(a, steps=20)
+    assert rows_by_step(b, steps=20, sample_every=1, checkpoint_every=7) == first
+    assert rows_by_step(c, steps=20, seed=6) != first
 
 
-def test_a_run_takes_the_steps_that_it_was_asked_for():
-    fitted = fit(toys.Metered(), IMAGES, CONFIG)
-    assert fitted.train_state.step == 7
-    assert not fitted.interrupted and fitted.signal is None
+def test_fit_runs_the_given_number_of_steps():
+    result = fit(toys.SumTask(), IMAGES, CONFIG)
+    assert result.train_state.step == 7
+    assert not result.interrupted and result.signal is None
 
 
-def test_data_that_does_not_fit_on_a_device_comes_from_the_host(folder, monkeypatch):
+def test_data_that_does_not_fit_in_device_memory_is_streamed(folder, monkeypatch):
     monkeypatch.setattr(Devices, "fits_in_memory", lambda self, tree: False)
-    fit(Bits(), BITS, dataclasses.replace(CONFIG, log_every=1), folder)
+    fit(SumOfPowers(), POWERS, dataclasses.replace(CONFIG, log_every=1), folder)
     expected = [
-        batch_at(BITS, CONFIG.batch_size, seed=CONFIG.seed, step=step)[0].sum() for step in range(7)
+        batch_at(POWERS, CONFIG.batch_size, seed=CONFIG.seed, step=step)[0].sum()
+        for step in range(7)
     ]
     assert folder.metrics()["some_loss"].tolist() == expected
 
 
-def test_a_data_set_and_its_images_train_alike():
+def test_a_data_set_is_equivalent_to_its_images():
     dataset = Dataset(IMAGES, None, None, "noise")
-    of_dataset, of_array = (fit(toys.Metered(), data, CONFIG) for data in (dataset, IMAGES))
-    assert of_dataset.train_state.params == of_array.train_state.params
+    from_dataset, from_array = (fit(toys.SumTask(), data, CONFIG) for data in (dataset, IMAGES))
+    assert from_dataset.train_state.params == from_array.train_state.params
 
 
-def test_metrics_are_those_of_the_step_they_are_logged_under(folder):
-    fit(toys.Metered(), IMAGES, CONFIG, folder)
+def test_metrics_are_logged_at_their_step(folder):
+    fit(toys.SumTask(), IMAGES, CONFIG, folder)
     metrics = folder.metrics()
-    # Every third step, and the last.
+    # Every third step, and the last one.
     assert metrics["step"].tolist() == [3, 6, 7]
     assert metrics["number"].tolist() == [2, 5, 6]
     every = RunFolder(folder.path.parent / "every")
-    fit(toys.Metered(), IMAGES, dataclasses.replace(CONFIG, log_every=1), every)
+    fit(toys.SumTask(), IMAGES, dataclasses.replace(CONFIG, log_every=1), every)
     assert metrics["some_loss"].tolist() == every.metrics()["some_loss"][[2, 5, 6]].tolist()
     assert (np.diff(metrics["seconds"]) >= 0).all()
 
 
-def test_a_last_step_that_is_logged_anyway_is_logged_once(folder):
-    fit(toys.Metered(), IMAGES, dataclasses.replace(CONFIG, steps=6), folder)
+def test_the_last_step_is_logged_once(folder):
+    fit(toys.SumTask(), IMAGES, dataclasses.replace(CONFIG, steps=6), folder)
     assert folder.metrics()["step"].tolist() == [3, 6]
 
 
-def test_pictures_show_the_samples_of_one_key_throughout(folder):
-    fit(Sampling(), IMAGES, CONFIG, folder)
+def test_samples_of_all_steps_use_the_same_key(folder):
+    fit(NoiseSampling(), IMAGES, CONFIG, folder)
     steps = [2, 4, 6, 7]
     assert sorted((folder.path / "samples").iterdir()) == [folder.sample_path(s) for s in steps]
     first, *others = (read(folder.sample_path(step)) for step in steps)
     assert all(np.array_equal(first, other) for other in others)
 
 
-def test_samples_are_drawn_with_a_key_that_init_has_not_used(folder):
+def test_samples_use_a_key_that_init_does_not_use(folder):
     keys = []
 
-    class Recording(Sampling):
+    class RecordsKeys(NoiseSampling):
         def init(self, key):
             keys.extend([key, *jax.random.split(key, 3), jax.random.fold_in(key, 0)])
             return super().init(key)
@@ -124,33 +125,33 @@ def test_samples_are_drawn_with_a_key_that_init_has_not_used(folder):
             jax.debug.callback(lambda data: keys.append(data), jax.random.key_data(key))
             return super().sample(train_state, key, n)
 
-    fit(Recording(), IMAGES, dataclasses.replace(CONFIG, steps=1), folder)
+    fit(RecordsKeys(), IMAGES, dataclasses.replace(CONFIG, steps=1), folder)
     *used, sample_key = keys
     assert not any(np.array_equal(jax.random.key_data(key), sample_key) for key in used)
 
 
-def test_a_task_that_draws_no_samples_trains_without_pictures(folder):
-    fit(toys.Metered(), IMAGES, CONFIG, folder)
+def test_tasks_without_sample_train_without_samples(folder):
+    fit(toys.SumTask(), IMAGES, CONFIG, folder)
     assert not list((folder.path / "samples").iterdir())
 
 
-def test_the_folder_ends_with_the_last_parameters_and_the_curves(folder):
-    fitted = fit(toys.Metered(), IMAGES, CONFIG, folder)
+def test_the_folder_has_the_final_parameters_and_the_curves(folder):
+    result = fit(toys.SumTask(), IMAGES, CONFIG, folder)
     params, state = folder.load_parameters()
-    assert params == {"model": {"sum": fitted.train_state.params["model"]["sum"]}}
+    assert params == {"model": {"sum": result.train_state.params["model"]["sum"]}}
     assert state == {"model": {}}
     assert read(folder.path / "curves.png").shape[1] == 960
 
 
-def test_a_gan_trains_and_one_seed_gives_one_run():
+def test_training_a_gan_depends_only_on_the_seed():
     images = np.random.default_rng(0).integers(256, size=(8, *toys.IMAGE_SHAPE), dtype=np.uint8)
     config = FitConfig(steps=3, batch_size=4, seed=1)
     task = toys.gan()
-    first, again, other = (
+    first, repeated, other = (
         fit(task, images, dataclasses.replace(config, seed=seed)).train_state.params
         for seed in (1, 1, 2)
     )
-    jax.tree.map(np.testing.assert_array_equal, first, again)
+    jax.tree.map(np.testing.assert_array_equal, first, repeated)
     assert not jnp.array_equal(*(p["generator"]["dense"]["kernel"] for p in (first, other)))
 
 
@@ -165,19 +166,19 @@ def test_numbers_that_are_not_positive_integers_are_refused(name, value):
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 0.5])
-def test_seeds_that_jax_or_the_batches_do_not_take_are_refused(seed):
+def test_invalid_seeds_are_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 9223372036854775807"):
         FitConfig(seed=seed)
 
 
-def test_the_largest_seed_trains():
+def test_the_largest_seed_is_accepted():
     config = FitConfig(steps=1, batch_size=3, seed=2**63 - 1)
-    assert fit(toys.Metered(), IMAGES, config).train_state.step == 1
+    assert fit(toys.SumTask(), IMAGES, config).train_state.step == 1
 
 
 def test_fewer_images_than_a_batch_are_refused(folder):
     with pytest.raises(ValueError, match="11 rows do not fill one batch of batch_size=12"):
-        fit(toys.Metered(), IMAGES, FitConfig(batch_size=12), folder)
+        fit(toys.SumTask(), IMAGES, FitConfig(batch_size=12), folder)
 
 
 def read(path):
@@ -185,8 +186,8 @@ def read(path):
         return np.asarray(picture)
 
 
-def test_a_best_that_is_no_metric_is_refused_at_the_first_step(folder):
+def test_a_best_that_is_not_a_metric_is_refused(folder):
     config = dataclasses.replace(CONFIG, best="losss")
     with pytest.raises(ValueError, match="a metric of the task, number, some_loss, got 'losss'"):
-        fit(toys.Metered(), IMAGES, config, folder)
+        fit(toys.SumTask(), IMAGES, config, folder)
     assert not folder.metrics()

@@ -1,4 +1,4 @@
-"""The folder of a run belongs to `fit`, which makes it, locks it and refuses one in use."""
+"""`fit` creates and locks the folder of a run, and refuses one that is in use."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def contents(path):
     return {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
 
 
-def test_a_path_that_does_not_exist_becomes_the_folder_of_the_run(tmp_path):
+def test_a_missing_folder_is_created(tmp_path):
     result = fit(toys.gan(), IMAGES, CONFIG, str(tmp_path / "a" / "b"))
     folder = runs.RunFolder(tmp_path / "a" / "b")
     assert folder.metrics()["step"].tolist() == result.history["step"].tolist() == [2, 4]
@@ -46,7 +46,7 @@ def test_a_path_that_does_not_exist_becomes_the_folder_of_the_run(tmp_path):
     assert config["task"] == "GAN" and config["environment"]["device_count"] == 1
 
 
-def test_a_folder_in_use_is_refused_and_nothing_in_it_is_touched(tmp_path):
+def test_a_used_folder_is_refused_and_unchanged(tmp_path):
     fit(toys.gan(), IMAGES, CONFIG, tmp_path / "run")
     before = contents(tmp_path / "run")
     with pytest.raises(FileExistsError, match=r"run: is not an empty folder.*resume=True"):
@@ -54,13 +54,13 @@ def test_a_folder_in_use_is_refused_and_nothing_in_it_is_touched(tmp_path):
     assert contents(tmp_path / "run") == before
 
 
-def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
+def test_a_folder_in_use_by_another_process_is_refused(tmp_path):
     code = (
         "from tests.train.test_fit_folder import *; import dataclasses, sys\n"
         "from pathlib import Path\n"
-        "def stop(step, metrics, state): print(step, flush=True)\n"
+        "def print_step(step, metrics, state): print(step, flush=True)\n"
         "config = dataclasses.replace(CONFIG, steps=10**6, log_every=1)\n"
-        "fit(toys.gan(), IMAGES, config, sys.argv[1], callbacks=[stop], verbose=False)"
+        "fit(toys.gan(), IMAGES, config, sys.argv[1], callbacks=[print_step], verbose=False)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "run")],
@@ -70,7 +70,7 @@ def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
     )
     try:
         assert process.stdout.readline() == "1\n"
-        # Checkpoints are at every 500th step; that of a killed run is the one to resume from.
+        # The killed run is resumed from its first checkpoint, at step 500.
         while not list((tmp_path / "run" / "checkpoints").glob("[0-9]*")):
             time.sleep(0.05)
         with pytest.raises(FolderInUseError, match=f"another run is writing .*{process.pid}"):
@@ -86,7 +86,7 @@ def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "arguments", "said"),
+    ("changes", "arguments", "message"),
     [
         ({"devices": 99}, {}, "devices"),
         ({"best": "nosuch"}, {}, "best must be a metric of the task, .*got 'nosuch'"),
@@ -96,30 +96,30 @@ def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
         ({}, {"resume": -1}, "resume must be a bool or the step of a checkpoint, got -1"),
     ],
 )
-def test_a_call_that_is_refused_leaves_no_folder(tmp_path, changes, arguments, said):
+def test_refused_arguments_create_no_folder(tmp_path, changes, arguments, message):
     config = dataclasses.replace(CONFIG, **changes)
-    with pytest.raises((ValueError, TypeError), match=said):
+    with pytest.raises((ValueError, TypeError), match=message):
         fit(toys.gan(), IMAGES, config, tmp_path / "run", **arguments)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_step_that_fails_when_it_is_traced_leaves_no_folder(tmp_path):
-    class Broken(toys.Metered):
+def test_an_error_during_tracing_removes_the_folder(tmp_path):
+    class FailingTask(toys.SumTask):
         def step(self, train_state, batch):
-            raise ZeroDivisionError("broken")
+            raise ZeroDivisionError("failed")
 
     with pytest.raises(ZeroDivisionError):
-        fit(Broken(), IMAGES, CONFIG, tmp_path / "run")
+        fit(FailingTask(), IMAGES, CONFIG, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_first_step_that_is_not_finite_keeps_the_folder(tmp_path):
+def test_a_nan_in_the_first_step_keeps_the_folder(tmp_path):
     with pytest.raises(NotFiniteError, match="step 1"):
-        fit(toys.gan(a_optimizer=optax.sgd(np.nan)), IMAGES, CONFIG, tmp_path / "run")
+        fit(toys.gan(generator_optimizer=optax.sgd(np.nan)), IMAGES, CONFIG, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_a_resume_that_is_refused_changes_nothing(tmp_path):
+def test_a_refused_resume_changes_nothing(tmp_path):
     fit(toys.gan(), IMAGES, CONFIG, tmp_path / "run")
     before = contents(tmp_path / "run")
     for config, images in [
@@ -131,12 +131,12 @@ def test_a_resume_that_is_refused_changes_nothing(tmp_path):
     assert contents(tmp_path / "run") == before
 
 
-def test_a_lock_alone_does_not_make_a_folder_used(tmp_path):
+def test_a_folder_with_only_a_lock_is_unused(tmp_path):
     with locked(tmp_path):
         runs.RunFolder(tmp_path).check_unused()
 
 
-def test_a_classifiers_run_is_read_back_with_its_model_and_class_names(tmp_path):
+def test_the_run_of_a_classifier_is_loaded_with_model_and_class_names(tmp_path):
     images = np.random.default_rng(0).integers(256, size=(20, 28, 28, 1), dtype=np.uint8)
     labels = np.arange(20, dtype=np.int32) % 3
     dataset = Dataset(images, labels, ("a", "b", "ç"), "toy")
@@ -151,27 +151,29 @@ def test_a_classifiers_run_is_read_back_with_its_model_and_class_names(tmp_path)
     np.testing.assert_allclose(accuracy, result.history["val_accuracy"][-1], rtol=1e-6)
 
 
-def test_training_goes_on_from_given_params(tmp_path):
+def test_initial_sets_params_or_continues_a_train_state(tmp_path):
     task = toys.gan()
     first = fit(task, IMAGES, CONFIG, tmp_path / "run", verbose=False)
     trees = first.train_state.params, first.train_state.state
-    again = fit(task, IMAGES, dataclasses.replace(CONFIG, steps=1), initial=trees, verbose=False)
+    restarted = fit(
+        task, IMAGES, dataclasses.replace(CONFIG, steps=1), initial=trees, verbose=False
+    )
     kernels = [
         np.asarray(state.params["generator"]["dense"]["kernel"])
-        for state in (first.train_state, again.train_state)
+        for state in (first.train_state, restarted.train_state)
     ]
     assert not np.array_equal(*kernels)
     np.testing.assert_allclose(*kernels, atol=0.1)
     with pytest.raises(ValueError, match=r"initial has taken 4 steps, config\.steps must be more"):
         fit(task, IMAGES, CONFIG, initial=first.train_state)
-    more = dataclasses.replace(CONFIG, steps=6)
-    on = fit(task, IMAGES, more, initial=first.train_state, verbose=False)
-    whole = fit(task, IMAGES, more, verbose=False)
+    longer = dataclasses.replace(CONFIG, steps=6)
+    continued = fit(task, IMAGES, longer, initial=first.train_state, verbose=False)
+    uninterrupted = fit(task, IMAGES, longer, verbose=False)
     np.testing.assert_array_equal(
-        *(r.train_state.params["generator"]["dense"]["kernel"] for r in (on, whole))
+        *(r.train_state.params["generator"]["dense"]["kernel"] for r in (continued, uninterrupted))
     )
 
 
-def test_it_can_be_silent(tmp_path, capsys):
+def test_verbose_false_prints_nothing(tmp_path, capsys):
     fit(toys.gan(), IMAGES, CONFIG, tmp_path / "run", verbose=False)
     assert capsys.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""Optimizers, held up against Keras's own."""
+"""Optimizers compared with Keras's."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxlayers.train import constrained, inverse_time_decay, rmsprop
 
 RNG = np.random.default_rng(0)
 START = RNG.normal(size=(4, 3)).astype(np.float32)
-# Of very different sizes, so that epsilon counts.
+# Of very different magnitudes, so that epsilon is significant.
 GRADIENTS = (RNG.normal(size=(20, 4, 3)) * np.logspace(-4, 1, 12).reshape(4, 3)).astype(np.float32)
 
 
@@ -27,31 +27,31 @@ def trajectory(optimizer, gradients=GRADIENTS, start=START):
 
 @pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.05, "rho": 0.7, "epsilon": 1e-3}])
 @pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_rmsprop_takes_the_steps_of_keras(arguments, decay):
+def test_rmsprop_equals_keras(arguments, decay):
     rate = arguments.get("learning_rate", 1e-3)
     schedule = keras.optimizers.schedules.InverseTimeDecay(rate, 1, decay)
-    theirs = keras.optimizers.RMSprop(**arguments | {"learning_rate": schedule})
+    keras_optimizer = keras.optimizers.RMSprop(**arguments | {"learning_rate": schedule})
     variable = keras.Variable(START)
-    theirs.build([variable])
-    for ours, gradient in zip(
+    keras_optimizer.build([variable])
+    for params, gradient in zip(
         trajectory(rmsprop(**arguments, decay=decay)), GRADIENTS, strict=True
     ):
-        theirs.apply_gradients([(jnp.asarray(gradient), variable)])
-        np.testing.assert_allclose(ours, variable.value, rtol=0, atol=1e-6)
+        keras_optimizer.apply_gradients([(jnp.asarray(gradient), variable)])
+        np.testing.assert_allclose(params, variable.value, rtol=0, atol=1e-6)
     assert np.abs(np.asarray(variable.value) - START).max() > 1e-3
 
 
-def test_rmsprop_divides_by_the_root_of_the_mean_of_squares_and_epsilon():
+def test_rmsprop_adds_epsilon_inside_of_the_square_root():
     w, mean = START.astype(np.float64), 0
-    for step, (ours, gradient) in enumerate(
+    for step, (params, gradient) in enumerate(
         zip(trajectory(rmsprop(0.01, rho=0.8, epsilon=1e-4, decay=0.5)), GRADIENTS, strict=True)
     ):
         mean = 0.8 * mean + 0.2 * gradient.astype(np.float64) ** 2
         w = w - 0.01 / (1 + 0.5 * step) * gradient / np.sqrt(mean + 1e-4)
-        np.testing.assert_allclose(ours, w, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(params, w, rtol=0, atol=1e-6)
 
 
-def test_inverse_time_decay_is_rate_over_one_plus_decay_times_step():
+def test_inverse_time_decay_equals_its_formula():
     schedule = inverse_time_decay(0.2, decay=0.25)
     assert [schedule(step) for step in (0, 1, 4)] == pytest.approx([0.2, 0.16, 0.1])
     assert jax.jit(schedule)(jnp.int32(4)) == pytest.approx(0.1)
@@ -73,47 +73,53 @@ def gradients_like(params, step):
 
 
 @pytest.mark.parametrize("optimizer", [optax.adam(0.1), optax.sgd(0.1, momentum=0.9)])
-def test_params_stay_within_the_constraints_and_the_rest_is_untouched(optimizer):
-    ours = constrained(optimizer, MODEL)
+def test_constrained_params_satisfy_their_constraints_and_others_are_unchanged(optimizer):
+    constrained_optimizer = constrained(optimizer, MODEL)
     params, _ = MODEL.init(jax.random.key(0))
-    opt_state, free = ours.init(params), params
-    free_state = optimizer.init(params)
-    update, free_update = jax.jit(ours.update), jax.jit(optimizer.update)
+    opt_state, unconstrained = constrained_optimizer.init(params), params
+    unconstrained_state = optimizer.init(params)
+    update, unconstrained_update = jax.jit(constrained_optimizer.update), jax.jit(optimizer.update)
     for step in range(5):
         gradient = gradients_like(params, step)
         updates, opt_state = update(gradient, opt_state, params)
-        free_updates, free_state = free_update(gradient, free_state, free)
+        unconstrained_updates, unconstrained_state = unconstrained_update(
+            gradient, unconstrained_state, unconstrained
+        )
         params = optax.apply_updates(params, updates)
-        free = optax.apply_updates(free, free_updates)
-        # A unit and a half in the last place: the update to the constraint is rounded.
+        unconstrained = optax.apply_updates(unconstrained, unconstrained_updates)
+        # 1.5 units in the last place, because updates are rounded.
         norms = np.linalg.norm(params["dense"]["kernel"], axis=0)
         np.testing.assert_allclose(norms, 1, rtol=1e-6)
         assert np.min(params["dense"]["bias"]) >= 0
-        jax.tree.map(np.testing.assert_array_equal, updates["dense_1"], free_updates["dense_1"])
-    assert np.abs(np.linalg.norm(free["dense"]["kernel"], axis=0) - 1).min() > 1e-3
-    assert np.min(free["dense"]["bias"]) < 0
+        jax.tree.map(
+            np.testing.assert_array_equal, updates["dense_1"], unconstrained_updates["dense_1"]
+        )
+    assert np.abs(np.linalg.norm(unconstrained["dense"]["kernel"], axis=0) - 1).min() > 1e-3
+    assert np.min(unconstrained["dense"]["bias"]) < 0
 
 
-def test_it_takes_the_steps_of_keras_with_a_constraint():
-    theirs = keras.layers.Dense(4, kernel_constraint=keras.constraints.MaxNorm(0.5))
-    theirs.build((None, 5))
-    ours = layers.Dense(4, kernel_constraint=constraints.MaxNorm(0.5))
-    params = {"kernel": theirs.kernel.value, "bias": theirs.bias.value}
-    their_optimizer = keras.optimizers.Adam(0.05)
-    their_optimizer.build(theirs.trainable_variables)
-    optimizer = constrained(optax.adam(0.05, eps=1e-7), ours)
+def test_constrained_equals_keras():
+    keras_layer = keras.layers.Dense(4, kernel_constraint=keras.constraints.MaxNorm(0.5))
+    keras_layer.build((None, 5))
+    layer = layers.Dense(4, kernel_constraint=constraints.MaxNorm(0.5))
+    params = {"kernel": keras_layer.kernel.value, "bias": keras_layer.bias.value}
+    keras_optimizer = keras.optimizers.Adam(0.05)
+    keras_optimizer.build(keras_layer.trainable_variables)
+    optimizer = constrained(optax.adam(0.05, eps=1e-7), layer)
     opt_state = optimizer.init(params)
     update = jax.jit(optimizer.update)
     for step in range(6):
         gradient = gradients_like(params, step)
-        their_optimizer.apply([gradient["kernel"], gradient["bias"]], theirs.trainable_variables)
+        keras_optimizer.apply(
+            [gradient["kernel"], gradient["bias"]], keras_layer.trainable_variables
+        )
         updates, opt_state = update(gradient, opt_state, params)
         params = optax.apply_updates(params, updates)
-        np.testing.assert_allclose(params["kernel"], theirs.kernel.value, rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(params["bias"], theirs.bias.value, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(params["kernel"], keras_layer.kernel.value, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(params["bias"], keras_layer.bias.value, rtol=1e-4, atol=1e-6)
 
 
-def test_it_passes_on_what_an_optimizer_takes_besides():
+def test_constrained_passes_extra_arguments_to_the_optimizer():
     def update(updates, state, params=None, *, scale):
         return jax.tree.map(lambda g: -scale * g, updates), state
 
@@ -121,11 +127,11 @@ def test_it_passes_on_what_an_optimizer_takes_besides():
     params = {"kernel": jnp.ones((1, 1)), "bias": jnp.ones(1)}
     optimizer = constrained(scaled, layers.Dense(1, kernel_constraint="non_neg"))
     updates, _ = optimizer.update(params, (), params, scale=3.0)
-    assert updates["kernel"] == -1  # at the border
+    assert updates["kernel"] == -1  # at the bound of the constraint
     assert updates["bias"] == -3
 
 
-def test_it_can_be_chained_with_other_transformations():
+def test_constrained_accepts_chained_transformations():
     model = layers.Dense(2, kernel_constraint="non_neg")
     params, _ = model.init(jax.random.key(0), (3,))
     optimizer = constrained(optax.chain(optax.clip(1.0), optax.adam(0.1)), model)
@@ -133,7 +139,7 @@ def test_it_can_be_chained_with_other_transformations():
     assert np.min(optax.apply_updates(params, updates)["kernel"]) >= 0
 
 
-def test_without_params_it_says_that_it_needs_them():
+def test_the_update_of_constrained_requires_params():
     optimizer = constrained(optax.sgd(0.1), layers.Dense(1, kernel_constraint="non_neg"))
     with pytest.raises(ValueError, match="params must be given"):
         optimizer.update({"kernel": jnp.ones((1, 1))}, ())

@@ -1,4 +1,4 @@
-"""A run that goes on is the run that was never interrupted, bit for bit."""
+"""Resumed runs equal uninterrupted ones, bit for bit."""
 
 import dataclasses
 import random
@@ -23,66 +23,77 @@ def new_folder(path):
     return RunFolder(path)
 
 
-def assert_same_run(ours, theirs):
-    """Compares what two folders hold, but for the times in it."""
+def assert_same_run(actual, expected):
+    """Compares the outputs of two runs, except times."""
     for a, b in zip(
-        *(jax.tree.leaves(folder.load_parameters()) for folder in (ours, theirs)), strict=True
+        *(jax.tree.leaves(folder.load_parameters()) for folder in (actual, expected)), strict=True
     ):
         np.testing.assert_array_equal(a, b)
-    ours_metrics, theirs_metrics = ours.metrics(), theirs.metrics()
-    assert list(ours_metrics) == list(theirs_metrics)
-    for name in set(ours_metrics) - {"seconds"}:
-        np.testing.assert_array_equal(ours_metrics[name], theirs_metrics[name])
-    assert list(ours.samples()) == list(theirs.samples())
-    for a, b in zip(ours.samples().values(), theirs.samples().values(), strict=True):
+    actual_metrics, expected_metrics = actual.metrics(), expected.metrics()
+    assert list(actual_metrics) == list(expected_metrics)
+    for name in set(actual_metrics) - {"seconds"}:
+        np.testing.assert_array_equal(actual_metrics[name], expected_metrics[name])
+    assert list(actual.samples()) == list(expected.samples())
+    for a, b in zip(actual.samples().values(), expected.samples().values(), strict=True):
         assert a.read_bytes() == b.read_bytes()
 
 
 @pytest.mark.parametrize("optimizer", ["plain", "accumulating"])
-def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, optimizer):
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
     import optax
 
     adam = optax.adam(1e-2)
     if optimizer == "accumulating":
         adam = optax.MultiSteps(adam, 3).gradient_transformation()
-    task = toys.gan(a_optimizer=adam, ema=0.9)
-    whole, parts = new_folder(tmp_path / "whole"), new_folder(tmp_path / "parts")
-    fit(task, IMAGES, config(50), whole)
-    fit(task, IMAGES, config(23), parts)
-    fitted = fit(task, IMAGES, config(50), parts, resume=True)
-    assert fitted.train_state.step == 50
-    # The run of 23 steps logged and drew its last one; the run in one part did not.
+    task = toys.gan(generator_optimizer=adam, ema=0.9)
+    uninterrupted, resumed = (
+        new_folder(tmp_path / "uninterrupted"),
+        new_folder(tmp_path / "resumed"),
+    )
+    fit(task, IMAGES, config(50), uninterrupted)
+    fit(task, IMAGES, config(23), resumed)
+    result = fit(task, IMAGES, config(50), resumed, resume=True)
+    assert result.train_state.step == 50
+    # The run of 23 steps also has outputs of its last step, which the uninterrupted run has not.
     np.testing.assert_array_equal(
-        *(folder.load_parameters()[0]["generator"]["dense"]["kernel"] for folder in (whole, parts))
+        *(
+            folder.load_parameters()[0]["generator"]["dense"]["kernel"]
+            for folder in (uninterrupted, resumed)
+        )
     )
     np.testing.assert_array_equal(
-        whole.metrics()["generator_loss"][-3:], parts.metrics()["generator_loss"][-3:]
+        uninterrupted.metrics()["generator_loss"][-3:], resumed.metrics()["generator_loss"][-3:]
     )
 
 
-def test_resuming_from_an_earlier_checkpoint_forgets_what_came_after(tmp_path):
-    whole, again = new_folder(tmp_path / "whole"), new_folder(tmp_path / "again")
-    for folder in (whole, again):
+def test_resuming_from_an_earlier_checkpoint_removes_later_outputs(tmp_path):
+    uninterrupted, resumed = (
+        new_folder(tmp_path / "uninterrupted"),
+        new_folder(tmp_path / "resumed"),
+    )
+    for folder in (uninterrupted, resumed):
         fit(toys.gan(), IMAGES, config(60), folder)
-    fit(toys.gan(), IMAGES, config(60), again, resume=20)
-    assert_same_run(again, whole)
+    fit(toys.gan(), IMAGES, config(60), resumed, resume=20)
+    assert_same_run(resumed, uninterrupted)
 
 
-def test_resuming_a_run_that_is_over_changes_nothing(tmp_path):
+def test_resuming_a_finished_run_changes_nothing(tmp_path):
     folder = new_folder(tmp_path / "run")
     first = fit(toys.gan(), IMAGES, config(20), folder)
-    again = fit(toys.gan(), IMAGES, config(20), folder, resume=True)
-    assert again.train_state.step == 20 and not again.interrupted
-    jax.tree.map(np.testing.assert_array_equal, first.train_state.params, again.train_state.params)
+    resumed = fit(toys.gan(), IMAGES, config(20), folder, resume=True)
+    assert resumed.train_state.step == 20 and not resumed.interrupted
+    jax.tree.map(
+        np.testing.assert_array_equal, first.train_state.params, resumed.train_state.params
+    )
 
 
-def test_resuming_needs_a_folder_and_a_checkpoint(tmp_path):
+def test_resuming_requires_a_folder_and_a_checkpoint(tmp_path):
     with pytest.raises(ValueError, match="resume needs folder, that of the run to resume"):
         fit(toys.gan(), IMAGES, config(20), resume=True)
     with pytest.raises(FileNotFoundError, match="run: is not the folder of a run"):
         fit(toys.gan(), IMAGES, config(20), tmp_path / "run", resume=True)
     assert not list(tmp_path.iterdir())
-    folder = new_folder(tmp_path / "killed")  # before its first checkpoint
+    folder = new_folder(tmp_path / "killed")  # a run killed before its first checkpoint
     with folder.open():
         folder.write_config({"steps": 3})
     with pytest.raises(CheckpointError, match="there is no checkpoint to resume from"):
@@ -91,31 +102,33 @@ def test_resuming_needs_a_folder_and_a_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "images", "said"),
+    ("change", "images", "message"),
     [
         ({"seed": 1}, IMAGES, "seed was 0 and is 1"),
         ({"batch_size": 4}, IMAGES, "batch_size was 8 and is 4"),
         ({}, IMAGES[:-1], "data was .*and is"),
     ],
 )
-def test_another_configuration_is_refused_by_what_differs(tmp_path, change, images, said):
+def test_the_error_for_another_configuration_names_the_differences(
+    tmp_path, change, images, message
+):
     folder = new_folder(tmp_path / "run")
     fit(toys.gan(), IMAGES, config(20), folder)
-    with pytest.raises(CheckpointError, match=said):
+    with pytest.raises(CheckpointError, match=message):
         fit(toys.gan(), images, dataclasses.replace(config(40), **change), folder, resume=True)
 
 
-def test_another_model_is_refused_by_what_differs(tmp_path):
+def test_the_error_for_another_model_names_the_differences(tmp_path):
     folder = new_folder(tmp_path / "run")
     fit(toys.gan(), IMAGES, config(20), folder)
     with pytest.raises(CheckpointError, match=r"opt_state\.ema\..* was not there and is float32"):
         fit(toys.gan(ema=0.9), IMAGES, config(40), folder, resume=True)
 
 
-def killed_and_resumed(path, steps, kills, seed):
-    """Runs in processes that are killed so many times, and then to the end."""
+def kill_and_resume(path, steps, kills, seed):
+    """Runs in processes that are killed a number of times, then until the end."""
     rng = random.Random(seed)
-    done = 0
+    killed = 0
     while True:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.train.killable", str(path), str(steps)],
@@ -124,34 +137,34 @@ def killed_and_resumed(path, steps, kills, seed):
             stderr=subprocess.PIPE,
             text=True,
         )
-        if done < kills:
-            assert process.stdout.readline() == "begins\n", process.stderr.read()
+        if killed < kills:
+            assert process.stdout.readline() == "started\n", process.stderr.read()
             time.sleep(rng.uniform(0, 4))
             if process.poll() is None:
                 process.kill()
-                done += 1
+                killed += 1
         _, errors = process.communicate(timeout=120)
-        if process.returncode == 0 and done == kills:
+        if process.returncode == 0 and killed == kills:
             return
-        # Killed, or faster than the kill; any other end is an error.
+        # The process was killed, or ended before it was killed; everything else is an error.
         assert process.returncode in (-9, 0), errors
         if process.returncode == 0:
-            done += 1
+            killed += 1
 
 
 def check_kills(tmp_path, kills, seed):
     steps = 1000
-    whole = new_folder(tmp_path / "whole")
-    fit(toys.gan(ema=0.9), IMAGES, config(steps), whole)
-    killed_and_resumed(tmp_path / "killed", steps, kills, seed)
-    assert_same_run(RunFolder(tmp_path / "killed"), whole)
+    uninterrupted = new_folder(tmp_path / "uninterrupted")
+    fit(toys.gan(ema=0.9), IMAGES, config(steps), uninterrupted)
+    kill_and_resume(tmp_path / "killed", steps, kills, seed)
+    assert_same_run(RunFolder(tmp_path / "killed"), uninterrupted)
 
 
-def test_a_run_that_is_killed_ends_as_if_it_had_not_been(tmp_path):
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     check_kills(tmp_path, kills=2, seed=0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-def test_many_kills(tmp_path, seed):
+def test_a_repeatedly_killed_run_equals_an_uninterrupted_one(tmp_path, seed):
     check_kills(tmp_path, kills=12, seed=seed + 1)

@@ -1,4 +1,4 @@
-"""The supervised task, held up against Keras's `fit`, `evaluate` and metrics."""
+"""The supervised task compared with Keras's `fit`, `evaluate` and metrics."""
 
 import re
 
@@ -33,7 +33,7 @@ def logits(params, x=X):
     return np.asarray(x @ params["dense"]["kernel"] + params["dense"]["bias"], np.float64)
 
 
-PLAIN = sorted(
+LOSSES = sorted(
     {
         "mean_squared_error",
         "mse",
@@ -55,18 +55,18 @@ PLAIN = sorted(
 )
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("axes", [2, 3])
-def test_losses_of_predictions_are_those_of_keras(name, axes):
+def test_losses_equal_keras(name, axes):
     outputs, targets = PREDICTIONS, BINARY if "hinge" in name else TARGETS
     if name == "huber":
         outputs = 4 * outputs  # errors on both sides of 1
     if axes == 3:
         outputs, targets = outputs.reshape(2, 5, 3), targets.reshape(2, 5, 3)
-    ours = losses.get(name)(jnp.asarray(outputs), targets)
-    theirs = keras.losses.get(name)(targets, outputs)
-    assert ours.shape == outputs.shape[:-1]
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    actual = losses.get(name)(jnp.asarray(outputs), targets)
+    expected = keras.losses.get(name)(targets, outputs)
+    assert actual.shape == outputs.shape[:-1]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_losses_of_predictions_are_those_of_keras(name, axes):
         ("sparse_categorical_crossentropy", LABELS),
     ],
 )
-def test_cross_entropies_of_logits_are_those_of_keras(name, targets):
+def test_cross_entropies_of_logits_equal_keras(name, targets):
     outputs = 5 * PREDICTIONS
-    theirs = getattr(keras.losses, name)(targets, outputs, from_logits=True)
-    np.testing.assert_allclose(losses.get(name)(jnp.asarray(outputs), targets), theirs, rtol=1e-5)
+    expected = getattr(keras.losses, name)(targets, outputs, from_logits=True)
+    np.testing.assert_allclose(losses.get(name)(jnp.asarray(outputs), targets), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(set(losses.BY_NAME) - {"sparse_categorical_crossentropy"}))
@@ -103,26 +103,26 @@ def test_losses_do_not_broadcast(name):
         ("sparse_categorical_accuracy", LABELS),
     ],
 )
-def test_metrics_are_those_of_keras(name, targets):
-    ours = metrics.get(name)(jnp.asarray(PREDICTIONS), jnp.asarray(targets)).mean()
+def test_metrics_equal_keras(name, targets):
+    actual = metrics.get(name)(jnp.asarray(PREDICTIONS), jnp.asarray(targets)).mean()
     classes = {"root_mean_squared_error": "RootMeanSquaredError"} | {
         "cosine_similarity": "CosineSimilarity"
     }
     if name in classes:
-        theirs = getattr(keras.metrics, classes[name])()(targets, PREDICTIONS)
+        expected = getattr(keras.metrics, classes[name])()(targets, PREDICTIONS)
     else:
-        theirs = np.mean(keras.metrics.get(name)(targets, PREDICTIONS))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+        expected = np.mean(keras.metrics.get(name)(targets, PREDICTIONS))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_top_k_accuracy_is_that_of_keras(sparse):
+def test_top_k_accuracy_equals_keras(sparse):
     predictions = RNG.uniform(size=(40, 9)).astype(np.float32)
     labels = RNG.integers(9, size=40)
     name = "sparse_top_k_categorical_accuracy" if sparse else "top_k_categorical_accuracy"
     targets = labels if sparse else np.eye(9, dtype=np.float32)[labels]
-    ours = metrics.get(name)(jnp.asarray(predictions), jnp.asarray(targets))
-    np.testing.assert_array_equal(ours, getattr(keras.metrics, name)(targets, predictions, k=5))
+    actual = metrics.get(name)(jnp.asarray(predictions), jnp.asarray(targets))
+    np.testing.assert_array_equal(actual, getattr(keras.metrics, name)(targets, predictions, k=5))
 
 
 @pytest.mark.parametrize(
@@ -135,34 +135,36 @@ def test_top_k_accuracy_is_that_of_keras(sparse):
         ("kl_divergence", "softmax", TARGETS, []),
     ],
 )
-def test_a_model_trains_and_is_evaluated_as_by_keras(loss, activation, targets, names):
-    ours = task(loss, names, activation)
-    train_state = ours.init(KEY)
-    theirs = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, activation=activation)])
-    theirs.layers[-1].set_weights(
+def test_training_and_evaluation_equal_keras(loss, activation, targets, names):
+    supervised = task(loss, names, activation)
+    train_state = supervised.init(KEY)
+    keras_model = keras.Sequential(
+        [keras.Input((5,)), keras.layers.Dense(3, activation=activation)]
+    )
+    keras_model.layers[-1].set_weights(
         [np.array(train_state.params["dense"][name]) for name in ("kernel", "bias")]
     )
     keras_names = [
         keras.metrics.RootMeanSquaredError() if name == "root_mean_squared_error" else name
         for name in names
     ]
-    theirs.compile(keras.optimizers.SGD(0.1), loss, metrics=keras_names)
-    step = jax.jit(ours.step)
+    keras_model.compile(keras.optimizers.SGD(0.1), loss, metrics=keras_names)
+    step = jax.jit(supervised.step)
     for _ in range(2):
-        expected = theirs.train_on_batch(X, targets, return_dict=True)
+        expected = keras_model.train_on_batch(X, targets, return_dict=True)
         train_state, metrics = step(train_state, (X, targets))
-    # Keras's metrics are means over both steps; the loss of a batch it gives as it is.
+    # Keras's training metrics are means over both steps, so that only their names are compared.
     kernel = train_state.params["dense"]["kernel"]
-    np.testing.assert_allclose(kernel, theirs.layers[-1].kernel.value, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(kernel, keras_model.layers[-1].kernel.value, rtol=1e-4, atol=1e-6)
     assert metrics.keys() == expected.keys() == {"loss", *names}
-    expected = theirs.evaluate(X, targets, batch_size=4, verbose=0, return_dict=True)
+    expected = keras_model.evaluate(X, targets, batch_size=4, verbose=0, return_dict=True)
     for size in (4, 256):
-        evaluated = ours.evaluate(train_state, (X, targets), batch_size=size)
+        evaluated = supervised.evaluate(train_state, (X, targets), batch_size=size)
         assert evaluated.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_allclose(evaluated[name], value, rtol=1e-4)
-    predictions = ours.predict(train_state, X, batch_size=3)
-    np.testing.assert_allclose(predictions, theirs.predict(X, verbose=0), rtol=1e-4)
+    predictions = supervised.predict(train_state, X, batch_size=3)
+    np.testing.assert_allclose(predictions, keras_model.predict(X, verbose=0), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -174,38 +176,42 @@ def test_a_model_trains_and_is_evaluated_as_by_keras(loss, activation, targets, 
         (optax.softmax_cross_entropy_with_integer_labels, "softmax", LABELS),
     ],
 )
-def test_a_cross_entropy_is_the_same_with_and_without_the_activation(loss, activation, targets):
-    squashed, plain = task(loss, (), activation), task(loss)
-    train_state = squashed.init(KEY)
-    ours = squashed.evaluate(train_state, (X, targets))
-    np.testing.assert_array_equal(ours["loss"], plain.evaluate(train_state, (X, targets))["loss"])
-    np.testing.assert_array_equal(squashed.predict(train_state, X), plain.predict(train_state, X))
-    expected = squashed.model.apply(train_state.params, {}, X)[0]
-    np.testing.assert_allclose(squashed.predict(train_state, X), expected, rtol=1e-6)
+def test_cross_entropies_with_and_without_the_activation_are_equal(loss, activation, targets):
+    with_activation, without_activation = task(loss, (), activation), task(loss)
+    train_state = with_activation.init(KEY)
+    actual = with_activation.evaluate(train_state, (X, targets))
+    np.testing.assert_array_equal(
+        actual["loss"], without_activation.evaluate(train_state, (X, targets))["loss"]
+    )
+    np.testing.assert_array_equal(
+        with_activation.predict(train_state, X), without_activation.predict(train_state, X)
+    )
+    expected = with_activation.model.apply(train_state.params, {}, X)[0]
+    np.testing.assert_allclose(with_activation.predict(train_state, X), expected, rtol=1e-6)
 
 
-def test_a_loss_of_ones_own_gets_the_outputs_of_the_model():
+def test_user_defined_losses_receive_the_outputs_of_the_model():
     def quartic(predictions, targets):
         return (predictions - targets) ** 4
 
-    ours = task(quartic, [quartic], "sigmoid")
-    train_state = ours.init(KEY)
+    supervised = task(quartic, [quartic], "sigmoid")
+    train_state = supervised.init(KEY)
     expected = np.mean((1 / (1 + np.exp(-logits(train_state.params))) - TARGETS) ** 4)
-    metrics = ours.evaluate(train_state, (X, TARGETS))
+    metrics = supervised.evaluate(train_state, (X, TARGETS))
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
     np.testing.assert_allclose(metrics["quartic"], expected, rtol=1e-5)
 
 
-def test_targets_without_the_last_axis_are_those_of_one_output():
-    ours = task(units=1)
-    train_state = ours.init(KEY)
+def test_targets_of_one_output_need_no_last_axis():
+    supervised = task(units=1)
+    train_state = supervised.init(KEY)
     expected = np.mean((logits(train_state.params)[:, 0] - TARGETS[:, 0]) ** 2)
     for targets in (TARGETS[:, 0], TARGETS[:, :1], TARGETS[:, 0].tolist()):
-        metrics = ours.evaluate(train_state, (X, targets))
+        metrics = supervised.evaluate(train_state, (X, targets))
         np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
 
 
-def test_an_autoencoder_takes_bytes_as_inputs_and_floats_as_targets():
+def test_inputs_can_be_uint8_but_targets_cannot():
     images = RNG.integers(256, size=(6, 2, 2, 1), dtype=np.uint8)
     model = Sequential(
         [layers.Flatten(), layers.Dense(4, activation="sigmoid"), layers.Reshape((2, 2, 1))],
@@ -214,33 +220,33 @@ def test_an_autoencoder_takes_bytes_as_inputs_and_floats_as_targets():
     autoencoder = Supervised(model, optax.sgd(0.1), "binary_crossentropy")
     train_state = autoencoder.init(KEY)
     floats = images / np.float32(255)
-    ours = autoencoder.evaluate(train_state, (images, floats))
-    theirs = autoencoder.evaluate(train_state, (floats, floats))
-    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-6)
+    from_bytes = autoencoder.evaluate(train_state, (images, floats))
+    from_floats = autoencoder.evaluate(train_state, (floats, floats))
+    np.testing.assert_allclose(from_bytes["loss"], from_floats["loss"], rtol=1e-6)
     for loss in ("binary_crossentropy", "mse"):
         other = Supervised(model, optax.sgd(0.1), loss)
         with pytest.raises(ValueError, match=r"Supervised: targets .*from 0 to 1.*got"):
             other.rows((images, images))
 
 
-def test_a_data_set_with_labels_is_inputs_and_targets():
+def test_images_and_labels_of_a_data_set_are_inputs_and_targets():
     images = RNG.integers(256, size=(6, 2, 2, 1), dtype=np.uint8)
     labels = np.arange(6, dtype=np.int32) % 3
     model = Sequential([layers.Flatten(), layers.Dense(3)], (2, 2, 1))
-    ours = Supervised(model, optax.sgd(0.1), "sparse_categorical_crossentropy")
-    rows = ours.rows(Dataset(images, labels, None, "noise"))
+    supervised = Supervised(model, optax.sgd(0.1), "sparse_categorical_crossentropy")
+    rows = supervised.rows(Dataset(images, labels, None, "noise"))
     assert rows[0] is images and rows[1] is labels
     with pytest.raises(TypeError, match="got no targets"):
-        ours.rows(Dataset(images, None, None, "noise"))
+        supervised.rows(Dataset(images, None, None, "noise"))
 
 
-def test_fit_trains_a_regression_and_validates_it():
+def test_fit_trains_and_validates_a_regression():
     weights = RNG.normal(size=(5, 1)).astype(np.float32)
     targets = X @ weights
-    ours = task(units=1, metrics=["root_mean_squared_error"], optimizer=optax.adam(0.1))
+    supervised = task(units=1, metrics=["root_mean_squared_error"], optimizer=optax.adam(0.1))
     config = FitConfig(steps=100, batch_size=4, log_every=50, evaluate_every=50)
-    result = fit(ours, (X, targets), config, validation_data=(X, targets))
-    assert ours.evaluate(result.train_state, (X, targets))["loss"] < 0.05
+    result = fit(supervised, (X, targets), config, validation_data=(X, targets))
+    assert supervised.evaluate(result.train_state, (X, targets))["loss"] < 0.05
 
 
 @pytest.mark.parametrize(
@@ -259,9 +265,9 @@ def test_fit_trains_a_regression_and_validates_it():
     ],
 )
 def test_wrong_arguments_are_refused(arguments, error):
-    with pytest.raises((TypeError, ValueError)) as raised:
+    with pytest.raises((TypeError, ValueError)) as error_info:
         task(**arguments)
-    assert re.search(error, f"{raised.type.__name__}: {raised.value}")
+    assert re.search(error, f"{error_info.type.__name__}: {error_info.value}")
 
 
 @pytest.mark.parametrize(
@@ -281,15 +287,15 @@ def test_wrong_arguments_are_refused(arguments, error):
         ("sparse_categorical_crossentropy", (X, TARGETS[:, 0]), "must be integers"),
     ],
 )
-def test_data_that_the_loss_does_not_take_are_refused(loss, data, message):
-    ours = task(loss)
-    train_state = ours.init(KEY)
-    for refuse in (ours.rows, lambda data: ours.step(train_state, data)):
+def test_invalid_data_is_refused(loss, data, message):
+    supervised = task(loss)
+    train_state = supervised.init(KEY)
+    for call in (supervised.rows, lambda data: supervised.step(train_state, data)):
         with pytest.raises((TypeError, ValueError), match=f"Supervised: .*{message}"):
-            refuse(data)
+            call(data)
 
 
 def test_a_loss_that_broadcasts_is_refused():
-    ours = task(lambda p, t: (p - t.reshape(-1)) ** 2, units=1)
+    supervised = task(lambda p, t: (p - t.reshape(-1)) ** 2, units=1)
     with pytest.raises(ValueError, match=r"loss <lambda> must return .*got shape \(10, 10\)"):
-        ours.step(ours.init(KEY), (X, TARGETS[:, 0]))
+        supervised.step(supervised.init(KEY), (X, TARGETS[:, 0]))

@@ -1,4 +1,4 @@
-"""Wrong arguments of tasks: each error names the task, the argument, what came, what is allowed."""
+"""Errors of tasks name the argument, the value received and the values allowed."""
 
 import re
 
@@ -24,22 +24,22 @@ ONE_HOT = np.eye(4, dtype=np.float32)[LABELS]
 MODEL = Sequential([layers.Flatten(), layers.Dense(4, activation="softmax")], SHAPE)
 
 
-def ending(*end, units=4):
-    return Sequential([layers.Flatten(), layers.Dense(units), *end], SHAPE)
+def model_ending_in(*last_layers, units=4):
+    return Sequential([layers.Flatten(), layers.Dense(units), *last_layers], SHAPE)
 
 
-def generating(*end):
-    return Sequential([layers.Dense(16), layers.Reshape(SHAPE), *end], (3,))
+def generator_ending_in(*last_layers):
+    return Sequential([layers.Dense(16), layers.Reshape(SHAPE), *last_layers], (3,))
 
 
 def gan(**arguments):
-    good = {
+    valid = {
         "generator": toys.generator(),
         "discriminator": toys.discriminator(),
         "generator_optimizer": optax.sgd(0.1),
         "discriminator_optimizer": optax.sgd(0.1),
     }
-    return GAN(**good | arguments)
+    return GAN(**valid | arguments)
 
 
 def classifier(**arguments):
@@ -47,9 +47,9 @@ def classifier(**arguments):
 
 
 def message_of(call, *arguments, **keywords):
-    with pytest.raises((TypeError, ValueError)) as raised:
+    with pytest.raises((TypeError, ValueError)) as error_info:
         call(*arguments, **keywords)
-    return str(raised.value)
+    return str(error_info.value)
 
 
 OPTIMIZER = r"an Optax optimizer, such as optax.adam\(1e-3\), got "
@@ -107,7 +107,7 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
 )
 def test_wrong_arguments_of_a_gan_are_refused(argument, value, expected):
     message = message_of(gan, **{argument: value})
-    # A generator that does not fit shows in the discriminator.
+    # The error for an incompatible generator may name the discriminator.
     assert re.search(rf"GAN: (the )?({argument}|discriminator) must .*{expected}", message), message
 
 
@@ -123,13 +123,25 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         ("model", None, LAYER + "None"),
         ("model", "x", LAYER + "'x'"),
         ("model", layers.Dense(2), r"input_shape, the shape of an image.*got Dense\(units=2\)"),
-        ("model", toys.generator(), r"two classes, shape \(classes,\).* returns \(4, 4, 1\)"),
-        ("model", ending(units=1), r"two classes, shape \(classes,\).* returns \(1,\)"),
+        (
+            "model",
+            toys.generator(),
+            r"two classes, shape \(classes,\).* returns \(4, 4, 1\)",
+        ),
+        (
+            "model",
+            model_ending_in(units=1),
+            r"two classes, shape \(classes,\).* returns \(1,\)",
+        ),
         *(
-            ("model", ending(layers.Activation(name)), f"softmax or return logits.*ends in {name}")
+            (
+                "model",
+                model_ending_in(layers.Activation(name)),
+                f"softmax or return logits.*ends in {name}",
+            )
             for name in ("sigmoid", "relu", "tanh", "log_softmax", "softplus")
         ),
-        ("model", ending(layers.Softmax(axis=0)), "over another axis"),
+        ("model", model_ending_in(layers.Softmax(axis=0)), "over another axis"),
         (
             "model",
             Sequential([layers.Conv2D(1, 1, activation="softmax"), layers.Flatten()], SHAPE),
@@ -179,24 +191,24 @@ BAD_IMAGES = [
 
 
 @pytest.mark.parametrize(("images", "expected"), BAD_IMAGES)
-def test_images_that_tasks_do_not_take_are_refused(images, expected):
-    adversarial, classes = gan(), classifier()
-    states = adversarial.init(KEY), classes.init(KEY)
+def test_invalid_images_are_refused(images, expected):
+    gan_task, classifier_task = gan(), classifier()
+    states = gan_task.init(KEY), classifier_task.init(KEY)
     labels = LABELS[: np.shape(images)[0]] if np.ndim(images) > 1 else LABELS
     for owner, call in (
-        ("GAN", lambda: adversarial.step(states[0], images)),
-        ("GAN", lambda: adversarial.rows(images)),
-        ("Classifier", lambda: classes.step(states[1], (images, labels))),
-        ("Classifier", lambda: classes.rows((images, labels))),
-        ("Classifier", lambda: classes.evaluate(states[1], (images, labels))),
-        ("Classifier", lambda: classes.predict(states[1], images)),
+        ("GAN", lambda: gan_task.step(states[0], images)),
+        ("GAN", lambda: gan_task.rows(images)),
+        ("Classifier", lambda: classifier_task.step(states[1], (images, labels))),
+        ("Classifier", lambda: classifier_task.rows((images, labels))),
+        ("Classifier", lambda: classifier_task.evaluate(states[1], (images, labels))),
+        ("Classifier", lambda: classifier_task.predict(states[1], images)),
     ):
         message = message_of(call)
         assert re.search(f"{owner}: images must .*{expected}", message), message
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint16])
-def test_inside_of_jit_integers_other_than_bytes_are_refused(dtype):
+def test_integers_other_than_uint8_are_refused_under_jit(dtype):
     task = gan()
     with pytest.raises(ValueError, match=rf"GAN: images must .*got {np.dtype(dtype)}: use"):
         jax.jit(task.step)(task.init(KEY), BYTES.astype(dtype))
@@ -217,7 +229,7 @@ BAD_LABELS = [
 
 
 @pytest.mark.parametrize(("labels", "expected"), BAD_LABELS)
-def test_labels_that_a_classifier_does_not_take_are_refused(labels, expected):
+def test_invalid_labels_are_refused(labels, expected):
     task = classifier()
     train_state = task.init(KEY)
     for call in (
@@ -229,7 +241,7 @@ def test_labels_that_a_classifier_does_not_take_are_refused(labels, expected):
         assert re.search(rf"Classifier: (one-hot )?labels .*{expected}", message), message
 
 
-def test_a_label_that_is_no_class_makes_the_loss_nan_inside_of_jit():
+def test_labels_that_are_not_a_class_give_a_loss_of_nan_under_jit():
     task = classifier()
     for label in (4, -1):
         labels = LABELS.copy()
@@ -294,7 +306,7 @@ def test_wrong_arguments_of_methods_are_refused(call, expected):
     assert re.search(expected, message, re.DOTALL), message
 
 
-FRESH = classifier().init(KEY)
+INITIAL_STATE = classifier().init(KEY)
 
 
 @pytest.mark.parametrize(
@@ -304,18 +316,21 @@ FRESH = classifier().init(KEY)
         ({"params": None, "state": {"a": np.ones(1)}}, r"also has state\['a'\]"),
         ({"params": 3}, r"it lacks params\['dense'\]\['bias'\]"),
         (
-            {"params": {"dense": FRESH.params["dense"] | {"bias": np.ones(3)}}},
+            {"params": {"dense": INITIAL_STATE.params["dense"] | {"bias": np.ones(3)}}},
             r"params\['dense'\]\['bias'\] must be .* shape \(4,\) and .*float64 of shape \(3,\)",
         ),
         (
-            {"params": {"dense": FRESH.params["dense"] | {"bias": np.array(["a"] * 4)}}},
+            {"params": {"dense": INITIAL_STATE.params["dense"] | {"bias": np.array(["a"] * 4)}}},
             r"params\['dense'\]\['bias'\] must be numbers .*got <U1",
         ),
         (
-            {"params": {"dense": FRESH.params["dense"] | {"bias": None}}},
+            {"params": {"dense": INITIAL_STATE.params["dense"] | {"bias": None}}},
             r"params\['dense'\]\['bias'\] must be numbers .*got object",
         ),
-        ({"params": FRESH.params | {"extra": {"kernel": np.ones(2)}}}, r"params\['extra'\]"),
+        (
+            {"params": INITIAL_STATE.params | {"extra": {"kernel": np.ones(2)}}},
+            r"params\['extra'\]",
+        ),
     ],
 )
 def test_params_of_another_model_are_refused(arguments, expected):
@@ -341,7 +356,7 @@ def test_params_of_another_gan_are_refused(arguments, expected):
     assert re.search(rf"GAN: .*{expected}", message_of(gan().init, KEY, **arguments))
 
 
-class Good:
+class MinimalTask:
     def init(self, key):
         return None
 
@@ -349,17 +364,17 @@ class Good:
         return train_state, {}
 
 
-class Misspelt(Good):
+class MisspelledMethod(MinimalTask):
     def evalute(self, train_state, data):
         return {}
 
 
-class MisspeltRows(Good):
+class MisspelledRows(MinimalTask):
     def rowss(self, data):
         return data
 
 
-class BothNames(Good):
+class SimilarNames(MinimalTask):
     def evaluate(self, train_state, data):
         return {}
 
@@ -367,12 +382,12 @@ class BothNames(Good):
         return None
 
 
-class WrongArguments(Good):
+class WrongArguments(MinimalTask):
     def sample(self, train_state, n):
         return n
 
 
-class NoMethod(Good):
+class RowsAttribute(MinimalTask):
     rows = 3
 
 
@@ -382,22 +397,25 @@ class NoMethod(Good):
         (None, "task must have init.* and step.* such as .* got None"),
         ("x", "task must have .* got 'x'"),
         (GAN, "task must have .* got the class GAN"),
-        (Misspelt(), r"Misspelt has a method evalute.* did you mean evaluate\(train_state, data\)"),
-        (MisspeltRows(), r"MisspeltRows has a method rowss.* did you mean rows\(data\)"),
+        (
+            MisspelledMethod(),
+            r"MisspelledMethod has a method evalute.* did you mean evaluate\(train_state, data\)",
+        ),
+        (MisspelledRows(), r"MisspelledRows has a method rowss.* did you mean rows\(data\)"),
         (
             WrongArguments(),
             r"WrongArguments.sample must be called as sample\(train_state, key, n\), "
             r"got sample\(train_state, n\)",
         ),
-        (NoMethod(), r"NoMethod.rows must be a method rows\(data\), got 3"),
+        (RowsAttribute(), r"RowsAttribute.rows must be a method rows\(data\), got 3"),
     ],
 )
-def test_what_is_no_task_is_refused(task, expected):
+def test_invalid_tasks_are_refused(task, expected):
     assert re.search(f"^fit: {expected}", message_of(check_task, task))
 
 
-def test_tasks_are_tasks():
+def test_tasks_are_accepted():
     regression = Supervised(MODEL, optax.sgd(0.1), "mse")
-    for task in (gan(), classifier(), regression, toys.Metered(), Good(), BothNames()):
+    for task in (gan(), classifier(), regression, toys.SumTask(), MinimalTask(), SimilarNames()):
         check_task(task)
     check_task(Classifier(cnn.lenet(width=2, hidden=8), optax.sgd(0.1)))

@@ -1,4 +1,4 @@
-"""Models and tasks so small that a step of them compiles in a moment."""
+"""Small models and tasks, whose steps compile fast."""
 
 from typing import NamedTuple
 
@@ -32,12 +32,18 @@ def discriminator(*last, **dense):
     )
 
 
-def gan(a=None, b=None, a_optimizer=None, b_optimizer=None, ema=None):
+def gan(
+    generator_model=None,
+    discriminator_model=None,
+    generator_optimizer=None,
+    discriminator_optimizer=None,
+    ema=None,
+):
     return GAN(
-        a or generator(),
-        b or discriminator(),
-        a_optimizer or optax.sgd(0.5, momentum=0.9),
-        b_optimizer or optax.sgd(0.2, momentum=0.9),
+        generator_model or generator(),
+        discriminator_model or discriminator(),
+        generator_optimizer or optax.sgd(0.5, momentum=0.9),
+        discriminator_optimizer or optax.sgd(0.2, momentum=0.9),
         ema,
     )
 
@@ -46,8 +52,8 @@ def images(seed=0, count=4):
     return jax.random.uniform(jax.random.key(seed), (count, *IMAGE_SHAPE))
 
 
-class Metered(NamedTuple):
-    """A task whose metrics are what the step saw: its own number and the sum of the batch."""
+class SumTask(NamedTuple):
+    """A task whose metrics are the step number and the sum of the batch."""
 
     def init(self, key):
         zero = jnp.zeros((), jnp.int32)

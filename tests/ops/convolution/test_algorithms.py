@@ -11,6 +11,8 @@ import pytest
 
 from jaxlayers.ops.convolution.cpu import dispatch, selection
 from jaxlayers.ops.convolution.cpu.algorithms import Forward, InputGradient, KernelGradient
+from jaxlayers.ops.convolution.cpu.libraries import ONEDNN, XLA, Library
+from jaxlayers.ops.convolution.cpu.onednn import availability
 from jaxlayers.ops.convolution.geometry import Geometry
 from tests.ops.convolution.test_primitives import (
     Case,
@@ -64,22 +66,24 @@ KERNEL_GRADIENT = {
 }
 
 
-def compute(algorithm: Forward | InputGradient | KernelGradient, case: Case) -> jax.Array:
-    """The result of an algorithm, compiled, in float64."""
+def compute(
+    algorithm: Forward | InputGradient | KernelGradient, case: Case, library: Library = XLA
+) -> jax.Array:
+    """The result of an algorithm, compiled, in float64 for XLA and in float32 for oneDNN."""
     geometry, spatial, window = case.geometry, case.x.shape[1:-1], case.kernel.shape[:-2]
-    with jax.enable_x64(True), jax.numpy_rank_promotion("raise"):
+    with jax.enable_x64(library is XLA), jax.numpy_rank_promotion("raise"):
         x, kernel, y = map(jnp.asarray, (case.x, case.kernel, case.y))
         if isinstance(algorithm, Forward):
-            run = jax.jit(lambda x, kernel: dispatch.run_forward(algorithm, x, kernel, geometry))
+            run = jax.jit(lambda x, kernel: dispatch.run_forward(algorithm, x, kernel, geometry, library))
             return run(x, kernel)
         if isinstance(algorithm, InputGradient):
             run = jax.jit(
                 lambda y, kernel: dispatch.run_input_gradient(
-                    algorithm, y, kernel, spatial, geometry
+                    algorithm, y, kernel, spatial, geometry, library
                 )
             )
             return run(y, kernel)
-        run = jax.jit(lambda x, y: dispatch.run_kernel_gradient(algorithm, x, y, window, geometry))
+        run = jax.jit(lambda x, y: dispatch.run_kernel_gradient(algorithm, x, y, window, geometry, library))
         return run(x, y)
 
 

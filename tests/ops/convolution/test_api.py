@@ -84,7 +84,7 @@ def test_a_transposed_convolution_spreads_each_position_over_its_window(
         output_padding=behind,
         dilation=dilation,
     )
-    spread = reference.scatter(x, kernel, strides, dilation)
+    spread = reference.convolution_transpose(x, kernel, strides, dilation)
     close(ours, np.pad(spread, [(0, 0), *((0, rows) for rows in behind), (0, 0)]))
 
 

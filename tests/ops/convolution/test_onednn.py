@@ -4,12 +4,12 @@ Its results in random configurations are compared with NumPy in float64. The che
 whether it is used is run against a jaxlib that is simulated to have other calls, or none.
 """
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 import textwrap
-from types import SimpleNamespace
 
 import jax
 import jax.export
@@ -216,15 +216,13 @@ def unchecked(monkeypatch, tmp_path):
 def simulate(monkeypatch, tmp_path, body: str) -> None:
     """Lets the child process run `body` before the check."""
     source = "from jaxlayers.ops.convolution.cpu.onednn import calls, self_check\n"
-    source += (
-        f"def main():\n{textwrap.indent(textwrap.dedent(body), '    ')}\n    self_check.main()"
-    )
+    source += "AGREES = self_check.AGREES\n"
+    indented = textwrap.indent(textwrap.dedent(body), "    ")
+    source += f"def main():\n{indented}\n    self_check.main()\n"
     (tmp_path / "simulated_jaxlib.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    simulated = SimpleNamespace(
-        __name__="simulated_jaxlib", __file__=self_check.__file__, AGREES=self_check.AGREES
-    )
-    monkeypatch.setattr(availability, "self_check", simulated)
+    sys.modules.pop("simulated_jaxlib", None)
+    monkeypatch.setattr(availability, "self_check", importlib.import_module("simulated_jaxlib"))
 
 
 def changed(path: str, value: str) -> str:

@@ -1,8 +1,8 @@
 """The tables of algorithms: one per function of a convolution, each member under its name.
 
 All members of a table compute the same function, up to rounding. To add an algorithm, write it in
-the module of its function, enter it here and return it from `selection` where it measures faster;
-`tests/ops/convolution/test_algorithms.py` asks for a case that it computes and for a shape that selects it.
+the module of its function, enter it here and return it from `selection` where it measures faster.
+`tests/ops/convolution/test_algorithms.py` fails until it has a case and a shape that selects it.
 """
 
 from collections.abc import Callable

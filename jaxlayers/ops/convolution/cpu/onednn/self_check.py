@@ -1,13 +1,15 @@
 """Compares oneDNN's results with XLA's own: `python -m` this module, in a process that may abort.
 
-It prints `AGREES` if all of them are equal up to rounding; otherwise the process ends with an error,
-or is aborted by XLA.
+It prints `AGREES` if all of them are equal up to rounding; otherwise the process ends with an
+error, or is aborted by XLA.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from jaxlayers.ops.convolution import xla
 from jaxlayers.ops.convolution.cpu.onednn import calls
@@ -34,6 +36,7 @@ MATMULS = ((37, 5, 11), (256, 64, 24), (1, 3, 2))
 
 
 def main() -> None:
+    """Raises an `AssertionError` if a result differs, else prints `AGREES`."""
     rng = np.random.default_rng(0)
     for geometry, batch, spatial, channels, window, filters in CONVOLUTIONS:
         x = rng.standard_normal((batch, *spatial, channels * geometry.groups), np.float32)
@@ -50,7 +53,9 @@ def main() -> None:
     print(AGREES)
 
 
-def _compare(ours, theirs, *operands: np.ndarray) -> None:
+def _compare(
+    ours: Callable[..., Array], theirs: Callable[..., Array], *operands: np.ndarray
+) -> None:
     arrays = [jnp.asarray(operand) for operand in operands]
     # Inside of a loop as well: XLA compiles it as another function.
     looped = jax.jit(lambda *a: lax.map(lambda b: ours(*b), tuple(x[None] for x in a))[0])
