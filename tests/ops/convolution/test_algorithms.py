@@ -37,7 +37,8 @@ MULTIPLIER = (Geometry((1, 2), ((2, 0), (1, 1)), (2, 1), 5), (7, 8), (3, 2), 1, 
 # Phases that no tap reaches, and a window shorter than a stride.
 GAPS = (Geometry((3, 2), ((0, 1), (1, 0)), (1, 1)), (11, 9), (2, 1), 3, 5, 2)
 
-PLAIN = [STRIDED, PADDED, CROPPED, SEQUENCE, VOLUME]
+IMAGES = [STRIDED, PADDED, CROPPED, SEQUENCE]
+PLAIN = [*IMAGES, VOLUME]
 FORWARD = {
     Forward.CONVOLUTION: PLAIN,
     Forward.ONE_TAP: [ONE_TAP],
@@ -55,6 +56,8 @@ INPUT_GRADIENT = {
 }
 KERNEL_GRADIENT = {
     KernelGradient.CONVOLUTION: PLAIN,
+    KernelGradient.CHANNELS_AS_AXIS: IMAGES,
+    KernelGradient.ONE_TAP: [ONE_TAP],
     KernelGradient.TAP_BY_TAP: PLAIN,
     KernelGradient.IM2COL: PLAIN,
     KernelGradient.ROW_BY_ROW: PLAIN,

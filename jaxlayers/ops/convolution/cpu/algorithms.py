@@ -70,6 +70,8 @@ class KernelGradient(Enum):
     """Algorithms of the gradient with respect to the kernel: `(x, y, window, geometry)`."""
 
     CONVOLUTION = Direct(kernel_gradient.convolution, workspace.nothing)
+    CHANNELS_AS_AXIS = Direct(kernel_gradient.channels_as_axis, None)
+    ONE_TAP = Direct(kernel_gradient.one_tap, None)
     TAP_BY_TAP = Direct(kernel_gradient.tap_by_tap, workspace.nothing)
     IM2COL = Direct(kernel_gradient.im2col, workspace.input_patches)
     ROW_BY_ROW = Direct(kernel_gradient.row_by_row, workspace.output_row_patches)

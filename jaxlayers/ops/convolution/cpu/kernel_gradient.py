@@ -25,6 +25,29 @@ def convolution(x: Array, y: Array, window: Extents, geometry: Geometry, library
     return jnp.moveaxis(kernel, 0, -2)
 
 
+def channels_as_axis(
+    x: Array, y: Array, window: Extents, geometry: Geometry, library: Library
+) -> Array:
+    """The convolution of x by y, with the channels as a spatial axis and the batch as channels.
+
+    As many outputs as there are channels are adjacent, whereas those of `convolution` are as few as
+    the taps of a row.
+    """
+    padding = xla.kernel_gradient_padding(x.shape[1:-1], y.shape[1:-1], window, geometry)
+    images = jnp.moveaxis(x, 0, -1)[None]  # [1, *spatial, channels, batch]
+    kernel = jnp.expand_dims(jnp.moveaxis(y, 0, -2), -3)  # [*windows, 1, batch, filters]
+    strides, dilation = (*geometry.dilation, 1), (*geometry.strides, 1)
+    swapped = Geometry(strides, (*padding, (0, 0)), dilation)
+    return library.convolution(images, kernel, swapped)[0]
+
+
+def one_tap(x: Array, y: Array, window: Extents, geometry: Geometry, library: Library) -> Array:
+    """A matrix product, for a window of one position."""
+    padded = patches.pad(x, geometry.padding)
+    only = patches.at_tap(padded, (0,) * geometry.rank, y.shape[1:-1], geometry)
+    return library.contract_positions(only, y).reshape(*window, x.shape[-1], y.shape[-1])
+
+
 def tap_by_tap(x: Array, y: Array, window: Extents, geometry: Geometry, library: Library) -> Array:
     """A matrix product per tap that reads the image; zeros for the others."""
     spatial, outputs = x.shape[1:-1], y.shape[1:-1]

@@ -41,6 +41,15 @@ FEW_TAPS_TO_SLIDE = 16
 FEW_CHANNELS_TO_SLIDE = 63
 SMALL_IMAGE = 49
 
+# oneDNN on two cores with AVX2. For so few channels, products per tap are narrow (32 x 32 x 3 -> 32,
+# window of 3: 34 with im2col, 20 tap by tap).
+FEW_CHANNELS_FOR_ONEDNN = 4
+
+# With so few output positions, y is a small window of the convolution of x by y (4 x 4 x 256 -> 512,
+# window of 5: 244, 60 row by row; 7 x 7 x 512, window of 3: 124 against 108; 14 x 14 x 256: 53
+# against 82).
+FEW_POSITIONS_FOR_ONEDNN = 64
+
 # Strided volumes with so many products per output are faster with im2col than per depth.
 MANY_PRODUCTS = 512
 
@@ -56,9 +65,9 @@ MOST_BYTES = 2**28
 def forward(x: Extents, kernel: Extents, geometry: Geometry, library: Library) -> Forward:
     """Returns the algorithm for the forward pass of arrays of these shapes."""
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
-    if library is ONEDNN:
-        return Forward.CONVOLUTION
     if geometry.groups > 1:
+        if library is ONEDNN:
+            return Forward.CONVOLUTION
         return Forward.GROUPED if channels > 1 else Forward.DEPTHWISE
     if math.prod(window) == 1:
         return Forward.ONE_TAP
@@ -68,11 +77,14 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry, library: Library) -
         return Forward.SHIFTED_SUMS
     if channels == 1 and (geometry.rank == 3 or math.prod(window) <= FEW_TAPS):
         return Forward.TAP_BY_TAP
+    positions = _positions(x, window, geometry)
+    if library is ONEDNN:
+        few = _rows(x, positions) <= FEW_ROWS_FOR_CONVOLUTION
+        return Forward.IM2COL if few else Forward.CONVOLUTION
     if geometry.rank == 3:
         many = channels * math.prod(window) >= MANY_PRODUCTS
         return Forward.IM2COL if many and max(geometry.strides) > 1 else Forward.PER_DEPTH
-    few = _positions(x, window, geometry) <= FEW_POSITIONS
-    return Forward.IM2COL if few else Forward.CONVOLUTION
+    return Forward.IM2COL if positions <= FEW_POSITIONS else Forward.CONVOLUTION
 
 
 def input_gradient(
@@ -80,17 +92,16 @@ def input_gradient(
 ) -> InputGradient:
     """Returns the algorithm for the gradient with respect to an input of shape `x`."""
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
-    if library is ONEDNN:
-        return InputGradient.PHASES
     if geometry.groups > 1:
         depthwise = channels == 1 and filters == geometry.groups
-        return InputGradient.PHASES if depthwise else InputGradient.GROUPED
+        by_phases = depthwise or library is ONEDNN
+        return InputGradient.PHASES if by_phases else InputGradient.GROUPED
     positions = _positions(x, window, geometry)
     # Windows that do not overlap have nothing to add: the matrix product is all of the work.
     disjoint = all(size <= stride for size, stride in zip(window, geometry.strides, strict=True))
     if (
         channels == 1 < filters
-        or positions <= FEW_POSITIONS
+        or (positions <= FEW_POSITIONS and library is not ONEDNN)
         or _rows(x, positions) <= FEW_ROWS_FOR_PHASES
         or disjoint
     ):
@@ -122,9 +133,11 @@ def kernel_gradient(
         strided = max(geometry.strides) > 1
         return KernelGradient.DEPTHWISE_IN_CHUNKS if strided else KernelGradient.DEPTHWISE
     if math.prod(window) == 1:
-        return KernelGradient.TAP_BY_TAP
+        return KernelGradient.ONE_TAP
     if filters == 1 < channels:
         return KernelGradient.OUTPUT_PATCHES
+    if library is ONEDNN:
+        return _kernel_gradient_by_onednn(x, window, channels, geometry)
     if geometry.rank == 3:
         return KernelGradient.TAP_BY_TAP if channels == 1 else KernelGradient.PER_DEPTH
     # A sequence of one channel (16,000 x 1 -> 64, window of 9 with strides 4: 57 against 74
@@ -142,6 +155,19 @@ def kernel_gradient(
     if few_taps and positions <= SMALL_IMAGE and channels > 1:
         return KernelGradient.TAP_BY_TAP
     return KernelGradient.CONVOLUTION
+
+
+def _kernel_gradient_by_onednn(
+    x: Extents, window: Extents, channels: int, geometry: Geometry
+) -> KernelGradient:
+    if geometry.rank == 3:
+        return KernelGradient.CONVOLUTION
+    if channels <= FEW_CHANNELS_FOR_ONEDNN:
+        return KernelGradient.IM2COL
+    if _positions(x, window, geometry) <= FEW_POSITIONS_FOR_ONEDNN:
+        return KernelGradient.CHANNELS_AS_AXIS
+    plain = max(geometry.strides) == 1
+    return KernelGradient.ROW_BY_ROW if plain else KernelGradient.TAP_BY_TAP
 
 
 def chunks(batch: int, image_bytes: int, kernel_bytes: int, workspace_bytes: int) -> int:
