@@ -1,4 +1,4 @@
-"""The default data format of images; Keras's `image_data_format`."""
+"""The default data format of images, Keras's `image_data_format`."""
 
 import functools
 import json
@@ -14,23 +14,23 @@ _chosen: str | None = None
 def image_data_format() -> str:
     """Returns the data format of layers that are constructed without one.
 
-    The value passed to `set_image_data_format`, if any; else the one in Keras's configuration file,
-    `keras.json` in the folder `KERAS_HOME` or, if that variable is not set, in `~/.keras`; else
-    `"channels_last"`.
+    It is the value passed to `set_image_data_format`, if any; otherwise the one in Keras's
+    configuration file, `keras.json` in the folder `KERAS_HOME` or, if that variable is not set, in
+    `~/.keras`; otherwise `"channels_last"`.
 
     Returns:
         `"channels_last"` or `"channels_first"`.
 
     Raises:
-        ValueError: If the configuration file holds any other data format.
+        ValueError: If the configuration file contains any other data format.
     """
     return _chosen or _read(_keras_json())
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Sets the data format of layers constructed from now on, for this process.
+    """Sets the data format of layers that are constructed without one, for this process.
 
-    Layers read it when they are constructed; existing layers keep theirs.
+    Layers read it when they are constructed; existing layers do not change.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`, case-insensitive.
@@ -59,7 +59,9 @@ def _read(path: Path) -> str:
         return "channels_last"
     except (ValueError, AttributeError) as error:
         # Keras also ignores a file that is not JSON, but silently.
-        warnings.warn(f"{path} holds no JSON object ({error}); using channels_last", stacklevel=3)
+        warnings.warn(
+            f"{path} contains no JSON object ({error}); using channels_last", stacklevel=3
+        )
         return "channels_last"
     if data_format not in DATA_FORMATS:
         raise ValueError(

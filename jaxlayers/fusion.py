@@ -1,4 +1,4 @@
-"""Fusion of pairs of layers into one cheaper computation with the same results."""
+"""Fusion of pairs of layers into a cheaper computation with the same results."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Apply = Callable[[Params, State, Array], tuple[Array, State]]
 
 
 def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
-    """Returns the convolutions that are fused with the nearest upsampling before them.
+    """Returns the functions that fuse convolutions with a preceding nearest upsampling.
 
     Args:
         layers: The layers of a Sequential, in order.

@@ -49,7 +49,7 @@ def test_a_file_that_does_not_say_leaves_channels_last(home) -> None:
 @pytest.mark.parametrize("text", ["{", "", "[1]", "\x00"])
 def test_a_broken_file_warns_and_leaves_channels_last(home, text) -> None:
     (home / "keras.json").write_text(text)
-    with pytest.warns(UserWarning, match="keras.json holds no JSON object"):
+    with pytest.warns(UserWarning, match="keras.json contains no JSON object"):
         assert config.image_data_format() == "channels_last"
 
 

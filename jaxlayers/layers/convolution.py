@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution of images."""
+"""Convolutions and transposed convolutions of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ def _padding() -> fields.Choice:
 
 @dataclass(frozen=True, repr=False)
 class Conv2D(Layer):
-    """`activation(correlation of x with the kernel + bias)`; Keras's `Conv2D`.
+    """2D convolution, `activation(convolution(x, kernel) + bias)`; Keras's `Conv2D`.
 
     Args:
         filters: Channels of the output, a positive integer.
@@ -274,7 +274,7 @@ class Conv2DTranspose(Layer):
 
 
 def _check_window(layer: "Conv2D | Conv2DTranspose") -> None:
-    """Checks that strides and dilation are not combined."""
+    """Checks that strides and dilation_rate are not both above 1."""
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
             f"{type(layer).__name__}: strides must be 1 if dilation_rate is above 1, "
@@ -310,7 +310,7 @@ def check_input(layer: "Conv2D | Conv2DTranspose", params: Params, state: State,
 def finish(
     layer: "Conv2D | Conv2DTranspose", params: Params, state: State, y: Array
 ) -> tuple[Array, State]:
-    """Adds the bias, applies the activation and records the activity penalty."""
+    """Adds the bias, applies the activation and stores the activity penalty in the state."""
     if layer.use_bias:
         axis = -1 if layer.data_format == "channels_last" else 1
         y = weights.add_bias(y, params["bias"], axis)

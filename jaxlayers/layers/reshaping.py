@@ -14,7 +14,7 @@ from jaxlayers.layers import arguments
 
 
 class _Target(fields.Tuple):
-    """A shape with at most one -1."""
+    """A shape, in which one axis may be -1."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,8 +34,8 @@ class Reshape(Layer):
     """Reshapes each example; Keras's `Reshape`.
 
     Args:
-        target_shape: Shape of one example of the output; one of its integers may be -1, which is
-            inferred from the size of the input.
+        target_shape: Shape of one example of the output. One axis may be -1, which is inferred from
+            the size of the input.
 
     Input shape:
         [batch, ...]; examples must have the same size as `target_shape`.
@@ -44,8 +44,7 @@ class Reshape(Layer):
         [batch, *target_shape].
 
     Raises:
-        ValueError: If the target shape is not a sequence of such integers, or does not fit the
-            input.
+        ValueError: If `target_shape` is not a shape, or its size is not that of the input.
 
     Example:
         >>> Reshape((7, 7, -1)).output_shape((12544,))
@@ -88,8 +87,9 @@ class Flatten(Layer):
     """Flattens each example into a vector; Keras's `Flatten`.
 
     Args:
-        data_format: With `"channels_first"` the channels are moved last before flattening, so that
-            both formats give the same vector; `None` for the configured one.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one. With
+            `"channels_first"`, the channels are moved to the last axis before flattening, so that
+            both formats give the same vector.
 
     Input shape:
         [batch, ...].
@@ -98,7 +98,7 @@ class Flatten(Layer):
         [batch, size of one example].
 
     Raises:
-        ValueError: If the data format is any other.
+        ValueError: If the data format is invalid.
 
     Example:
         >>> Flatten().output_shape((7, 7, 256))

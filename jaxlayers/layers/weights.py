@@ -23,7 +23,7 @@ class HasActivation(Protocol):
 
 
 class HasActivityRegularizer(Protocol):
-    """A layer with a penalty of its output."""
+    """A layer with an activity regularizer."""
 
     @property
     def activity_regularizer(self) -> Any:
@@ -32,7 +32,7 @@ class HasActivityRegularizer(Protocol):
 
 
 def activation_field(**default: Any) -> fields.Identifier:
-    """Returns the field of an activation, required if no `default` is given."""
+    """Returns the field of an activation, which is required unless `default` is passed."""
     return fields.Identifier(activations.get, "x", **default)
 
 
@@ -52,7 +52,16 @@ def constraint_field() -> fields.Identifier:
 
 
 def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
-    """Initializes the weights of `shapes`, each with the initializer of its name."""
+    """Initializes weights.
+
+    Args:
+        layer: The layer; the field `{name}_initializer` is the initializer of a weight.
+        key: A JAX random key.
+        shapes: Names and shapes of the weights.
+
+    Raises:
+        ValueError: If an initializer returns an array of another shape, or `key` is not a key.
+    """
     fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
     weights = {}
@@ -70,7 +79,7 @@ def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[st
 
 
 def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
-    """Checks that the weights fit the layer and its input.
+    """Checks that params or state have the expected weights.
 
     Args:
         layer: The layer, for the error message.
@@ -115,7 +124,7 @@ def activate(layer: HasActivation, y: Array) -> Array:
 
 
 def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
-    """Adds a bias along one axis of `y`, broadcast explicitly to its rank."""
+    """Adds a bias along one axis of `y`, with its rank expanded explicitly."""
     others = [other for other in range(y.ndim) if other != axis % y.ndim]
     return y + jnp.expand_dims(bias, others)
 
@@ -157,18 +166,18 @@ def initial_activity(layer: HasActivityRegularizer) -> State:
 def record_activity(layer: HasActivityRegularizer, state: State, y: Array) -> State:
     """Returns the state with the penalty of the output `y`: [batch, ...].
 
-    Keras divides by the batch size, so that the penalty does not grow with it.
+    As in Keras, the penalty is divided by the batch size.
     """
     if layer.activity_regularizer is None:
         return state
     total = _regularize(layer, "activity_regularizer", y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)
-    # The dtype of the state, so that a scan can carry it in any precision.
+    # Cast to the dtype of the state, so that the state can be the carry of a scan.
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
 
 
 def final_activation(layer: HasActivation) -> FinalActivation | None:
-    """Returns the layer's activation, if it is a named one; see `Layer.final_activation`."""
+    """Returns the activation of a layer if it has a name; see `Layer.final_activation`."""
     function = activations.get(layer.activation)
     name = next((name for name, known in activations.BY_NAME.items() if known is function), None)
     if name is None:
@@ -180,14 +189,14 @@ _AXES = {"softmax": (-1,), "log_softmax": (-1,), "sparsemax": (-1,), "glu": (-1,
 
 
 def logits(layer: Any) -> Any:
-    """Returns the layer without its sigmoid or softmax, if it has one; see `Layer.logits`."""
+    """Returns the layer without its sigmoid or softmax, if any; see `Layer.logits`."""
     final = final_activation(layer)
     squashes = final is not None and final.name in ("sigmoid", "softmax")
     return replace(layer, activation=None) if squashes else layer
 
 
 def _regularize(layer: object, name: str, x: Array) -> Array:
-    """Returns the penalty of `x` by the regularizer in the field `name`, a scalar."""
+    """Returns the penalty that the regularizer in the field `name` returns for `x`, a scalar."""
     regularizer: Any = regularizers.get(getattr(layer, name))
     total = regularizer(x)
     if total is None or jnp.shape(total) != ():
@@ -196,5 +205,5 @@ def _regularize(layer: object, name: str, x: Array) -> Array:
 
 
 def _kind(value: Any) -> str:
-    """Describes a wrong weight: its shape, or its repr if it is not an array."""
+    """Describes an invalid weight: its shape, or its repr if it is not an array."""
     return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)

@@ -19,8 +19,8 @@ from jaxlayers.train.task import Metrics, TrainState
 class OneModelTask(ABC):
     """The base class of tasks with one model and one optimizer.
 
-    A subclass is a frozen dataclass with the fields `model` and `optimizer`, and defines the checks
-    of its data and its loss. `outputs` below are those of `_trained`.
+    A subclass is a frozen dataclass with the fields `model` and `optimizer`. It defines the loss
+    and the checks of the data. `outputs` are the outputs of `_trained`.
     """
 
     model: Layer
@@ -74,10 +74,10 @@ class OneModelTask(ABC):
         """Returns the state before the first step.
 
         Args:
-            key: A JAX random key; it makes the params and is the key of the run.
-            params: Params of the model to train further, such as those that `keras.load` or
-                `runs.load` returns; initialized if `None`.
-            state: State of the model, likewise.
+            key: A JAX random key, used to initialize the params and as the key of the run.
+            params: Params to start from, such as those returned by `keras.load` or `runs.load`;
+                initialized if `None`.
+            state: State to start from; initialized if `None`.
 
         Raises:
             TypeError: If `key` is not a random key.
@@ -125,9 +125,9 @@ class OneModelTask(ABC):
         return TrainState(params, state, opt_state, train_state.step + 1, train_state.key), metrics
 
     def evaluate(self, train_state: TrainState, data: Any, batch_size: int = 256) -> Metrics:
-        """Returns the means of the loss and the metrics over data of any size.
+        """Returns the mean loss and metrics over data of any size.
 
-        The model runs in inference mode on `batch_size` examples at a time.
+        The model is applied in inference mode to `batch_size` examples at a time.
 
         Args:
             train_state: The state with the params and moving statistics to use.
@@ -163,7 +163,19 @@ class OneModelTask(ABC):
         return {name: weighted_mean(values, rows) for name, values in metrics.items()}
 
     def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
-        """Returns the predictions for any number of inputs, `batch_size` at a time."""
+        """Returns the predictions for any number of inputs, computed in batches.
+
+        Args:
+            train_state: The state with the params and moving statistics to use.
+            inputs: Inputs, as in `step`.
+            batch_size: Number of examples at a time, a positive integer.
+
+        Returns:
+            An array whose first axis has the length of `inputs`.
+
+        Raises:
+            TypeError, ValueError: As in `step`.
+        """
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
@@ -193,7 +205,12 @@ class OneModelTask(ABC):
 
 
 def weighted_mean(values: Array, rows: np.ndarray) -> Array:
-    """Returns the mean of values of several batches, [batches], weighted by their rows."""
+    """Returns the mean over batches, weighted by the number of rows.
+
+    Args:
+        values: The mean of each batch, [batches].
+        rows: Number of rows of each batch, [batches].
+    """
     mean: Array = (values * rows).sum() / rows.sum()
     return mean
 

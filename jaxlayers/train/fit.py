@@ -44,11 +44,11 @@ class FitResult:
 
     Args:
         train_state: The state after the last step, or that of `best` if a callback restores it.
-        history: The logged metrics, one column per name, and the columns `step` and `seconds`; NaN
-            where a step has no value, such as `val_loss` between evaluations. The history of a
-            resumed run includes the steps before it was interrupted.
-        best: The step at which `config.best` was best, its value and the state; `None` if
-            `config.best` is.
+        history: One array per logged metric, and the arrays `step` and `seconds`, all of the same
+            length. Missing values are NaN, such as `val_loss` between evaluations. The history of
+            a resumed run includes the steps before it was interrupted.
+        best: The step with the best value of `config.best`, the value, and the state; `None` if
+            `config.best` is `None` and no callback restores the best state.
         signal: The number of the signal that ended the run early, if any.
     """
 
@@ -77,9 +77,9 @@ def fit(
 ) -> FitResult:
     """Trains a task.
 
-    Many steps run in one compiled call. The data is kept in device memory and is shuffled there
-    every epoch, without replacement; data that does not fit is streamed from the host. Python
-    handles the results of a call while the next one runs.
+    Each compiled call runs many steps. The data is kept in device memory and shuffled there every
+    epoch, without replacement; data that does not fit is streamed from the host. Python processes
+    the results of a call while the next one runs.
 
     Args:
         task: The task to train, such as `GAN`.
@@ -88,9 +88,9 @@ def fit(
             streamed data, such as `data.Streamed`.
         config: The number of steps, the batch size and other settings.
         folder: The folder of the run, which `fit` creates. Metrics, samples, checkpoints, the
-            report and the trained models, which `runs.load` reads, are written to it. If `None`,
+            report and the trained models, which `runs.load` loads, are written to it. If `None`,
             nothing is written.
-        validation_data: Data of the same kind to evaluate the task on, every
+        validation_data: Validation data, of the same kind as `data`. It is evaluated every
             `config.evaluate_every` steps and at the end; the metrics are logged with the prefix
             `val_`.
         initial: Initial values, instead of newly initialized params: a tuple `(params, state)` as
@@ -109,15 +109,15 @@ def fit(
         outputs; a second signal ends the process immediately.
 
     Raises:
-        FileExistsError: If `folder` is in use; nothing in it is changed.
+        FileExistsError: If `folder` is in use; its content is not changed.
         FileNotFoundError: If there is no run to resume in `folder`.
         TypeError: If an argument has the wrong type.
         ValueError: If there are fewer examples than `batch_size`, the task does not accept the
             data, the batch cannot be divided among the devices, or `config.best` is not a metric.
-        CheckpointError: If there is no checkpoint to resume from, it is damaged or of another
-            configuration, or a checkpoint cannot be written.
-        NotFiniteError: If a metric or a parameter became NaN or infinite. The last finite state is
-            in the error, and saved in the folder.
+        CheckpointError: If there is no checkpoint to resume from, the checkpoint is damaged or has
+            another configuration, or a checkpoint cannot be written.
+        NotFiniteError: If a metric or a parameter became NaN or infinite. The error has the last
+            finite state, which is also saved in the folder.
 
     Example:
         >>> import optax
@@ -141,7 +141,8 @@ def fit(
     if validation_data is not None:
         if not isinstance(task, Evaluates):
             raise ValueError(
-                f"fit: {type(task).__name__} has no method evaluate, which validation_data requires"
+                f"fit: validation_data requires a task with a method evaluate, "
+                f"got {type(task).__name__}"
             )
         evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
     init_key, sample_key = jax.random.split(jax.random.key(config.seed))
@@ -168,7 +169,7 @@ def fit(
             check_steps(config, int(train_state.step))
             checkpoints.forget_after(int(train_state.step))
         if folder is not None and leads:
-            # Not earlier: a resume that fails must not change anything.
+            # Only after a successful restore, because a failed one must not change the folder.
             folder.write_config(asdict(config) | run_description(task, rows))
             if resume is False:
                 folder.write_model(model_description(task, train_state, data, rows))
@@ -187,7 +188,7 @@ def fit(
         try:
             train_state = loop.run(train_state, lambda: over or _agreed(interruption.asked))
         except BaseException:
-            # The original error is raised even if this fails as well.
+            # Writing the results may fail too; the original error is raised.
             with suppress(Exception):
                 write_results(task, loop.good, writes, recorder)
             raise

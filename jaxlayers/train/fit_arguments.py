@@ -48,8 +48,8 @@ def check_folder(
     if folder is None:
         if resume is not False:
             raise ValueError(
-                f"fit: resume needs folder, that of the run to resume, got resume={resume!r} and "
-                "folder=None"
+                f"fit: resume needs folder, the folder of the run to resume, got "
+                f"resume={resume!r} and folder=None"
             )
         return None
     if not isinstance(folder, RunFolder):
@@ -62,16 +62,16 @@ def check_folder(
 
 
 def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
-    """Returns the state before the first step, made of the argument `initial`."""
+    """Returns the state before the first step, constructed from the argument `initial`."""
     if initial is None:
         fresh: TrainState = task.init(key)
         return fresh
     if isinstance(initial, TrainState):
         if int(initial.step) >= config.steps:
             raise ValueError(
-                f"fit: initial has taken {int(initial.step)} steps, config.steps must be more: it "
-                f"is the step after which the training ends, got {config.steps}. Start at step 0 "
-                "with initial=(params, state)"
+                f"fit: config.steps, the step at which training ends, must be above "
+                f"{int(initial.step)}, the step of initial, got {config.steps}. Use "
+                "initial=(params, state) to start at step 0"
             )
         return initial
     if not isinstance(initial, tuple) or len(initial) != 2:
@@ -85,11 +85,11 @@ def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) ->
 
 
 def check_steps(config: FitConfig, taken: int) -> None:
-    """Checks that a run is not resumed to fewer steps than it has taken."""
+    """Checks that `config.steps` is at least the number of steps that a resumed run has taken."""
     if config.steps < taken:
         raise ValueError(
-            f"fit: steps must be at least the {taken} that the run to resume has taken, got "
-            f"{config.steps}; resume=STEP goes on from an earlier checkpoint"
+            f"fit: steps must be at least {taken}, the steps that the resumed run has taken, got "
+            f"{config.steps}; resume=STEP continues from an earlier checkpoint"
         )
 
 

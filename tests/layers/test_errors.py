@@ -415,5 +415,5 @@ def test_an_unknown_name_comes_with_the_nearest_ones() -> None:
 
 
 def test_a_layer_without_apply_says_so() -> None:
-    with pytest.raises(NotImplementedError, match="Layer defines no apply"):
+    with pytest.raises(NotImplementedError, match="Layer does not define apply"):
         layers.Layer().apply({}, {}, jnp.ones(1))

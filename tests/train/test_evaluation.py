@@ -197,7 +197,7 @@ def test_a_best_that_is_no_metric_is_refused_when_that_is_known(folder, best):
 
 def test_a_task_that_cannot_evaluate_is_refused():
     with pytest.raises(
-        ValueError, match="fit: Metered has no method evaluate, which validation_data requires"
+        ValueError, match="fit: validation_data requires a task with a method evaluate, got Metered"
     ):
         fit(toys.Metered(), NUMBERS, CONFIG, validation_data=NUMBERS)
 

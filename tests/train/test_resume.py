@@ -77,7 +77,7 @@ def test_resuming_a_run_that_is_over_changes_nothing(tmp_path):
 
 
 def test_resuming_needs_a_folder_and_a_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match="resume needs folder, that of the run to resume"):
+    with pytest.raises(ValueError, match="resume needs folder, the folder of the run to resume"):
         fit(toys.gan(), IMAGES, config(20), resume=True)
     with pytest.raises(FileNotFoundError, match="run: is not the folder of a run"):
         fit(toys.gan(), IMAGES, config(20), tmp_path / "run", resume=True)

@@ -151,7 +151,7 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         ("augmentations", "flip", AUGMENTATIONS + "got 'flip'"),
         ("augmentations", [3], AUGMENTATIONS + r"got 3 \(int\) among them"),
         ("augmentations", Flip, AUGMENTATIONS + "got <class"),
-        ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; construct it first"),
+        ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; pass an instance"),
         ("augmentations", Flip(), AUGMENTATIONS + r"got Flip\(\)"),
     ],
 )
@@ -205,7 +205,7 @@ def test_inside_of_jit_integers_other_than_bytes_are_refused(dtype):
 BAD_LABELS = [
     (LABELS + 6, "from 0 to 3, because the model has 4 classes, got 8"),
     (LABELS - 1, "from 0 to 3, .* got -1"),
-    (["cat", "dog"] * 3, r"integers from 0 to 3.*got strings such as 'cat', 'dog'; number them"),
+    (["cat", "dog"] * 3, r"integers from 0 to 3.*got strings such as 'cat', 'dog'; convert them"),
     (np.array(["cat", "dog"] * 3, object), "got strings such as 'cat', 'dog'"),
     (ONE_HOT * 5, r"sum to 1, got \[0.0, 0.0, 5.0, 0.0\] in row 0"),
     (ONE_HOT * 3 - 0.5, "not be negative and sum to 1"),
@@ -279,13 +279,13 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_inside_of_jit():
             lambda: classifier(loss=lambda x, y: jnp.mean(x)).step(
                 classifier().init(KEY), (IMAGES, LABELS)
             ),
-            r"Classifier: loss must return a number per example.*\(6,\), got shape \(\)",
+            r"Classifier: loss must return one number per example.*\(6,\), got shape \(\)",
         ),
         (
             lambda: classifier(augmentations=[lambda key, x: x[:2]]).step(
                 classifier().init(KEY), (IMAGES, LABELS)
             ),
-            r"augment: .* must return an image of the input's shape, \(4, 4, 1\), got \(2, 4, 1\)",
+            r"augment: .* must return an image of the same shape, \(4, 4, 1\), got \(2, 4, 1\)",
         ),
     ],
 )
@@ -302,7 +302,7 @@ FRESH = classifier().init(KEY)
     [
         ({"params": {}}, r"params must have the arrays of the model, params\['dense'\]\['bias'\]"),
         ({"params": None, "state": {"a": np.ones(1)}}, r"also has state\['a'\]"),
-        ({"params": 3}, r"it lacks params\['dense'\]\['bias'\]"),
+        ({"params": 3}, r"it does not have params\['dense'\]\['bias'\]"),
         (
             {"params": {"dense": FRESH.params["dense"] | {"bias": np.ones(3)}}},
             r"params\['dense'\]\['bias'\] must be .* shape \(4,\) and .*float64 of shape \(3,\)",
