@@ -282,7 +282,7 @@ class Sequential(Layer):
                 ) from None
         start, _, step = index.indices(len(self))
         if step != 1:
-            raise ValueError(f"{_called(self)}: slices must have step 1, got {step}")
+            raise ValueError(f"{_called(self)}: slice must have step 1, got {step}")
         shape = self.input_shape
         if shape is not None and start > 0:
             shape = self[:start].output_shape()

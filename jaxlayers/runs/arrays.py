@@ -13,7 +13,7 @@ from jaxlayers._files import write_atomically
 
 _SEPARATOR = "/"
 _DEEPEST = 100
-# Raised by NumPy for damaged or other files.
+# Raised for files that are damaged or in another format.
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 
@@ -22,6 +22,10 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
 
     The file is written atomically. Arrays of bfloat16, which the format does not support, are
     written as float32.
+
+    Args:
+        path: The file.
+        tree: Nested dictionaries of arrays.
     """
     with write_atomically(path) as file:
         arrays: dict[str, Any] = dict(_flatten(tree))
@@ -31,17 +35,17 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
 def read_arrays(path: Path, shapes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Returns the nested dictionaries that `write_arrays` wrote, with NumPy arrays.
 
-    Memory use is bounded by the size of the file: compressed members, which `write_arrays` never
-    writes, and arrays that claim to be larger than their part of the file are rejected.
+    Memory use is bounded by the size of the file. Compressed members, which `write_arrays` never
+    writes, and arrays whose declared size exceeds their part of the file are rejected.
 
     Args:
         path: The file.
-        shapes: Nested dictionaries of arrays or of `jax.ShapeDtypeStruct`. Other arrays are not
-            read, and a missing array or one of another shape is an error before any is read;
-            `None` for all arrays in the file.
+        shapes: Nested dictionaries of arrays or `jax.ShapeDtypeStruct` to read; other arrays are
+            ignored. Shapes are compared before any array is read. `None` for all arrays.
 
     Raises:
-        ValueError: If the file is damaged, or does not hold these arrays of numbers.
+        ValueError: If the file is damaged, an array is missing or has another shape, or it is not
+            numeric.
     """
     wanted = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
     tree: dict[str, Any] = {}
@@ -88,9 +92,9 @@ def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtype[Any]]:
-    """Returns the shape, the order and the dtype that a member claims, having checked them."""
+    """Returns the declared shape, order and dtype of a member, after checking them."""
     if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{info.filename!r} is compressed; parameters are stored uncompressed")
+        raise ValueError(f"{info.filename!r} is compressed; arrays must be stored uncompressed")
     with archive.open(info) as member:
         return _read_header(member, info)
 
@@ -101,10 +105,10 @@ def _read_header(member: Any, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtyp
         raise ValueError(f"{info.filename!r} has version {version} of NumPy's format")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
     if dtype.kind not in "fiub":
-        raise ValueError(f"{info.filename!r} holds {dtype}, not numbers")
+        raise ValueError(f"{info.filename!r} has dtype {dtype}, which is not numeric")
     size = math.prod(shape) * dtype.itemsize
     if size > info.file_size:
-        raise ValueError(f"{info.filename!r} claims {size} bytes and has {info.file_size}")
+        raise ValueError(f"{info.filename!r} declares {size} bytes, but has {info.file_size}")
     return shape, fortran_order, dtype
 
 
@@ -122,7 +126,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
 def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
     *parents, name = map(unquote, path.split(_SEPARATOR))
     if len(parents) > _DEEPEST:
-        raise ValueError(f"an array is nested {len(parents)} dictionaries deep")
+        raise ValueError(f"an array is nested too deeply, in {len(parents)} dictionaries")
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
@@ -136,12 +140,12 @@ def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
 def _flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
     for path, leaf in _leaves(tree):
         array = np.asarray(leaf)
-        # NumPy would write the dtypes of other packages (kind V), but not read them.
+        # NumPy would write dtypes of other packages (kind V), but could not read them.
         yield path, array.astype(np.float32) if array.dtype.kind == "V" else array
 
 
 def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields each array with its path; an empty dictionary's path ends in the separator."""
+    """Yields each array with its path; the path of an empty dictionary ends in the separator."""
     if not tree:
         yield above, np.empty(0)
     for name, node in tree.items():

@@ -7,23 +7,22 @@ import numpy as np
 
 from jaxlayers.runs.plots import figure, is_legible, save_image, tile
 
-# With more classes there is no space for names and counts.
+# With more classes, there is no space for names and counts.
 _LEGIBLE = 30
 # Largest number of feature maps per plot.
 _MOST_MAPS = 32
 _LONGEST_NAME = 30
-# Size in pixels of images shown side by side: smaller ones are enlarged to the first, larger ones
-# reduced to the second.
+# Minimum and maximum size in pixels of images shown side by side; others are resized.
 _SMALL, _LARGEST = 150, 256
 
 
 def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None:
     """Plots a confusion matrix with counts, colored by the fraction of each row.
 
-    A class is named by its label if matplotlib's font cannot draw its name.
+    The label of a class replaces its name if matplotlib's font cannot draw the name.
 
     Args:
-        matrix: [classes, classes], as `confusion_matrix` returns it.
+        matrix: [classes, classes], as returned by `confusion_matrix`.
         names: Names of the classes.
         path: Path of the PNG file.
 
@@ -51,7 +50,7 @@ def save_confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> None
 
 
 def save_kernels(kernels: np.ndarray, path: Path) -> None:
-    """Plots kernels in a grid: gray for 0, in color if they have three channels.
+    """Plots kernels in a grid, in color if they have three channels; 0 is gray.
 
     Args:
         kernels: [filters, height, width, channels]; the mean over channels is plotted unless there
@@ -118,7 +117,7 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path) -> None:
 
 
 def save_small(image: np.ndarray, path: Path) -> None:
-    """Plots an image at the size for showing several side by side.
+    """Plots an image at a size that is suitable for showing several side by side.
 
     Args:
         image: [height, width, 1 or 3 channels], values from 0 to 1.
@@ -152,6 +151,6 @@ def _colored(colormap: str, values: np.ndarray) -> np.ndarray:
     try:
         from matplotlib import colormaps
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "jaxlayers[train]"') from error
+        raise ImportError('plots need matplotlib: pip install "jaxlayers[train]"') from error
     colors: np.ndarray = colormaps[colormap](values)
     return colors

@@ -33,21 +33,22 @@ def write_classifier_report(
 ) -> str:
     """Evaluates a classifier and writes the results to the folder of its run.
 
-    Writes `evaluation.json` (accuracy, precision, recall and the confusion matrix), `pictures/`
-    (the confusion matrix, the most confident mistakes, the kernels of the first convolution,
-    feature maps and saliency) and the report that shows them.
+    It writes `evaluation.json` (accuracy, precision, recall and the confusion matrix), `pictures/`
+    (plots of the confusion matrix, the most confident mistakes, the kernels of the first
+    convolution, feature maps and saliency) and the report, which includes them.
 
     Args:
         folder: Folder of the run.
         model: A model from images, [batch, height, width, channels] with values from 0 to 1, to
-            probabilities, [batch, classes]. Feature maps are only plotted of a `Sequential`.
+            probabilities, [batch, classes]. Feature maps are plotted only for a `Sequential`.
         params: Params of the model.
         state: State of the model.
         dataset: Images that the model was not trained on, with labels.
-        class_names: Names of the classes; if `None`, those of the data set, or the labels.
+        class_names: Names of the classes; if `None`, those of the data set or, if it has none, the
+            labels.
 
     Returns:
-        A table for the terminal: precision and recall of each class, and the accuracy.
+        A table with the precision and recall of each class, and the accuracy, as text.
 
     Raises:
         FileNotFoundError: If there is no run in the folder.
@@ -59,7 +60,7 @@ def write_classifier_report(
     labels = dataset.labels
     if labels is None:
         raise ValueError(
-            f"write_classifier_report: dataset must have labels, {dataset.name} has none"
+            f"write_classifier_report: dataset must have labels, got {dataset.name} without labels"
         )
     names = class_names or dataset.class_names
     probabilities = predict(model, params, state, dataset.images)
@@ -90,13 +91,16 @@ def write_classifier_report(
 
 
 def predict(model: Layer, params: Params, state: State, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of each class, [N, classes], computed in equal batches.
+    """Returns the class probabilities of images, computed in batches of equal size.
 
     Args:
         model: A classifier.
         params: Params of the model.
         state: State of the model.
         images: [N, height, width, channels], floats from 0 to 1, or uint8 from 0 to 255.
+
+    Returns:
+        [N, classes].
     """
     apply = jax.jit(lambda batch: model.apply(params, state, _as_float(batch))[0])
     size = min(len(images), 256)
@@ -138,7 +142,7 @@ def _plot_inside(
     """Plots kernels, feature maps of one image, and the saliency of one image per class."""
     labels = dataset.labels
     assert labels is not None
-    # Correctly classified images have the most informative saliency.
+    # Saliency is most informative for correctly classified images.
     right = np.flatnonzero(probabilities.argmax(-1) == labels)
     rows = right if len(right) else np.arange(len(labels))
     maps: list[FeatureMaps] = []

@@ -11,12 +11,12 @@ _LARGER = ("accuracy", "precision", "recall", "auc", "f1", "density", "coverage"
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better, by its name: for accuracies, not for losses."""
+    """Returns whether larger values of a metric are better, determined by its name."""
     return any(word in metric.lower() for word in _LARGER)
 
 
 def name_of(path: tuple[Any, ...]) -> str:
-    """Returns the dotted name of a path of JAX, such as `params.generator.dense.kernel`."""
+    """Returns the dotted name of a JAX key path, such as `params.generator.dense.kernel`."""
     return ".".join(
         str(next(getattr(part, field) for field in ("key", "name", "idx") if hasattr(part, field)))
         for part in path

@@ -15,12 +15,12 @@ from jaxlayers.runs.terminal import Progress, say
 
 
 class Recorder:
-    """Writes metrics and samples to memory, a folder, TensorBoard and the terminal.
+    """Records metrics and samples in memory, a folder, TensorBoard and the terminal.
 
     Args:
         progress: The display on the terminal.
         folder: The folder to write to; `None` to write no files.
-        after: Number of steps taken before the run was resumed.
+        after: Number of steps taken before the run is resumed.
     """
 
     def __init__(self, progress: Progress, folder: RunFolder | None, after: int = 0) -> None:
@@ -50,7 +50,7 @@ class Recorder:
             self._events.scalars(step, metrics)
 
     def samples(self, step: int, images: np.ndarray) -> None:
-        """Adds a grid of samples, of images [N, height, width, channels], from 0 to 1."""
+        """Adds a grid of samples, [N, height, width, channels], with values from 0 to 1."""
         if self._folder is not None:
             plots.save_grid(images, self._folder.sample_path(step))
         if self._events is not None:

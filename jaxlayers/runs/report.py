@@ -1,4 +1,4 @@
-"""The report of a run: its result, curves, samples and configuration in one HTML file."""
+"""The report of a run: results, curves, samples and configuration in one HTML file."""
 
 import html
 import json
@@ -30,16 +30,16 @@ _DEEPEST = 10
 
 
 def report(folder: RunFolder) -> None:
-    """Writes `report.html` from the files in the folder of a run.
+    """Writes `report.html` from the other files in the folder of a run.
 
     Raises:
         FileNotFoundError: If it is not the folder of a run.
-        ValueError: If one of its files is damaged.
+        ValueError: If a file is damaged.
     """
     metrics, summaries = folder.metrics(), folder.model().get("summaries")
     evaluation = read_evaluation(folder.path / "evaluation.json")
     if evaluation is not None and evaluation.step != max(metrics.get("step", [0])):
-        evaluation = None  # from before the run was resumed
+        evaluation = None  # of an earlier step, before the run was resumed
     write_report(
         folder.path / "report.html",
         title=folder.path.resolve().name,
@@ -63,34 +63,34 @@ def write_report(
     pictures: Mapping[str, Path] | None = None,
     evaluation: Evaluation | None = None,
 ) -> None:
-    """Writes a self-contained HTML file.
+    """Writes the report as a self-contained HTML file.
 
     The file is written atomically. It shows at most 2000 logged steps and 200 grids of samples,
-    evenly spaced and including the first and the last, and says if some are omitted. Texts from the
-    arguments are escaped.
+    evenly spaced and including the first and the last, and notes if some are omitted. Text from the
+    arguments is escaped.
 
     Args:
         path: Path of the file; its folder must exist.
         title: The heading, such as the name of the run.
         config: The configuration; nested mappings become rows with dotted names. The result section
             shows `steps`, `batch_size`, `examples` and `environment`.
-        summaries: The summary of each model, by name.
-        metrics: `step` and columns of its length, including `seconds`. Values that are not finite
-            are gaps in a curve; columns without finite values are omitted.
+        summaries: The summary of each model by name.
+        metrics: Arrays of equal length by name, including `step` and `seconds`. Values that are not
+            finite are gaps in a curve; arrays without finite values are omitted.
         samples: The PNG files of samples by step, in any order.
         pictures: Other PNG files by caption, in order.
-        evaluation: The evaluation of a classifier; its plots are in the folder `pictures` next to
-            the file.
+        evaluation: The evaluation of a classifier; its plots must be in the folder `pictures` next
+            to the file.
 
     Raises:
         OSError: If an image cannot be read, or the file cannot be written.
-        ValueError: If the columns differ in length, or there is none named `step`.
+        ValueError: If the arrays of metrics differ in length, or `step` is missing.
     """
     metrics = _checked(metrics)
     pictures = dict(pictures or {})
     matrix = inside = ""
     if evaluation is not None:
-        # The matrix is shown as a table, which supports class names in any script.
+        # The matrix is an HTML table instead, which supports class names in any script.
         pictures.pop("confusion", None)
         kernels = pictures.pop("first kernels", None)
         matrix = confusion_section(evaluation)
@@ -108,18 +108,20 @@ def write_report(
         "data": _json({**_curves(metrics, steps_per_epoch(config)), **_samples(samples)}),
     }
     template = resources.files("jaxlayers.runs").joinpath("report_page.html").read_text("utf-8")
-    # In one pass, so that texts that look like a placeholder are not replaced.
+    # In one pass, so that text that looks like a placeholder is not replaced.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
     with write_atomically(path) as file:
-        # The name of a file can have bytes that are not text; they become question marks.
+        # File names can contain bytes that are not text, which are replaced by question marks.
         file.write(page.encode("utf-8", "replace"))
 
 
 def _checked(metrics: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Checks metrics and returns the columns with a finite value."""
+    """Checks metrics and returns the arrays that have finite values."""
     lengths = {name: len(column) for name, column in metrics.items()}
     if len(set(lengths.values())) > 1 or (lengths and "step" not in lengths):
-        raise ValueError(f"metrics: must be step and columns of its length, got lengths {lengths}")
+        raise ValueError(
+            f"metrics: must be arrays of equal length, including step, got lengths {lengths}"
+        )
     columns = {}
     for name, column in metrics.items():
         try:
@@ -134,7 +136,7 @@ def _config_row(name: str, value: str) -> str:
 
 
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the dotted name and the text of each value; an empty mapping counts as a value."""
+    """Yields the dotted name and the text of each value; an empty mapping is a value."""
     for name, value in config.items():
         if isinstance(value, Mapping) and value and above.count(".") < _DEEPEST:
             yield from _flatten(value, f"{above}{name}.")
@@ -154,7 +156,7 @@ def _summary(name: str, table: str) -> str:
     name, table = html.escape(name), html.escape(str(table))
     return (
         f"<details open><summary>{name}</summary>"
-        # HTML ignores a line break after <pre>, so that one of the table is kept.
+        # HTML ignores the first line break after <pre>, so an additional one preserves the table.
         f'<pre tabindex="0" role="region" aria-label="{name}">\n{table}</pre></details>'
     )
 
@@ -221,7 +223,7 @@ def _spread(count: int, limit: int) -> list[int]:
 
 
 def _number(value: float) -> float | None:
-    """Returns a number with six digits, or None if it is not finite, which JSON lacks."""
+    """Rounds to six digits; `None` for NaN and infinity, which JSON does not support."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from jaxlayers.runs.evaluation import Evaluation
 from jaxlayers.runs.report_parts import figure, scrollable, section, table
 
-# With more classes the most common confusions are shown instead of a matrix.
+# With more classes, the most common confusions are shown instead of a matrix.
 _LARGEST_MATRIX = 40
 _MOST_CONFUSIONS = 20
 
 
 def confusion_section(evaluation: Evaluation) -> str:
-    """Returns the confusion matrix as HTML, or the most common confusions of many classes."""
+    """Returns the confusion matrix as HTML, or the most common confusions if it is large."""
     if len(evaluation.class_names) > _LARGEST_MATRIX:
         return section("Most common confusions", _confusions(evaluation))
     return section("Confusion matrix", scrollable("Confusion matrix", _matrix(evaluation)))
@@ -71,7 +71,7 @@ def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | Non
 
 
 def _name(evaluation: Evaluation, label: int) -> str:
-    # Isolated, so that right-to-left names do not reorder the text next to them.
+    # <bdi> isolates right-to-left names, so that they do not reorder the surrounding text.
     return f"<bdi>{html.escape(evaluation.class_names[label])}</bdi>"
 
 

@@ -1,4 +1,4 @@
-"""Progress display and printing that never raises an error."""
+"""Progress display, and printing that never raises an error."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ from jaxlayers.runs.names import VALIDATION
 if TYPE_CHECKING:
     import rich.progress
 
-# Seconds between printed lines.
+# Minimum time between printed lines, in seconds.
 _INTERVAL = 5.0
 
 
 class Progress(Protocol):
-    """A display of metrics while a task is trained."""
+    """A display of the metrics during training."""
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Shows the metrics of a logged step."""
@@ -27,10 +27,10 @@ class Progress(Protocol):
 
 
 def say(text: str, file: TextIO | None = None) -> None:
-    """Prints lines; a closed pipe or terminal ends the output without an error.
+    """Prints text; if the pipe or terminal is closed, output is discarded without an error.
 
-    Control characters, and characters that the encoding of the file lacks, are printed as escape
-    sequences.
+    Control characters, and characters that the encoding of the file does not have, are printed as
+    escape sequences.
 
     Args:
         text: The text; a line break is added.
@@ -42,9 +42,9 @@ def say(text: str, file: TextIO | None = None) -> None:
 
 
 def display_width(text: str) -> int:
-    """Returns the number of terminal columns of a text printed as one line.
+    """Returns the number of terminal columns of a text that is printed as one line.
 
-    Wide characters, such as Chinese ones, count as two and combining ones as none.
+    Wide characters, such as Chinese characters, take two columns; combining characters take none.
 
     Example:
         >>> display_width("cat"), display_width("猫")
@@ -86,9 +86,9 @@ class _Unfailing:
         except UnicodeEncodeError:
             encoding = self._file.encoding
             self.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        except BlockingIOError:  # a slow reader
+        except BlockingIOError:  # the reader is slow
             pass
-        except (OSError, ValueError):  # a closed pipe, terminal or file, or a full disk
+        except (OSError, ValueError):  # the pipe or file is closed, or the disk is full
             self._discard()
         return len(text)
 
@@ -118,12 +118,15 @@ class _Unfailing:
 
 @contextmanager
 def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[Progress]:
-    """Shows a progress bar in a terminal, and plain lines elsewhere or without rich.
+    """Shows a progress bar in a terminal; otherwise, or without rich, prints lines.
 
     Args:
         steps: Total number of steps of the run.
         batch_size: Number of images per step.
-        quiet: Whether to show nothing, as in all but one of several processes.
+        quiet: Whether to show nothing, as in all processes but one.
+
+    Yields:
+        The display to update.
     """
     if quiet:
         yield _Nothing()
@@ -155,7 +158,7 @@ class _Nothing:
 
 
 class _Clock:
-    """Steps per second since the first logged step, whose time includes compilation."""
+    """Measures steps per second, from the first logged step on to exclude compilation."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
@@ -188,7 +191,7 @@ class _Bar:
                 f"  {rate:.1f} steps/s  {_left(left, rate)}",
                 f"  {_left(left, rate)}",
             )
-            # The longest text that fits into a narrow terminal.
+            # The longest text that fits into the width of the terminal.
             text += next((speed for speed in speeds if len(speed) <= room), "")
         self._bar.update(self._row, completed=step, text=text)
 
@@ -214,7 +217,7 @@ def _of_validation(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _shown(metrics: Mapping[str, float]) -> str:
-    """Formats the losses and the accuracy, then those of the validation data."""
+    """Formats the losses and accuracies, those of validation data last."""
     chosen = [
         name
         for name in metrics

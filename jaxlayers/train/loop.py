@@ -18,7 +18,7 @@ from jaxlayers.train.nonfinite import first_not_finite
 from jaxlayers.train.steps import StepResult, Steps
 from jaxlayers.train.task import Metrics, Samples, TrainState
 
-# The target duration of a call if steps are slow: a run can only stop after a call.
+# The target duration of a call if steps are slow. A run can stop only after a call.
 _SECONDS_PER_CALL = 2.0
 
 
@@ -31,18 +31,18 @@ class Best(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call that is running or has finished, and the work to be done after it."""
+    """A running or finished call, and the results to be processed after it."""
 
     before: TrainState
-    first: int  # number of steps before the call
-    last: int  # and after it
+    first: int  # number of steps taken before the call
+    last: int  # number of steps taken after the call
     result: StepResult
     samples: Array | None
     evaluated: Metrics  # on validation data
 
 
 class Loop:
-    """Runs the steps; one call is computed while Python handles the results of the previous one.
+    """Runs training steps; a call runs while Python processes the results of the previous one.
 
     Args:
         task: The task to train.
@@ -76,11 +76,17 @@ class Loop:
         self.best = best
 
     def run(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
-        """Takes all remaining steps, or those before a request to stop.
+        """Takes the remaining steps, until a stop is requested.
 
         Args:
             train_state: The initial state.
             asked: Returns whether a stop was requested.
+
+        Returns:
+            The state after the last step.
+
+        Raises:
+            NotFiniteError: If a metric or a parameter became NaN or infinite.
         """
         self.good = train_state
         step, running = int(train_state.step), None
@@ -91,14 +97,14 @@ class Loop:
             evaluated = self._due_evaluation(result.train_state, step + count)
             call = _Call(train_state, step, step + count, result, samples, evaluated)
             if running is not None and self._finish(running):
-                return self.good  # without the call that is running
+                return self.good  # discards the running call
             train_state, step, running = result.train_state, step + count, call
         if running is not None:
             self._finish(running, last=True)
         return train_state
 
     def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
-        """Returns samples of the same latent vectors each time, if they are due."""
+        """Returns samples from the same latent vectors each time, if they are due."""
         due = last or step % self._config.sample_every == 0
         if not due or self._draw is None:
             return None
@@ -109,7 +115,7 @@ class Loop:
         """Returns the metrics on validation data, if they are due."""
         config = self._config
         due = last or step % config.evaluate_every == 0
-        # The best checkpoint is chosen by the metrics at every checkpoint.
+        # The best checkpoint is chosen by the metrics at each checkpoint.
         due |= config.best is not None and step % config.checkpoint_every == 0
         return self._evaluation.means(train_state) if due and self._evaluation else {}
 
@@ -122,7 +128,7 @@ class Loop:
         return min(config.steps, *(step - step % n + n for n in every))
 
     def _finish(self, call: _Call, last: bool = False) -> bool:
-        """Waits for a call, does the work due after it, and returns whether to stop."""
+        """Waits for a call, processes its results, and returns whether to stop."""
         config, step = self._config, call.last
         finite, metrics = jax.device_get((call.result.finite, call.result.metrics))
         if not finite.all():
@@ -151,9 +157,9 @@ class Loop:
         return stop
 
     def _improves(self, step: int, numbers: Mapping[str, float], last: bool) -> bool:
-        """Keeps the state if `config.best` has improved, and returns whether it has.
+        """Stores the state if `config.best` has improved, and returns whether it has.
 
-        Metrics of training batches, which every step has, are compared at checkpoints only.
+        Metrics of training batches, which exist for every step, are compared only at checkpoints.
         """
         name = self._config.best
         if name is None or name not in numbers:
@@ -178,7 +184,7 @@ class Loop:
 
 
 def is_better(name: str, value: float, best: float) -> bool:
-    """Whether a value of a metric is better than the best so far."""
+    """Returns whether a value of a metric is better than the best one so far."""
     return value > best if larger_is_better(name) else value < best
 
 

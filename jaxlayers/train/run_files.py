@@ -1,4 +1,4 @@
-"""What `fit` writes into the folder of a run at its beginning and at its end."""
+"""The files that `fit` writes at the beginning and at the end of a run."""
 
 import platform
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from jaxlayers.train.task import HasModels, TrainState
 
 
 def run_description(task: Any, rows: Any) -> dict[str, Any]:
-    """Returns the entries of config.json other than the config."""
+    """Returns the entries of config.json in addition to the config."""
     from jaxlayers import __version__
 
     device = jax.devices()[0]

@@ -14,12 +14,12 @@ from jaxlayers.train.nonfinite import are_finite
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.task import Metrics, Task, TrainState
 
-# Folded into the key of the run for the order of the data; no step has this number.
+# Folded into the key of the run to shuffle the data; no step has this number.
 _ORDER = 2**32 - 1
 
 
 class StepResult(NamedTuple):
-    """The result of some steps; its arrays may not have been computed yet."""
+    """The result of one or more steps; its arrays may not have been computed yet."""
 
     train_state: TrainState
     metrics: Metrics  # of the last step
@@ -43,23 +43,27 @@ class Steps(Protocol):
     """Takes training steps."""
 
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
-        """Takes `count` steps after the first `step` ones.
+        """Takes training steps without waiting for the result.
 
-        Returns without waiting for the result. `train_state` is not donated: until the result is
-        known to be finite, it is the last known good state. Fewer steps may be taken if a metric is
-        not finite.
+        `train_state` is not donated, because it is the last state known to be finite until the
+        result has been checked. Fewer steps may be taken if a metric is not finite.
+
+        Args:
+            train_state: The state before the steps.
+            step: Number of steps taken before.
+            count: Number of steps to take.
         """
         ...
 
     def close(self) -> None:
-        """Stops background work."""
+        """Stops background threads."""
         ...
 
 
 class OnDevice:
-    """Takes steps on data in device memory, which is shuffled there.
+    """Takes steps on data that is stored and shuffled in device memory.
 
-    A call is a loop with a dynamic number of steps, so that it is compiled only once, and the
+    A call is a loop with a dynamic number of steps. It is therefore compiled only once, and the
     results do not depend on how a run is divided into calls.
 
     Args:
@@ -107,7 +111,7 @@ class OnDevice:
         taken: StepResult | None = None
         while count:
             epoch, position = divmod(step, self._per_epoch)
-            # The order changes only between calls.
+            # The order of the data changes only between calls.
             part = min(count, self._per_epoch - position)
             if self._order is None or self._order[0] != epoch:
                 self._order = epoch, self._shuffle(train_state.key, np.uint32(epoch))
@@ -125,8 +129,7 @@ class Streaming:
 
     Args:
         task: The task to train.
-        batches: A function from the number of a step to a generator of the batches from that
-            step.
+        batches: A function from a step number to a generator of the batches from that step on.
         devices: The devices to train on.
     """
 
@@ -161,7 +164,7 @@ class Streaming:
 
 
 def _ahead(batches: Generator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
-    """Yields batches on the devices while the next ones are being transferred."""
+    """Yields batches in device memory, transferring the next `count` batches ahead."""
     try:
         waiting = collections.deque(map(place, itertools.islice(batches, count)))
         for batch in batches:

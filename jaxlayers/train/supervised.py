@@ -25,13 +25,14 @@ from jaxlayers.train.task import Metrics, TrainState
 
 @dataclass(frozen=True)
 class Supervised(OneModelTask):
-    """Supervised training: regression, autoencoders, binary and multi-label classification.
+    """Trains a model on inputs and targets of any shape.
 
-    Losses and metrics have Keras's names and results. The cross-entropies are computed from logits:
-    if the model ends in the sigmoid or softmax of the loss, it is removed; a model that ends in no
-    activation, or in an unknown layer or function, is assumed to return logits (as with Keras's
-    `from_logits=True`). All other losses, and all metrics, are computed from the predictions. To
-    classify images, use `Classifier`.
+    Use it for regression, autoencoders, binary and multi-label classification. Losses and metrics
+    have Keras's names and results. The cross-entropies are computed from logits: if the model ends
+    in the sigmoid or softmax of the loss, this activation is removed for training. A model that
+    ends in no activation, or in an unknown layer or function, is assumed to return logits (as with
+    Keras's `from_logits=True`). All other losses, and all metrics, are computed from the
+    predictions. To classify images, use `Classifier`.
 
     Args:
         model: A layer constructed with its input shape.
@@ -39,17 +40,17 @@ class Supervised(OneModelTask):
         loss: One of Keras's names, such as `"mean_squared_error"` or `"binary_crossentropy"`, or a
             function of predictions and targets, [batch, ...], that returns [batch] or [batch, ...].
             The functions of Optax and of `jaxlayers.losses` that take logits are called with
-            logits; any other function with the outputs of the model.
+            logits; all other functions are called with the outputs of the model.
         metrics: Keras's names, such as `"mean_absolute_error"` or `"binary_accuracy"`, or functions
-            like those of `loss`, which may also return a scalar.
+            of predictions and targets that return [batch], [batch, ...] or a scalar.
 
     The layers' penalties are added to the loss, and their constraints are applied after every
     update.
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If the model has no input shape, it ends in an activation other than that of the
-            loss, or a name is unknown.
+        ValueError: If the model has no input shape, it ends in another activation than the loss
+            includes, or a name is unknown.
 
     Example:
         >>> from jaxlayers import Sequential, layers
@@ -119,14 +120,20 @@ class Supervised(OneModelTask):
         return super().step(train_state, batch)
 
     def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
-        """Returns the outputs of the model, [N, *output_shape].
+        """Returns the predictions of the model, computed in batches.
 
-        With a cross-entropy they are probabilities, even if the model returns logits.
+        With a cross-entropy, they are probabilities, even if the model returns logits.
 
         Args:
             train_state: The state with the params and moving statistics to use.
             inputs: Any number of inputs, as in `step`.
             batch_size: Number of examples at a time, a positive integer.
+
+        Returns:
+            [N, *output_shape].
+
+        Raises:
+            TypeError, ValueError: As in `step`.
         """
         return super().predict(train_state, inputs, batch_size)
 
@@ -134,8 +141,8 @@ class Supervised(OneModelTask):
         """Checks the inputs and targets of a data set and returns them.
 
         Args:
-            data: A tuple of inputs and targets as in `step`, or a `Dataset` with labels, which are
-                the targets. `(images, images)` of floats for an autoencoder.
+            data: A tuple of inputs and targets as in `step`, or a `Dataset`, whose labels are the
+                targets. For an autoencoder, `(images, images)` with floats.
 
         Raises:
             TypeError: If the data has any other type.
@@ -145,7 +152,7 @@ class Supervised(OneModelTask):
         return self._checked(data, "data")
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
-        """Returns the metrics over several batches; root means are averaged as squares."""
+        """Returns the metrics over several batches; roots of means are averaged as squares."""
         combined = super().combine(metrics, rows)
         roots = {
             name: jnp.sqrt(weighted_mean(metrics[name] ** 2, rows))
@@ -168,7 +175,7 @@ class Supervised(OneModelTask):
 
     @property
     def _activation(self) -> str | None:
-        """The activation that the loss computes itself."""
+        """The activation that the loss includes."""
         return losses.activation_of(losses.get(self.loss))
 
     @property
@@ -198,8 +205,8 @@ class Supervised(OneModelTask):
         shape = self._input_shape
         if inputs.ndim == 0 or tuple(inputs.shape[1:]) != shape or inputs.shape[0] == 0:
             raise ValueError(
-                f"Supervised: inputs must be [batch, {', '.join(map(str, shape))}], as the model "
-                "has them, and at least one, got an array of shape "
+                f"Supervised: inputs must be [batch, {', '.join(map(str, shape))}], as in the "
+                "model, with at least one example, got an array of shape "
                 f"{tuple(inputs.shape)}"
             )
         _check_finite("inputs", inputs)
@@ -254,8 +261,8 @@ class Supervised(OneModelTask):
             )
         elif _is_image(values) and most > 1:
             raise ValueError(
-                "Supervised: targets must be images from 0 to 1, because those of uint8 are not "
-                f"divided by 255 as inputs are, got uint8 up to {most}; pass images / 255"
+                "Supervised: targets must be images from 0 to 1, because uint8 targets, unlike "
+                f"inputs, are not divided by 255, got uint8 up to {most}; pass images / 255"
             )
 
     def _model_inputs(self, inputs: Array) -> Array:
@@ -284,15 +291,15 @@ class Supervised(OneModelTask):
 
 
 def _mean(what: str, values: Array, outputs: Array, scalar: bool) -> Array:
-    """Checks the result of a loss or a metric and returns its mean.
+    """Checks the shape of the result of a loss or a metric and returns its mean.
 
-    A function that broadcasts [batch] against [batch, 1] returns [batch, batch].
+    The check finds functions that broadcast [batch] against [batch, 1] to [batch, batch].
     """
     shape = jnp.shape(values)
     if shape != outputs.shape[: len(shape)] or not (shape or scalar):
         raise ValueError(
-            f"Supervised: {what} must return a number per example, of shape {outputs.shape[:1]} "
-            f"or more axes of the outputs, {outputs.shape}, got shape {shape}"
+            f"Supervised: {what} must return one number per example, of shape {outputs.shape[:1]}, "
+            f"or an array with more axes of the outputs, {outputs.shape}, got shape {shape}"
         )
     return jnp.mean(values)
 
@@ -320,5 +327,5 @@ def _check_finite(argument: str, array: Any) -> None:
 
 
 def _is_image(array: Any) -> bool:
-    """Whether an array is uint8 images, [batch, height, width, channels]."""
+    """Returns whether an array is uint8 images, [batch, height, width, channels]."""
     return bool(array.dtype == jnp.uint8 and array.ndim == 4)

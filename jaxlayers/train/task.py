@@ -12,7 +12,7 @@ Metrics = dict[str, Array]
 
 
 class TrainState(NamedTuple):
-    """The training state, a pytree: everything that is needed to resume a run.
+    """The training state, a pytree with everything that is needed to resume a run.
 
     A task with several models has a dictionary with one entry per model in `params`, `state` and
     `opt_state`.
@@ -29,8 +29,8 @@ class Task(Protocol):
     """The interface of a task, such as a GAN or a classifier.
 
     Optional methods are those of `HasRows`, `Samples`, `Evaluates`, `Combines` and `HasModels`;
-    `check_task` checks their signatures. To support `initial`, `init` also accepts `params` and
-    `state`.
+    `check_task` checks their signatures. To support the argument `initial` of `fit`, `init` must
+    also accept `params` and `state`.
     """
 
     def init(self, key: Array) -> TrainState:
@@ -38,7 +38,7 @@ class Task(Protocol):
         ...
 
     def step(self, train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        """Returns the state after one step, and scalar metrics; a pure function."""
+        """Returns the state after one step, and scalar metrics. It must be a pure function."""
         ...
 
 
@@ -46,11 +46,11 @@ class Task(Protocol):
 class HasRows(Protocol):
     """A task that checks and converts the data passed to `fit`.
 
-    Without this method, batches are slices of the images of a `Dataset` or of the data itself.
+    Without this method, batches are sliced from the images of a `Dataset` or from the data itself.
     """
 
     def rows(self, data: Any) -> Any:
-        """Returns arrays of equal length; batches are slices of them."""
+        """Returns arrays of equal length, from which batches are sliced."""
         ...
 
 
@@ -68,7 +68,7 @@ class Evaluates(Protocol):
     """A task that can be evaluated on validation data."""
 
     def evaluate(self, train_state: TrainState, data: Any) -> Metrics:
-        """Returns means over the data, scalars by name; inside `jit`, over a single batch."""
+        """Returns means over the data, scalars by name; `fit` passes one batch, inside `jit`."""
         ...
 
 

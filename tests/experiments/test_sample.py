@@ -101,7 +101,7 @@ def test_what_a_person_can_mend_is_a_message(run, tmp_path, errors):
 
 def test_a_run_that_has_not_ended_is_told_so(run, tmp_path, errors):
     (tmp_path / "model.json").write_bytes((run[0] / "model.json").read_bytes())
-    assert "has no parameters.npz; use the folder of a run that has ended" in errors(tmp_path)
+    assert "has no parameters.npz; use the folder of a finished run" in errors(tmp_path)
 
 
 def keras_generator(*last):

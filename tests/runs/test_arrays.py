@@ -56,13 +56,16 @@ def test_a_file_that_unpacks_to_much_more_is_refused_before_it_is_unpacked(tmp_p
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"w.npy": header((2**40,)) + b"1234"}, "claims 4398046511104 bytes and has"),
+        ({"w.npy": header((2**40,)) + b"1234"}, "declares 4398046511104 bytes, but has"),
         ({"w.npy": header((2,))}, "is truncated"),
-        ({"w.npy": npy(np.array([{}], object))}, "holds object, not numbers"),
-        ({"w.npy": npy(np.array(["a"]))}, "holds <U1, not numbers"),
+        ({"w.npy": npy(np.array([{}], object))}, "has dtype object, which is not numeric"),
+        ({"w.npy": npy(np.array(["a"]))}, "has dtype <U1, which is not numeric"),
         ({"w.npy": b"no array"}, "cannot be read as arrays"),
         ({"w.npy": npy(np.ones(1)), "w/x.npy": npy(np.ones(1))}, "'w/x' is inside an array"),
-        ({"/".join("a" * 1000) + ".npy": npy(np.ones(1))}, "is nested 999 dictionaries deep"),
+        (
+            {"/".join("a" * 1000) + ".npy": npy(np.ones(1))},
+            "is nested too deeply, in 999 dictionaries",
+        ),
     ],
 )
 def test_a_damaged_or_hostile_file_is_one_error_that_names_it(tmp_path, members, said):

@@ -154,7 +154,9 @@ def test_a_full_disk_is_said_and_the_last_good_one_stays(checkpoints, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
-    with pytest.raises(CheckpointError, match=r"No space left.*last good one is that after 5"):
+    with pytest.raises(
+        CheckpointError, match=r"No space left.*last complete checkpoint is after 5"
+    ):
         checkpoints.save(10, state(10), {})
     assert_same(checkpoints.restore(state()), state(5))
 
@@ -164,7 +166,7 @@ def test_a_disk_without_room_for_a_checkpoint_is_not_begun_on(checkpoints, monke
     checkpoints.wait()
     nearly_full = shutil._ntuple_diskusage(2**30, 2**30 - 2**20, 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
-    said = r"1\.0 MiB needed, 1\.0 free\); the last good one is that after 5"
+    said = r"1\.0 MiB needed, 1\.0 free\); the last complete checkpoint is after 5"
     with pytest.raises(CheckpointError, match=said):
         checkpoints.save(10, state(10), {})
     assert checkpoints.steps() == [5]

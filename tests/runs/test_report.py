@@ -184,7 +184,7 @@ def test_a_value_that_is_not_finite_is_a_gap(write):
 
 @pytest.mark.parametrize("metrics", [{"step": [1, 2], "loss": [1]}, {"loss": [1]}])
 def test_columns_that_do_not_fit_are_refused(write, tmp_path, metrics):
-    with pytest.raises(ValueError, match=r"step and columns of its length, got lengths .*loss': 1"):
+    with pytest.raises(ValueError, match=r"arrays of equal length, including step, got .*loss': 1"):
         write(metrics=metrics)
     assert not list(tmp_path.iterdir())
 

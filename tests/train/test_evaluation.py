@@ -210,7 +210,7 @@ def test_validation_data_that_the_task_does_not_take_is_refused():
 
 
 def test_validation_data_of_no_examples_is_refused():
-    with pytest.raises(ValueError, match="images must be at least one"):
+    with pytest.raises(ValueError, match="images must have at least one image"):
         fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:0], VALIDATION[1][:0]))
 
 

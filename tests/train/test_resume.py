@@ -108,7 +108,7 @@ def test_another_configuration_is_refused_by_what_differs(tmp_path, change, imag
 def test_another_model_is_refused_by_what_differs(tmp_path):
     folder = new_folder(tmp_path / "run")
     fit(toys.gan(), IMAGES, config(20), folder)
-    with pytest.raises(CheckpointError, match=r"opt_state\.ema\..* was not there and is float32"):
+    with pytest.raises(CheckpointError, match=r"opt_state\.ema\..* was missing and is float32"):
         fit(toys.gan(ema=0.9), IMAGES, config(40), folder, resume=True)
 
 

@@ -57,7 +57,7 @@ OPTIMIZERS = [
     (None, OPTIMIZER + r"None \(NoneType\)"),
     ("adam", OPTIMIZER + r"'adam' \(str\)"),
     (0.001, OPTIMIZER + r"0.001 \(float\)"),
-    (optax.adam, OPTIMIZER + "adam itself; call it"),
+    (optax.adam, OPTIMIZER + "the function adam; call it"),
     (optax.GradientTransformation, OPTIMIZER + "GradientTransformation itself"),
     ([optax.adam(1e-3)], OPTIMIZER + r"\["),
 ]
@@ -85,10 +85,10 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
         (
             "discriminator",
             toys.generator(),
-            r"accept the images .* of shape \(4, 4, 1\); it does not: ",
+            r"accept the images .* of shape \(4, 4, 1\), but raises: ",
         ),
         ("discriminator", MODEL, r"one number per image, shape \(1,\).* it returns \(4,\)"),
-        ("discriminator", dcgan.discriminator(width=1), r"shape \(4, 4, 1\); it does not: .*28"),
+        ("discriminator", dcgan.discriminator(width=1), r"shape \(4, 4, 1\), but raises: .*28"),
         *(
             ("discriminator", toys.discriminator(layers.Activation(name)), f"it ends in {name}")
             for name in ("tanh", "relu", "softplus", "softmax", "hard_sigmoid", "log_sigmoid")
@@ -98,7 +98,7 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
         (
             "discriminator",
             Sequential([layers.Conv2D(1, 1, activation="sigmoid"), layers.GlobalMaxPooling2D()]),
-            "followed by layers that change its output",
+            "followed by layers that change the output",
         ),
         *(("generator_optimizer", *case) for case in OPTIMIZERS),
         *(("discriminator_optimizer", *case) for case in OPTIMIZERS),
@@ -133,7 +133,7 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         (
             "model",
             Sequential([layers.Conv2D(1, 1, activation="softmax"), layers.Flatten()], SHAPE),
-            "its logits cannot be found",
+            "so that it cannot be removed",
         ),
         *(("optimizer", *case) for case in OPTIMIZERS),
         ("loss", "mse", "one of 'cross_entropy', 'squared_error' or a function, got 'mse'"),
@@ -208,7 +208,7 @@ BAD_LABELS = [
     (["cat", "dog"] * 3, r"integers from 0 to 3.*got strings such as 'cat', 'dog'; convert them"),
     (np.array(["cat", "dog"] * 3, object), "got strings such as 'cat', 'dog'"),
     (ONE_HOT * 5, r"sum to 1, got \[0.0, 0.0, 5.0, 0.0\] in row 0"),
-    (ONE_HOT * 3 - 0.5, "not be negative and sum to 1"),
+    (ONE_HOT * 3 - 0.5, "be non-negative and sum to 1"),
     (ONE_HOT * np.nan, "sum to 1, got"),
     (LABELS[:-1], r"of shape \(6,\), or one-hot, \(6, 4\); got int64 of shape \(5,\)"),
     (LABELS.astype(float), r"integers of shape \(6,\).*got float64"),
@@ -256,7 +256,7 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_inside_of_jit():
         (lambda: gan().models({}), r"GAN: train_state must be a TrainState.* got \{\}"),
         (
             lambda: classifier().step(None, (IMAGES, LABELS)),
-            "Classifier: train_state must be a TrainState, as init .* got None",
+            "Classifier: train_state must be a TrainState, as returned by init or step, got None",
         ),
         (lambda: classifier().predict(3, IMAGES), "Classifier: train_state must .* got 3"),
         (
@@ -326,10 +326,13 @@ def test_params_of_another_model_are_refused(arguments, expected):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"params": 3}, "params must be a dictionary by 'generator' and 'discriminator', got 3"),
+        (
+            {"params": 3},
+            "params must be a dictionary with the keys 'generator' and 'discriminator', got 3",
+        ),
         (
             {"state": {"dense": {}}},
-            "state must be a dictionary by .* got one with the keys 'dense'",
+            "state must be a dictionary with the keys .* got the keys 'dense'",
         ),
         (
             {"params": {"discriminator": toys.gan().init(KEY).params["generator"]}},
