@@ -1,4 +1,4 @@
-"""The flags of a resumed run: the original ones, updated with those given."""
+"""The flags of resumed runs: the original flags, updated with the given flags."""
 
 import dataclasses
 import shlex
@@ -12,7 +12,7 @@ from experiments.command_line import module_of, parse
 from jaxlayers import runs, train
 from jaxlayers.runs.terminal import say
 
-# The results of a run do not depend on them. Data is compared by its content.
+# Fields that do not affect the results of a run. Data is compared by its content.
 _FREE = (
     "compilation_cache",
     "data",
@@ -34,18 +34,21 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
 
     Args:
         config: A dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills in
-            defaults, and `free(started)` returns the names of further fields that do not affect the
-            results.
-        given: The config parsed from `arguments` alone.
+            defaults, and `free(started)` returns the names of additional fields that do not affect
+            the results.
+        given: The config parsed from `arguments` only.
         arguments: The arguments of the command line.
+
+    Returns:
+        An instance of `config`.
 
     Raises:
         FileNotFoundError: If there is no run to resume.
-        ValueError: If it is not known which run, it was started by another command, or an argument
-            would change its numbers.
+        ValueError: If `out` is not given, the run was started by another command, or an argument
+            would change the results.
     """
     if given.out is None:
-        raise ValueError("resume: give the folder of the run to resume, --out DIR")
+        raise ValueError("resume: pass the folder of the run to resume, --out DIR")
     folder = runs.RunFolder(given.out)
     folder.check_resumable()
     was = folder.config()
@@ -53,8 +56,8 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     before = was.get("arguments")
     if was.get("command") != command or not isinstance(before, list):
         raise ValueError(
-            f"{folder.path}: was not started by python -m {command}, which therefore cannot "
-            "resume it"
+            f"{folder.path}: cannot be resumed by python -m {command}, because it was started by "
+            "another command"
         )
     started = _parsed(config, folder.path, before)
     now = parse(config, [*map(str, before), *arguments])
@@ -67,15 +70,14 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     ]
     if different:
         raise ValueError(
-            f"{folder.path}: a run must be resumed with its original arguments, because "
-            f"its results depend on them: {'; '.join(different)}. Omit them, or start a new "
-            "run in another folder"
+            f"{folder.path}: arguments that affect the results cannot be changed when a run is "
+            f"resumed: {'; '.join(different)}. Omit them, or start a new run in another folder"
         )
     return now
 
 
 def open_folder(config: Any, out: Path) -> runs.RunFolder:
-    """Returns the folder of a run, with the command line to resume it in `config.json`.
+    """Returns the folder of a run, whose `config.json` will contain the command line.
 
     Args:
         config: The config of the command.
@@ -89,7 +91,7 @@ def open_folder(config: Any, out: Path) -> runs.RunFolder:
 
 
 def arguments_of(config: Any, prefix: str = "--") -> list[str]:
-    """Returns the arguments from which `parse` returns a config, without defaults.
+    """Returns the command-line arguments for a config, omitting defaults.
 
     Example:
         >>> from experiments.dcgan import Config
@@ -117,13 +119,16 @@ def arguments_of(config: Any, prefix: str = "--") -> list[str]:
 
 
 def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.FitResult) -> int:
-    """Prints the folder, or the command to resume; returns the exit status.
+    """Prints the folder, and the command to resume an interrupted run.
 
     Args:
         config: The config of the command.
         out: The folder of the run.
         fit_config: The `FitConfig` of the run.
         result: The result of the run.
+
+    Returns:
+        The exit status.
     """
     step = int(result.train_state.step)
     if jax.process_index() == 0:

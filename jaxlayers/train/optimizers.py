@@ -122,7 +122,7 @@ def check_optimizer(owner: str, name: str, value: Any) -> None:
     got = f"{value!r} ({type(value).__name__})"
     if callable(value):
         called = getattr(value, "__name__", repr(value))
-        got = f"the function {called}; call it with its arguments"
+        got = f"{called} itself; call it with its arguments"
     raise TypeError(
         f"{owner}: {name} must be an Optax optimizer, such as optax.adam(1e-3), got {got}"
     )

@@ -179,7 +179,7 @@ def call(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "give at least one image file"),
+        ([], "pass at least one image file"),
         (["gone.png"], "gone.png: there is no such file"),
         (["--top", "0", "gone.png"], "top must be a positive integer"),
     ],
@@ -195,7 +195,7 @@ def test_classify_refuses_a_generator(tmp_path, call):
     model = dcgan.generator((4, 4, 1), latent_size=3, width=8)
     runs.save(tmp_path / "run", model, *model.init(jax.random.key(0)))
     status, _, errors = call(classify, tmp_path / "run", "some.png")
-    assert status == 1 and "has no classifier" in errors
+    assert status == 1 and "must contain a classifier" in errors
 
 
 @pytest.fixture

@@ -174,12 +174,12 @@ def test_workers_are_free_where_images_stream_already():
 
 def test_resume_needs_the_folder_of_a_run_of_the_same_command(call, tmp_path, started):
     status, _, errors = call(dcgan, "--resume")
-    assert status == 1 and "give the folder of the run to resume, --out DIR" in errors
+    assert status == 1 and "pass the folder of the run to resume, --out DIR" in errors
     status, _, errors = call(dcgan, "--resume", "--out", tmp_path / "nowhere")
     assert status == 1 and "is not the folder of a run" in errors
     assert not (tmp_path / "nowhere").exists()
     status, _, errors = call(cnn, "--resume", "--out", started)
-    assert status == 1 and "was not started by python -m experiments.cnn" in errors
+    assert status == 1 and "cannot be resumed by python -m experiments.cnn" in errors
 
 
 @pytest.mark.parametrize("arguments", [["--stpes=3"], ["--help"], [3], "no list", [["x"]], None])

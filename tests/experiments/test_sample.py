@@ -38,7 +38,7 @@ def draw(run, path, **arguments):
 def test_the_command_needs_nothing_but_the_folder(run, tmp_path):
     done = commands.run("sample", run[0], "--n", 5, "--out", tmp_path / "samples.npy")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"5 samples are in {tmp_path / 'samples.npy'}\n"
+    assert done.stdout == f"5 samples written to {tmp_path / 'samples.npy'}\n"
     images = np.load(tmp_path / "samples.npy")
     assert (images.shape, images.dtype) == ((5, 4, 4, 3), np.float32)
     assert 0 <= images.min() < images.max() <= 1
@@ -154,9 +154,9 @@ def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
     }.items():
         keras.save(tmp_path / f"{name}.keras", model, *model.init(jax.random.key(0)))
         convert(tmp_path / f"{name}.keras", tmp_path / name)
-    assert "holds no generator" in errors(tmp_path / "vectors")
+    assert "must contain a generator" in errors(tmp_path / "vectors")
     assert "takes (4, 4, 3) and makes (4, 4, 3)" in errors(tmp_path / "images")
-    assert "take --out FILE.npy" in errors(tmp_path / "channels", "--out", tmp_path / "a.png")
+    assert "use --out FILE.npy" in errors(tmp_path / "channels", "--out", tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_weights_alone_for_a_model_made_here(tmp_path, numbers):
     renamed = Sequential(model.layers, (6, 6, 2))
     params, _ = load_weights(path, renamed)
     np.testing.assert_array_equal(params["dense"]["kernel"], numbers["dense_1"]["kernel"])
-    with pytest.raises(ValueError, match="holds no model, only weights"):
+    with pytest.raises(ValueError, match="contains no model, only weights"):
         load(path)
 
 
@@ -280,10 +280,10 @@ def test_old_spellings(config, expected):
 def test_a_formula_that_changed_is_refused(tmp_path, numbers):
     config = json.loads(json.dumps(WHOLE))
     config["config"]["layers"][-1]["config"]["activation"] = "hard_sigmoid"
-    message = r"dense_1 \(Dense\): activation: hard_sigmoid has another formula"
+    message = r"dense_1 \(Dense\): activation: hard_sigmoid has a different definition"
     with pytest.raises(ValueError, match=message):
         load(write(tmp_path / "model.h5", config, numbers))
-    with pytest.raises(ValueError, match="another formula"):
+    with pytest.raises(ValueError, match="a different definition"):
         from_config({**config, "keras_version": "2.15.0", "backend": "tensorflow"})
     assert from_config(config)["dense_1"].activation == "hard_sigmoid"
 

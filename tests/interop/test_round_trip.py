@@ -228,7 +228,7 @@ def test_models_of_both_kinds_inside_one_keep_their_weights_apart(order, tmp_pat
         assert_same_weights(flat(tree, state), weights_by_path(theirs))
     # The file says whose the weights are by name; for other names it cannot be known.
     renamed = Sequential(model.layers, (4,), names=("a", "b", "c"))
-    with pytest.raises(ValueError, match="not which are those of"):
+    with pytest.raises(ValueError, match="does not specify which are those of"):
         load_weights(tmp_path / "theirs.weights.h5", renamed)
 
 
@@ -257,6 +257,8 @@ def test_layers_that_were_not_trained_are_named(tmp_path):
     theirs.layers[0].trainable = False
     theirs.add(keras.layers.BatchNormalization(trainable=False))
     theirs.save(tmp_path / "theirs.keras")
-    with pytest.warns(UserWarning, match=r"does not train fixed, batch_normalization\w*;"):
+    with pytest.warns(
+        UserWarning, match=r": fixed, batch_normalization\w* are not trainable in Keras;"
+    ):
         _, params, state = load(tmp_path / "theirs.keras")
     assert_same_weights(flat(params, state), weights_by_path(theirs))

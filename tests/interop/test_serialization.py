@@ -1,4 +1,4 @@
-"""A config holds any model of the package, exactly; and what it cannot hold is named."""
+"""A config represents any model of the package exactly; what it cannot represent is named."""
 
 import json
 
@@ -269,14 +269,14 @@ def test_all_that_a_config_cannot_hold_is_in_one_error() -> None:
     with pytest.raises(NotSerializableError) as raised:
         serialize(model)
     lines = str(raised.value).splitlines()
-    assert lines[0] == "serialize: sequential has what a config cannot hold:"
+    assert lines[0] == "serialize: sequential cannot be represented by a config:"
     for line, beginning in zip(
         lines[1:],
         (
             "  dense (Dense): activation: must be one of Keras's names or functions, got <func",
             "  dense_1 (Dense): kernel_initializer: must be one of Keras's names or an object of "
             "jaxlayers.initializers, got <function",
-            "  in_bfloat16 (Mine): a user-defined class, whose code a config does not hold",
+            "  in_bfloat16 (Mine): a user-defined class, which a config cannot represent",
             "  other (Other): a user-defined class",
             "  inner/dense (Dense): bias_constraint: must be one of Keras's names or an object",
             "  inner (MySequential): a user-defined class",
@@ -311,7 +311,7 @@ def test_names_with_a_slash_are_refused_by_keras_and_by_save(tmp_path) -> None:
         (Sequential([layer], (3,), name="a/b"), r"a/b \(Sequential\)"),
         (Sequential([layer], (3,), names=("c/d",)), r"c/d \(Dense\)"),
     ):
-        message = rf"{where}: the name must be without '/', which Keras refuses"
+        message = rf"{where}: the name must not contain '/', which Keras refuses"
         with pytest.raises(ValueError, match=message):
             save(tmp_path / "m.keras", model, *model.init(jax.random.key(0)))
         assert not list(tmp_path.iterdir())

@@ -44,7 +44,7 @@ def test_means_are_over_the_classes_that_occur(tmp_path):
         ({"confusion": [[1.5] * 4] * 4}, "must be an integer"),
         ({"confusion": [[-1] * 4] * 4}, "counts of examples"),
         ({"confusion": [[2**80] * 4] * 4}, ""),
-        ({"confusion": [[0] * 4] * 4}, "at least one above 0"),
+        ({"confusion": [[0] * 4] * 4}, "at least one of them above 0"),
         ({"class_names": None}, ""),
         ({"mistakes": [{"label": 4, "predicted": 0, "probability": 1}]}, "from 0 to 3, got 4"),
         ({"mistakes": [{}]}, "'label' is missing"),

@@ -36,7 +36,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 
 def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="not an empty folder; nothing in it"):
+    with pytest.raises(FileExistsError, match="not an empty folder; it has not been changed"):
         RunFolder(tmp_path).check_unused()
     assert names(tmp_path) == ["thesis.txt"]
     assert (tmp_path / "thesis.txt").read_text() == "mine"
@@ -132,7 +132,7 @@ def test_pictures_of_samples_sort_by_step(folder):
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere: has no model\.json"):
         RunFolder(tmp_path / "nowhere").model()
-    with pytest.raises(FileNotFoundError, match=r"has no parameters\.npz.*that has ended"):
+    with pytest.raises(FileNotFoundError, match=r"has no parameters\.npz.*finished run"):
         RunFolder(tmp_path).load_parameters()
 
 

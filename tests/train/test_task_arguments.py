@@ -57,7 +57,7 @@ OPTIMIZERS = [
     (None, OPTIMIZER + r"None \(NoneType\)"),
     ("adam", OPTIMIZER + r"'adam' \(str\)"),
     (0.001, OPTIMIZER + r"0.001 \(float\)"),
-    (optax.adam, OPTIMIZER + "the function adam; call it"),
+    (optax.adam, OPTIMIZER + "adam itself; call it"),
     (optax.GradientTransformation, OPTIMIZER + "GradientTransformation itself"),
     ([optax.adam(1e-3)], OPTIMIZER + r"\["),
 ]
@@ -166,7 +166,7 @@ BAD_IMAGES = [
     ("x", "an array of numbers.*got str"),
     (None, "an array of numbers.*got NoneType"),
     (np.array([["a"]]), "an array of numbers.*got ndarray of <U1"),
-    (IMAGES[:0], r"at least one, got an array of shape \(0, 4, 4, 1\)"),
+    (IMAGES[:0], r"at least one image, got an array of shape \(0, 4, 4, 1\)"),
     (IMAGES[0], r"\[batch, 4, 4, 1\].*shape \(4, 4, 1\); for one image pass image\[None\]"),
     (IMAGES[..., 0], r"\[batch, 4, 4, 1\].*shape \(6, 4, 4\)"),
     (BYTES.astype(np.int32), RANGE + r"int32 from 0 to 25\d: use images.astype\(np.uint8\)"),

@@ -1,4 +1,4 @@
-"""Makes a model from its config."""
+"""Construction of models from configs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,16 +12,16 @@ from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
-# The key of entries that Keras's config cannot express; Keras ignores it.
+# The key of the entry for arguments that Keras's config cannot express; Keras ignores it.
 EXACT = "jaxlayers"
 
 DEEPEST = 16
-# A Sequential computes the shapes of its layers, and each model around it does so again, in a
-# millisecond or so per layer.
+# A Sequential computes the shapes of its layers, as does each model that contains it, which takes
+# about a millisecond per layer.
 _MOST_SHAPES = 6 * graph.MOST_LAYERS
 _MOST_WRAPPERS = 8
 
-# The arguments of a Sequential that its exact form may have, and their types.
+# The arguments of a Sequential that a complete config may contain, and their types.
 _OF_A_SEQUENTIAL = {"name": str, "input_shape": tuple | None, "fuse": bool}
 
 Path = tuple[str, ...]
@@ -30,7 +30,14 @@ InputShape = tuple[int | None, ...] | None
 
 
 class ConfigReader:
-    """Reads layers, and collects the problems."""
+    """Constructs layers from their configs, and collects all problems.
+
+    Args:
+        problems: Collects the problems.
+        exact: Whether the config is complete, as written by `serialize`.
+        mixed_in_part: Whether only some layers have the policy `mixed_bfloat16`.
+        keras2: Whether Keras 2 wrote the config.
+    """
 
     def __init__(
         self, problems: Problems, *, exact: bool, mixed_in_part: bool, keras2: bool
@@ -47,7 +54,7 @@ class ConfigReader:
         self.full = False
 
     def model(self, entry: Entry, path: Path) -> tuple[Any, InputShape]:
-        """Returns a Sequential and its input shape; `None` for it after a problem."""
+        """Returns a Sequential and its input shape; both are `None` after a problem."""
         class_name, config = entry["class_name"], entry.get("config")
         own_name = _name_of(config) or "sequential"
         called = path[-1] if path else own_name
@@ -73,7 +80,7 @@ class ConfigReader:
             if not members and shape is None:
                 shape = inner_shape
             if layer is not None and name in members:
-                self.problems.add("two layers have this name", name, inner["class_name"])
+                self.problems.add("several layers have this name", name, inner["class_name"])
             elif layer is not None:
                 members[name] = layer
         if self.problems.count > before:
@@ -85,7 +92,7 @@ class ConfigReader:
         }
         try:
             model: Layer = Sequential(tuple(members.values()), names=tuple(members), **arguments)
-        except Exception as error:  # JAX's own shape checks raise many types
+        except Exception as error:  # JAX's shape checks raise many types of errors
             notes = " ".join(getattr(error, "__notes__", ()))
             what = str(error) or type(error).__name__
             self.problems.add(f"{what} {notes}".strip(), where, class_name)
@@ -95,7 +102,7 @@ class ConfigReader:
         return model, shape
 
     def layer(self, entry: Entry, path: Path) -> tuple[str, Layer | None, InputShape]:
-        """Returns the name, the layer and, if it is a model, its input shape."""
+        """Returns the name of a layer, the layer and, if it is a model, its input shape."""
         class_name, config = entry["class_name"], entry.get("config")
         name = _name_of(config) or _name_of(entry) or f"layer_{self.count}"
         own_path = (*path, name)
@@ -151,7 +158,7 @@ class ConfigReader:
     def _exact(
         self, entry: Entry, allowed: Mapping[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Returns how many `InBfloat16` are around a layer, and its exact arguments."""
+        """Returns the number of `InBfloat16` around a layer, and its exact arguments."""
         found = entry.get(EXACT, {}) if self.exact else {}
         if not isinstance(found, Mapping) or not found.keys() <= {"in_bfloat16", "arguments"}:
             raise ValueError(
@@ -186,12 +193,12 @@ class ConfigReader:
 
 
 def is_model(entry: Entry) -> bool:
-    """Whether the entry of a config describes one of Keras's own models."""
+    """Returns whether an entry of a config describes one of Keras's own models."""
     return entry["class_name"] in graph.MODELS and objects.is_keras(entry)
 
 
 def _input_shape(config: Any, entries: list[Entry], built: Any) -> InputShape:
-    """Returns the shape of one example, from wherever a config has it."""
+    """Returns the shape of one example, from any of the places where a config can have it."""
     first = entries[0] if entries else {}
     places = [first.get("config"), config, built, first.get("build_config")]
     for place in places:
@@ -216,7 +223,7 @@ def _name_of(config: Any) -> str | None:
 def _why_not(entry: Entry) -> str:
     if not objects.is_keras(entry):
         where = entry.get("module") or entry.get("registered_name")
-        return f"a user-defined class, of {short_repr(where)}; its code is not in the file"
+        return f"a user-defined class of {short_repr(where)}, whose code is not in the file"
     if entry["class_name"] in ("Lambda", "TFOpLambda", "SlicingOpLambda"):
-        return "holds code, which is never run"
+        return "contains code, which is never executed"
     return f"not supported, only {', '.join(keras_classes())}"

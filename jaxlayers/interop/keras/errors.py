@@ -1,24 +1,30 @@
-"""All problems with a model or a file in one error."""
+"""Collection of all problems with a model or a file in one error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jaxlayers._text import printable
 
-# A damaged file may have thousands of problems; a person reads the first few.
+# A damaged file may have thousands of problems, of which only the first are shown.
 _SHOWN = 50
 _LONGEST = 1000
 
 
 class Problems:
-    """The problems found so far."""
+    """A list of problems."""
 
     def __init__(self) -> None:
         self.count = 0
         self._shown: list[str] = []
 
     def add(self, what: str, name: str = "", class_name: str = "") -> None:
-        """Adds a problem, with the name and the class of the layer that has it."""
+        """Adds a problem.
+
+        Args:
+            what: A description.
+            name: The name of the layer.
+            class_name: The class of the layer.
+        """
         self.count += 1
         if len(self._shown) >= _SHOWN:
             return
@@ -50,7 +56,7 @@ def about(source: object) -> Iterator[None]:
         yield
     except ValueError as error:
         message = printable("\n".join([str(error), *getattr(error, "__notes__", ())]))
-        separator = " " if message.startswith(("is ", "has ", "holds ")) else ": "
+        separator = " " if message.startswith(("is ", "has ", "contains ")) else ": "
         raise ValueError(f"{source}{separator}{message}") from error
     except RecursionError:
         raise ValueError(f"{source} is nested too deeply") from None

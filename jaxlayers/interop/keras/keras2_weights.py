@@ -1,6 +1,6 @@
-"""The location of weights in files of Keras 2, which names them.
+"""The weights in files of Keras 2, which are located by name.
 
-Each layer has a group of its name, whose attribute `weight_names` lists the paths of its weights.
+Each layer has a group with its name, whose attribute `weight_names` lists the paths of its weights.
 """
 
 from jaxlayers.interop.keras.errors import Problems
@@ -14,7 +14,7 @@ def read_keras2_weights(
     """Returns the stored array of each weight, from a file of Keras 2."""
     names = _strings(group, "layer_names")
     if names is None:
-        raise ValueError("holds no weights of a Keras model: layer_names is missing")
+        raise ValueError("contains no weights of a Keras model: layer_names is missing")
     if len(set(names)) != len(names):
         raise ValueError("is damaged: layer_names has a duplicate name")
     groups: dict[str, dict[str, Stored]] = {}
@@ -27,7 +27,7 @@ def read_keras2_weights(
     for weight in wanted:
         expected.setdefault(weight.layer[0], []).append(weight)
     if groups.keys() != expected.keys() and len(groups) == len(expected):
-        # The weights of a model whose layers have other names, in the same order.
+        # The layers of the model have other names, but the same order.
         groups = dict(zip(expected, groups.values(), strict=True))
     found: dict[Weight, Stored] = {}
     for name, weights in expected.items():
@@ -39,12 +39,12 @@ def read_keras2_weights(
 
 
 def is_keras2(root: Node) -> bool:
-    """Whether a file of weights was written by Keras 2."""
+    """Returns whether a file of weights was written by Keras 2."""
     return _strings(root, "layer_names") is not None
 
 
 def _strings(node: Node, name: str) -> list[str] | None:
-    """Returns the strings of an attribute, which Keras splits if it is long."""
+    """Returns the strings of an attribute, which Keras splits into several if it is long."""
     whole = node.strings(name)
     if whole is not None:
         return whole
@@ -84,19 +84,19 @@ def _end(place: str) -> tuple[str, str]:
 def _matched(
     name: str, weights: list[Weight], arrays: dict[str, Stored], problems: Problems
 ) -> dict[Weight, Stored]:
-    """Returns the stored arrays of the weights of a layer or of a model inside the model."""
+    """Returns the stored arrays of the weights of a layer or of a nested model."""
     names = {_end(place): place for place in arrays}
     ends = {(weight.layer[-1], weight.name): weight for weight in weights}
     if len(ends) == len(weights) and ends.keys() == names.keys() and len(names) == len(arrays):
         return {ends[end]: arrays[place] for end, place in names.items()}
-    # Other names: Keras's order is that of the layers, trainable weights first.
+    # If the names differ, weights are in the order of the layers, trainable weights first.
     in_order = sorted(weights, key=lambda weight: not weight.trainable)
     found = {}
     for weight, (place, array) in zip(in_order, arrays.items(), strict=False):
         if _end(place)[1] == weight.name:
             found[weight] = array
         else:
-            problems.add(f"{weight}: the file has {place} in its place, of another name")
+            problems.add(f"{weight}: the file has {place} in its place, which has another name")
     for weight in in_order[len(arrays) :]:
         problems.add(f"{weight}: missing")
     for place in list(arrays)[len(in_order) :]:

@@ -1,4 +1,4 @@
-"""The class and the arguments of a single layer in a config, both ways."""
+"""Reading and writing of the class and the arguments of a single layer in a config."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from jaxlayers.layer import Layer
 # The module of the layers that Keras does not have.
 OWN_MODULE = "jaxlayers.layers"
 _OWN = ("SumPooling2D",)
-# The base class; and a dtype policy in Keras.
+# The base class, and the layer that is a dtype policy in Keras.
 _NO_CLASS = ("Layer", "InBfloat16")
 
 _OF_EVERY_LAYER = (
@@ -26,10 +26,10 @@ _OF_EVERY_LAYER = (
     "input_shape",
     "input_dim",
 )
-# The key replaces a seed.
+# The random key replaces the seed.
 _IGNORED = {"Dropout": ("seed",)}
 
-# Newer than Keras 3.0; they are written only where they have an effect.
+# Arguments that Keras 3.0 does not have; they are written only if they have an effect.
 _NEWER = ("renorm", "renorm_clipping", "renorm_momentum")
 
 
@@ -60,11 +60,11 @@ def read_layer(
     *,
     keras2: bool = False,
 ) -> Layer | None:
-    """Makes a layer.
+    """Constructs a layer from its config.
 
     Args:
-        cls: Its class.
-        config: Its config in Keras's form.
+        cls: The class of the layer.
+        config: The config in Keras's form.
         exact: Arguments in the form of `write_exact`, which replace those of `config`.
         report: Called with each problem.
         keras2: Whether Keras 2 wrote the config.
@@ -87,7 +87,7 @@ def read_layer(
 
 
 def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
-    """Returns the arguments of a layer in Keras's form, as far as Keras has one.
+    """Returns the arguments of a layer in Keras's form.
 
     Args:
         layer: An instance of one of `keras_classes`.
@@ -105,15 +105,15 @@ def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
 def write_layer_exactly(
     layer: Layer, report: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns two dictionaries of arguments, from which `read_layer` constructs an equal layer.
+    """Returns the arguments from which `read_layer` constructs an equal layer.
 
     Args:
         layer: An instance of one of `keras_classes` or `own_classes`.
-        report: Called with each argument that no config can hold.
+        report: Called with each argument that a config cannot represent.
 
     Returns:
-        The arguments in Keras's form, and those that this form does not give exactly, in the
-        form of `write_exact`. An argument that has no form in Keras is only in the first.
+        The arguments in Keras's form, and the arguments that this form does not represent exactly,
+        in the form of `write_exact`. An argument that has no form in Keras is only in the first.
     """
     exact: dict[str, Any] = {}
     for name in _arguments(layer):
@@ -129,7 +129,7 @@ def write_layer_exactly(
     made = read_layer(type(layer), config, exact, report)
     for name in exact:
         if made is not None and not _same(layer, made, name):
-            report(f"{name}: a config cannot hold {short_repr(getattr(layer, name))}")
+            report(f"{name}: a config cannot represent {short_repr(getattr(layer, name))}")
     return config, exact
 
 
@@ -175,7 +175,7 @@ def _required(cls: Any) -> list[str]:
 
 
 def _written(layer: Layer) -> list[str]:
-    """Returns the names of the arguments that Keras's form has."""
+    """Returns the names of the arguments that are written in Keras's form."""
     is_renorm = isinstance(layer, layers.BatchNormalization) and layer.renorm
     return [name for name in _arguments(layer) if name not in _NEWER or is_renorm]
 
@@ -186,7 +186,7 @@ def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
         return plain(value)
     found = objects.read(kind, value)
     if keras2 and kind == "activation" and found in legacy_names.CHANGED_ACTIVATIONS:
-        raise ValueError(f"{found} has another formula in Keras 2 than in Keras 3 and here")
+        raise ValueError(f"{found} has a different definition in Keras 2 than in Keras 3 and here")
     default = cls.__dataclass_fields__[key].default
     if kind == "activation":
         # Keras writes "linear" for None.
@@ -226,11 +226,11 @@ def _through_json(value: Any) -> Any:
 
 
 def _ignore(what: str) -> None:
-    """Does nothing with a problem."""
+    """Ignores a problem."""
 
 
 def _same(layer: Layer, other: Any, name: str) -> bool:
     try:
         return bool(getattr(layer, name) == getattr(other, name))
-    except Exception:  # no other layer, or arrays, which compare to arrays
+    except Exception:  # `other` is None, or the values are arrays
         return False
