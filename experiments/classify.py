@@ -12,7 +12,7 @@ from experiments.command_line import run
 from jaxlayers import data, runs
 from jaxlayers._text import short_repr
 from jaxlayers.runs.classifier_report import predict
-from jaxlayers.runs.terminal import display_width, padded, say
+from jaxlayers.runs.terminal import display_width, padded, print_line
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def main(config: Config) -> int:
     probabilities = predict(model, params, state, np.stack([image for image, _ in read]))
     width = max(map(display_width, names))
     for path, (_, inverted), row in zip(config.images, read, probabilities, strict=True):
-        say(f"{padded(str(path), 0)}{' (inverted)' if inverted else ''}")
+        print_line(f"{padded(str(path), 0)}{' (inverted)' if inverted else ''}")
         for label in np.argsort(-row)[: config.top]:
-            say(f"  {padded(names[label], width)}  {row[label]:.4f}")
+            print_line(f"  {padded(names[label], width)}  {row[label]:.4f}")
     return 0
 
 

@@ -17,7 +17,7 @@ from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import cnn
 from jaxlayers.runs.classifier_report import write_classifier_report
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 from jaxlayers.train import augmentation
 
 
@@ -98,7 +98,7 @@ class Config:
         names = ("size", "background", "color_mode", "skip_unreadable")
         return {name: getattr(self, name) for name in names}
 
-    def free(self, started: "Config") -> tuple[str, ...]:
+    def changeable(self, started: "Config") -> tuple[str, ...]:
         """Returns the additional fields that may differ when a run is resumed."""
         # A cosine schedule depends on the number of epochs.
         return ("epochs",) if self.schedule == "constant" else ()
@@ -149,13 +149,15 @@ def main(config: Config) -> int:
     out = config.out or Path("runs") / f"cnn-{config.model}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = open_folder(config, out)
     if jax.process_index() == 0:
-        say(f"{training}\n{len(validation)} images for validation\n{steps} steps, into {out}")
+        print_line(
+            f"{training}\n{len(validation)} images for validation\n{steps} steps, into {out}"
+        )
     result = train.fit(
         task, training, fit_config, folder, validation_data=validation, resume=resume
     )
     if jax.process_index() == 0:
         params, state = jax.device_get((result.train_state.params, result.train_state.state))
-        say(write_classifier_report(folder, model, params, state, validation, names))
+        print_line(write_classifier_report(folder, model, params, state, validation, names))
     return finish(config, out, fit_config, result)
 
 

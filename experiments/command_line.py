@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
 
 def run(main: Callable[[Any], int], config: type) -> int:
@@ -23,7 +23,7 @@ def run(main: Callable[[Any], int], config: type) -> int:
     try:
         import tyro  # noqa: F401
     except ImportError:
-        say('command lines need tyro: pip install "jaxlayers[train]"', sys.stderr)
+        print_line('command lines need tyro: pip install "jaxlayers[train]"', sys.stderr)
         return 1
     arguments = sys.argv[1:]
     parsed = parse(config, arguments)
@@ -34,7 +34,7 @@ def run(main: Callable[[Any], int], config: type) -> int:
             parsed = resumed(config, parsed, arguments)
         return main(parsed)
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
-        say(f"error: {_with_flags(describe(error), config)}", sys.stderr)
+        print_line(f"error: {_with_flags(describe(error), config)}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

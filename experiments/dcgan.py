@@ -15,7 +15,7 @@ from experiments.machines import Machines, use_compilation_cache
 from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import dcgan
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Config:
         names = ("size", "background", "color_mode", "skip_unreadable")
         return {name: getattr(self, name) for name in names}
 
-    def free(self, started: "Config") -> tuple[str, ...]:
+    def changeable(self, started: "Config") -> tuple[str, ...]:
         """Returns the additional fields that may differ when a run is resumed."""
         # In-memory and streamed images are in different orders.
         streamed = (self.workers is None) == (started.workers is None)
@@ -179,7 +179,7 @@ def main(config: Config) -> int:
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = open_folder(config, out)
     if jax.process_index() == 0:
-        say(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
+        print_line(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
     result = train.fit(task, dataset, fit_config, folder, resume=resume)
     return finish(config, out, fit_config, result)
 

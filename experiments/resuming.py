@@ -10,10 +10,10 @@ import jax
 
 from experiments.command_line import module_of, parse
 from jaxlayers import runs, train
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
 # Fields that do not affect the results of a run. Data is compared by its content.
-_FREE = (
+_CHANGEABLE = (
     "compilation_cache",
     "data",
     "devices",
@@ -51,29 +51,29 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
         raise ValueError("resume: pass the folder of the run to resume, --out DIR")
     folder = runs.RunFolder(given.out)
     folder.check_resumable()
-    was = folder.config()
+    saved = folder.config()
     command = module_of(config)
-    before = was.get("arguments")
-    if was.get("command") != command or not isinstance(before, list):
+    saved_arguments = saved.get("arguments")
+    if saved.get("command") != command or not isinstance(saved_arguments, list):
         raise ValueError(
             f"{folder.path}: cannot be resumed by python -m {command}, because it was started by "
             "another command"
         )
-    started = _parsed(config, folder.path, before)
-    now = parse(config, [*map(str, before), *arguments])
-    free = {*_FREE, *now.free(started)}
-    old, new = (dataclasses.asdict(config.resolved()) for config in (started, now))
+    started = _parsed(config, folder.path, saved_arguments)
+    resumed_config = parse(config, [*map(str, saved_arguments), *arguments])
+    changeable = {*_CHANGEABLE, *resumed_config.changeable(started)}
+    old, new = (dataclasses.asdict(config.resolved()) for config in (started, resumed_config))
     different = [
         f"--{name.replace('_', '-')} was {old[name]} and is {new[name]}"
         for name in old
-        if name not in free and old[name] != new[name]
+        if name not in changeable and old[name] != new[name]
     ]
     if different:
         raise ValueError(
             f"{folder.path}: arguments that affect the results cannot be changed when a run is "
             f"resumed: {'; '.join(different)}. Omit them, or start a new run in another folder"
         )
-    return now
+    return resumed_config
 
 
 def open_folder(config: Any, out: Path) -> runs.RunFolder:
@@ -84,10 +84,10 @@ def open_folder(config: Any, out: Path) -> runs.RunFolder:
         out: The folder.
     """
     config = dataclasses.replace(config, out=out, resume=False, resume_step=None)
-    said = {"command": module_of(type(config)), "arguments": arguments_of(config)}
+    command_line = {"command": module_of(type(config)), "arguments": arguments_of(config)}
     values = dataclasses.asdict(config)
     del values["resume"], values["resume_step"]
-    return runs.RunFolder(out, said | values)
+    return runs.RunFolder(out, command_line | values)
 
 
 def arguments_of(config: Any, prefix: str = "--") -> list[str]:
@@ -132,10 +132,10 @@ def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.Fi
     """
     step = int(result.train_state.step)
     if jax.process_index() == 0:
-        say(f"the report, the metrics and the trained model are in {out}")
+        print_line(f"the report, the metrics and the trained model are in {out}")
         resume = f"python -m {module_of(type(config))} --out {shlex.quote(str(out))} --resume"
         if result.signal is not None:
-            say(f"stopped at step {step} of {fit_config.steps}; to resume: {resume}")
+            print_line(f"stopped at step {step} of {fit_config.steps}; to resume: {resume}")
     return 0 if result.signal is None else 128 + result.signal
 
 

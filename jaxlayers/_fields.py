@@ -31,12 +31,12 @@ from jax import Array
 
 from jaxlayers import config
 
-Given = TypeVar("Given")
-Kept = TypeVar("Kept")
+Accepted = TypeVar("Accepted")
+Attribute = TypeVar("Attribute")
 _REQUIRED: Any = dataclasses.MISSING
 
 
-class Field(Generic[Given, Kept]):
+class Field(Generic[Accepted, Attribute]):
     """The base class of fields; subclasses define `allowed` and `convert`.
 
     Args:
@@ -51,7 +51,7 @@ class Field(Generic[Given, Kept]):
     def __init__(self, *, default: Any = _REQUIRED) -> None:
         self.default = default
 
-    def convert(self, value: Any) -> Kept:
+    def convert(self, value: Any) -> Attribute:
         """Returns `value` converted to the type of the attribute.
 
         Raises:
@@ -60,7 +60,7 @@ class Field(Generic[Given, Kept]):
         """
         raise NotImplementedError
 
-    def check(self, owner: object, name: str, value: Any) -> Kept:
+    def check(self, owner: object, name: str, value: Any) -> Attribute:
         """Checks and converts a value.
 
         Args:
@@ -86,7 +86,7 @@ class Field(Generic[Given, Kept]):
     @overload
     def __get__(self, instance: None, owner: type) -> Any: ...
     @overload
-    def __get__(self, instance: object, owner: type) -> Kept: ...
+    def __get__(self, instance: object, owner: type) -> Attribute: ...
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is not None and self.name in instance.__dict__:
             return instance.__dict__[self.name]
@@ -95,7 +95,7 @@ class Field(Generic[Given, Kept]):
             raise AttributeError(f"{owner.__name__} has no value of {self.name}")
         return self.default
 
-    def __set__(self, instance: object, value: Given) -> None:
+    def __set__(self, instance: object, value: Accepted) -> None:
         instance.__dict__[self.name] = self.check(type(instance).__name__, self.name, value)
 
 
@@ -322,7 +322,7 @@ class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
         return axes
 
 
-class Instance(Field[Kept, Kept]):
+class Instance(Field[Attribute, Attribute]):
     """An object of a class.
 
     Args:
@@ -335,9 +335,9 @@ class Instance(Field[Kept, Kept]):
         super().__init__(default=default)
         self.kind, self.allowed = kind, allowed
 
-    def convert(self, value: Any) -> Kept:
+    def convert(self, value: Any) -> Attribute:
         _require(isinstance(value, self.kind))
-        instance: Kept = value
+        instance: Attribute = value
         return instance
 
 
@@ -404,18 +404,18 @@ class Identifier(Field[Any, Any]):
         return value
 
 
-class Optional(Field[Given | None, Kept | None]):
+class Optional(Field[Accepted | None, Attribute | None]):
     """The values of another field, or `None`, which is the default.
 
     Args:
         field: The other field.
     """
 
-    def __init__(self, field: Field[Given, Kept]) -> None:
+    def __init__(self, field: Field[Accepted, Attribute]) -> None:
         super().__init__(default=None)
         self.field, self.allowed = field, f"{field.allowed} or None"
 
-    def convert(self, value: Any) -> Kept | None:
+    def convert(self, value: Any) -> Attribute | None:
         return None if value is None else self.field.convert(value)
 
 

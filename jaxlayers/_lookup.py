@@ -25,8 +25,8 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
     found: Any = identifier
     if isinstance(identifier, str):
         if identifier not in table:
-            near = difflib.get_close_matches(identifier, table, n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+            matches = difflib.get_close_matches(identifier, table, n=3)
+            hint = f"; did you mean {' or '.join(map(repr, matches))}?" if matches else "."
             raise ValueError(
                 f"unknown {kind} {identifier!r}{hint} Known names: {', '.join(sorted(table))}"
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
-_chosen: str | None = None
+_configured: str | None = None
 
 
 def image_data_format() -> str:
@@ -24,7 +24,7 @@ def image_data_format() -> str:
     Raises:
         ValueError: If the configuration file contains any other data format.
     """
-    return _chosen or _read(_keras_json())
+    return _configured or _read_data_format(_keras_json())
 
 
 def set_image_data_format(data_format: str) -> None:
@@ -38,12 +38,12 @@ def set_image_data_format(data_format: str) -> None:
     Raises:
         ValueError: If it is any other value.
     """
-    global _chosen
+    global _configured
     if str(data_format).lower() not in DATA_FORMATS:
         raise ValueError(
             f"set_image_data_format: data_format must be one of {DATA_FORMATS}, got {data_format!r}"
         )
-    _chosen = data_format.lower()
+    _configured = data_format.lower()
 
 
 def _keras_json() -> Path:
@@ -52,7 +52,7 @@ def _keras_json() -> Path:
 
 
 @functools.cache
-def _read(path: Path) -> str:
+def _read_data_format(path: Path) -> str:
     try:
         data_format = json.loads(path.read_text()).get("image_data_format", "channels_last")
     except OSError:

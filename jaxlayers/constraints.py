@@ -92,8 +92,8 @@ class MinMaxNorm:
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
         clipped = jnp.clip(norms, self.min_value, self.max_value)
-        desired = self.rate * clipped + (1 - self.rate) * norms
-        return w * (desired / (_EPSILON + norms))
+        target = self.rate * clipped + (1 - self.rate) * norms
+        return w * (target / (_EPSILON + norms))
 
 
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm

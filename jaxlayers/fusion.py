@@ -68,4 +68,4 @@ def _apply(
             dilation=layer.dilation_rate,
             data_format=layer.data_format,
         )
-    return convolution.finish(layer, params, state, y)
+    return convolution.add_bias_and_activate(layer, params, state, y)

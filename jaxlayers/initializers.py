@@ -125,8 +125,8 @@ class TruncatedNormal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("TruncatedNormal", "key", key)
-        drawn = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
-        return self.mean + self.stddev * drawn
+        samples = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
+        return self.mean + self.stddev * samples
 
 
 @dataclass(frozen=True)
@@ -327,8 +327,8 @@ class Orthogonal:
         _KEY.check("Orthogonal", "key", key)
         dtype = jax.dtypes.canonicalize_dtype(dtype)
         # The QR decomposition requires at least float32.
-        wide = jnp.promote_types(dtype, jnp.float32)
-        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), wide).astype(dtype)
+        qr_dtype = jnp.promote_types(dtype, jnp.float32)
+        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), qr_dtype).astype(dtype)
 
 
 class _Window(fields.Field[Any, str | tuple[float, ...] | None]):
@@ -377,8 +377,8 @@ class STFT:
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         frame_length, _, bins = shape
-        turns = np.arange(frame_length)[:, None, None] * np.arange(bins) / (2 * (bins - 1))
-        wave = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * turns)
+        cycles = np.arange(frame_length)[:, None, None] * np.arange(bins) / (2 * (bins - 1))
+        wave = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * cycles)
         if self.window is not None:
             wave = wave * self._scaled_window(frame_length)[:, None, None]
         return jnp.asarray(wave, dtype)

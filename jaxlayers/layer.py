@@ -14,7 +14,7 @@ State = dict[str, Any]
 Shape = tuple[int, ...]
 
 # The layers whose output_shape calls init at the moment; init may in turn call output_shape.
-_finding_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_finding_shape", default=())
+_inferring_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_inferring_shape", default=())
 
 
 class FinalActivation(NamedTuple):
@@ -64,7 +64,7 @@ class Layer:
         Raises:
             ValueError: If the layer does not accept the shape.
         """
-        if not _is_finding_shape(self):
+        if not _is_inferring_shape(self):
             self.output_shape(input_shape)
         return {}, {}
 
@@ -107,18 +107,18 @@ class Layer:
         """
         if type(self).init is Layer.init:
             params, state = {}, {}
-        elif _is_finding_shape(self):
+        elif _is_inferring_shape(self):
             raise TypeError(
                 f"{type(self).__name__}: output_shape must be defined where init calls it, "
                 "got that of Layer, which calls init"
             )
         else:
-            token = _finding_shape.set((*_finding_shape.get(), self))
+            token = _inferring_shape.set((*_inferring_shape.get(), self))
             try:
-                made = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
+                weights = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
             finally:
-                _finding_shape.reset(token)
-            params, state = made
+                _inferring_shape.reset(token)
+            params, state = weights
         x = jax.ShapeDtypeStruct((1, *input_shape), float)
         y, _ = jax.eval_shape(lambda *a: self.apply(*a), params, state, x)
         return tuple(y.shape[1:])
@@ -172,8 +172,8 @@ class Layer:
         return f"{type(self).__name__}({', '.join(_arguments(self))})"
 
 
-def _is_finding_shape(layer: Layer) -> bool:
-    return any(other is layer for other in _finding_shape.get())
+def _is_inferring_shape(layer: Layer) -> bool:
+    return any(other is layer for other in _inferring_shape.get())
 
 
 def _arguments(layer: Any) -> Iterator[str]:

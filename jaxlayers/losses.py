@@ -64,7 +64,7 @@ def sigmoid_cross_entropy(logits: Array, targets: Array) -> Array:
         ValueError: If the targets have another shape.
     """
     _check_shapes("binary_crossentropy", logits, targets)
-    losses: Array = optax.sigmoid_binary_cross_entropy(logits, _as(logits, targets))
+    losses: Array = optax.sigmoid_binary_cross_entropy(logits, _cast(logits, targets))
     return losses.mean(-1)
 
 
@@ -130,10 +130,10 @@ def one_hot(labels: Array, classes: int) -> Array:
         [..., classes].
     """
     labels = jnp.asarray(labels)
-    known = (labels >= 0) & (labels < classes)
+    in_range = (labels >= 0) & (labels < classes)
     # The square root of -1 rather than jnp.where with NaN, for which jax_debug_nans would raise an
     # error even if the NaN is not selected. 0 and 1 are equal to their square roots.
-    return jnp.sqrt(jax.nn.one_hot(labels, classes) - ~known[..., None])
+    return jnp.sqrt(jax.nn.one_hot(labels, classes) - ~in_range[..., None])
 
 
 def mean_squared_error(outputs: Array, targets: Array) -> Array:
@@ -150,7 +150,7 @@ def mean_squared_error(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("mean_squared_error", outputs, targets)
-    losses: Array = optax.squared_error(outputs, _as(outputs, targets))
+    losses: Array = optax.squared_error(outputs, _cast(outputs, targets))
     return losses.mean(-1)
 
 
@@ -168,7 +168,7 @@ def mean_absolute_error(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("mean_absolute_error", outputs, targets)
-    return jnp.abs(_as(outputs, targets) - outputs).mean(-1)
+    return jnp.abs(_cast(outputs, targets) - outputs).mean(-1)
 
 
 def mean_absolute_percentage_error(outputs: Array, targets: Array) -> Array:
@@ -185,7 +185,7 @@ def mean_absolute_percentage_error(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("mean_absolute_percentage_error", outputs, targets)
-    targets = _as(outputs, targets)
+    targets = _cast(outputs, targets)
     return 100 * jnp.abs((targets - outputs) / jnp.maximum(jnp.abs(targets), _EPSILON)).mean(-1)
 
 
@@ -204,7 +204,7 @@ def mean_squared_logarithmic_error(outputs: Array, targets: Array) -> Array:
     """
     _check_shapes("mean_squared_logarithmic_error", outputs, targets)
     logarithms = [
-        jnp.log(jnp.maximum(array, _EPSILON) + 1) for array in (outputs, _as(outputs, targets))
+        jnp.log(jnp.maximum(array, _EPSILON) + 1) for array in (outputs, _cast(outputs, targets))
     ]
     losses: Array = optax.squared_error(*logarithms)
     return losses.mean(-1)
@@ -225,7 +225,7 @@ def huber(outputs: Array, targets: Array, delta: float = 1.0) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("huber", outputs, targets)
-    losses: Array = optax.huber_loss(outputs, _as(outputs, targets), delta=delta)
+    losses: Array = optax.huber_loss(outputs, _cast(outputs, targets), delta=delta)
     return losses.mean(-1)
 
 
@@ -243,7 +243,7 @@ def log_cosh(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("log_cosh", outputs, targets)
-    losses: Array = optax.log_cosh(outputs, _as(outputs, targets))
+    losses: Array = optax.log_cosh(outputs, _cast(outputs, targets))
     return losses.mean(-1)
 
 
@@ -264,7 +264,7 @@ def cosine_similarity(outputs: Array, targets: Array) -> Array:
     # As in Keras, the sum of squares is bounded below by 1e-12.
     unit = [
         array * jax.lax.rsqrt(jnp.maximum(jnp.sum(array**2, -1, keepdims=True), 1e-12))
-        for array in (outputs, _as(outputs, targets))
+        for array in (outputs, _cast(outputs, targets))
     ]
     return -(unit[0] * unit[1]).sum(-1)
 
@@ -283,7 +283,7 @@ def poisson(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("poisson", outputs, targets)
-    return (outputs - _as(outputs, targets) * jnp.log(outputs + _EPSILON)).mean(-1)
+    return (outputs - _cast(outputs, targets) * jnp.log(outputs + _EPSILON)).mean(-1)
 
 
 def kl_divergence(outputs: Array, targets: Array) -> Array:
@@ -300,7 +300,9 @@ def kl_divergence(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("kl_divergence", outputs, targets)
-    outputs, targets = (jnp.clip(array, _EPSILON, 1) for array in (outputs, _as(outputs, targets)))
+    outputs, targets = (
+        jnp.clip(array, _EPSILON, 1) for array in (outputs, _cast(outputs, targets))
+    )
     return (targets * jnp.log(targets / outputs)).sum(-1)
 
 
@@ -318,7 +320,7 @@ def hinge(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("hinge", outputs, targets)
-    return jnp.maximum(1 - _signs(_as(outputs, targets)) * outputs, 0).mean(-1)
+    return jnp.maximum(1 - _signs(_cast(outputs, targets)) * outputs, 0).mean(-1)
 
 
 def squared_hinge(outputs: Array, targets: Array) -> Array:
@@ -335,7 +337,7 @@ def squared_hinge(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("squared_hinge", outputs, targets)
-    return (jnp.maximum(1 - _signs(_as(outputs, targets)) * outputs, 0) ** 2).mean(-1)
+    return (jnp.maximum(1 - _signs(_cast(outputs, targets)) * outputs, 0) ** 2).mean(-1)
 
 
 def categorical_hinge(outputs: Array, targets: Array) -> Array:
@@ -352,9 +354,9 @@ def categorical_hinge(outputs: Array, targets: Array) -> Array:
         ValueError: If the shapes differ.
     """
     _check_shapes("categorical_hinge", outputs, targets)
-    targets = _as(outputs, targets)
-    right, wrong = (targets * outputs).sum(-1), ((1 - targets) * outputs).max(-1)
-    return jnp.maximum(wrong - right + 1, 0)
+    targets = _cast(outputs, targets)
+    true_output, largest_other = (targets * outputs).sum(-1), ((1 - targets) * outputs).max(-1)
+    return jnp.maximum(largest_other - true_output + 1, 0)
 
 
 BY_NAME: dict[str, Loss] = {
@@ -379,7 +381,7 @@ BY_NAME: dict[str, Loss] = {
     "squared_hinge": squared_hinge,
 }
 
-_OF_LOGITS: dict[Any, Literal["sigmoid", "softmax"]] = {
+_ACTIVATIONS: dict[Any, Literal["sigmoid", "softmax"]] = {
     binary_cross_entropy: "sigmoid",
     sigmoid_cross_entropy: "sigmoid",
     optax.sigmoid_binary_cross_entropy: "sigmoid",
@@ -424,7 +426,7 @@ def activation_of(loss: Loss) -> Literal["sigmoid", "softmax"] | None:
         `"sigmoid"`, `"softmax"` or `None`.
     """
     try:
-        return _OF_LOGITS.get(loss)
+        return _ACTIVATIONS.get(loss)
     except TypeError:  # a callable that is not hashable
         return None
 
@@ -452,7 +454,7 @@ def _probabilities(loss: str, logits: Array, targets: Array) -> Array:
     )
 
 
-def _as(outputs: Array, targets: Array) -> Array:
+def _cast(outputs: Array, targets: Array) -> Array:
     return jnp.asarray(targets, outputs.dtype)
 
 

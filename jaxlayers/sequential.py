@@ -116,16 +116,16 @@ class Sequential(Layer):
                 constructed with, or a layer does not accept it.
         """
         shape = self._input_shape(input_shape)
-        fields.Key().check(_called(self), "key", key)
+        fields.Key().check(_label(self), "key", key)
         params: Params = {}
         state: State = {}
         for position, (name, layer) in enumerate(self.items()):
-            with _naming(self, name, position):
-                made = layer.init(jax.random.fold_in(key, position), shape)
+            with _layer_notes(self, name, position):
+                initialized = layer.init(jax.random.fold_in(key, position), shape)
                 shape = layer.output_shape(shape)
-            for whole, part in zip((params, state), made, strict=True):
-                if part:
-                    whole[name] = part
+            for tree, weights in zip((params, state), initialized, strict=True):
+                if weights:
+                    tree[name] = weights
         return params, state
 
     def apply(
@@ -138,7 +138,7 @@ class Sequential(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self._check_inputs(params, state, x, key)
-        training = is_training(_called(self), training)
+        training = is_training(_label(self), training)
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
         # One vectorized call, because each separate call takes XLA as long to compile as a
@@ -147,13 +147,15 @@ class Sequential(Layer):
         for position, (name, layer) in enumerate(self.items()):
             if position + 1 in fused:
                 continue  # fused into the next layer
-            own = params.get(name, {}), state.get(name, {})
+            layer_weights = params.get(name, {}), state.get(name, {})
             layer_key = None if keys is None else keys[position]
-            with _naming(self, name, position):
+            with _layer_notes(self, name, position):
                 if position in fused:
-                    x, layer_state = fused[position](*own, x)
+                    x, layer_state = fused[position](*layer_weights, x)
                 else:
-                    x, layer_state = layer.apply(*own, x, training=training, key=layer_key)
+                    x, layer_state = layer.apply(
+                        *layer_weights, x, training=training, key=layer_key
+                    )
             if layer_state:
                 new_state[name] = layer_state
         return x, new_state
@@ -182,7 +184,7 @@ class Sequential(Layer):
         """
         shape = self._input_shape(input_shape)
         for position, (name, layer) in enumerate(self.items()):
-            with _naming(self, name, position):
+            with _layer_notes(self, name, position):
                 shape = layer.output_shape(shape)
             yield shape
 
@@ -243,10 +245,10 @@ class Sequential(Layer):
             return position, found._replace(removable=False)
         before, shape = list(self.shapes())[position], self.output_shape()
         normalized = {axis % (len(before) + 1) for axis in found.axes}
-        over = math.prod(before[axis - 1] for axis in normalized if axis > 0)
-        whole = 0 not in normalized and over == math.prod(before) == math.prod(shape)
+        normalized_size = math.prod(before[axis - 1] for axis in normalized if axis > 0)
+        is_whole = 0 not in normalized and normalized_size == math.prod(before) == math.prod(shape)
         axes = tuple(range(1, len(shape) + 1))
-        return position, found._replace(axes=axes, removable=found.removable and whole)
+        return position, found._replace(axes=axes, removable=found.removable and is_whole)
 
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in order."""
@@ -270,19 +272,19 @@ class Sequential(Layer):
     def __getitem__(self, index: int | str | slice) -> Layer:
         if isinstance(index, str):
             if index not in (self.names or ()):
-                raise KeyError(f"{_called(self)}: index must be one of {self.names}, got {index!r}")
+                raise KeyError(f"{_label(self)}: index must be one of {self.names}, got {index!r}")
             return self.layers[(self.names or ()).index(index)]
         if not isinstance(index, slice):
             try:
                 return self.layers[index]
             except (IndexError, TypeError) as error:
                 raise type(error)(
-                    f"{_called(self)}: index must be an integer from {-len(self)} to "
+                    f"{_label(self)}: index must be an integer from {-len(self)} to "
                     f"{len(self) - 1}, the name of a layer or a slice, got {index!r}"
                 ) from None
         start, _, step = index.indices(len(self))
         if step != 1:
-            raise ValueError(f"{_called(self)}: slice must have step 1, got {step}")
+            raise ValueError(f"{_label(self)}: slice must have step 1, got {step}")
         shape = self.input_shape
         if shape is not None and start > 0:
             shape = self[:start].output_shape()
@@ -305,19 +307,19 @@ class Sequential(Layer):
     def _check_inputs(self, params: Params, state: State, x: Array, key: Array | None) -> None:
         _check_weights(self, params=params, state=state)
         if key is not None:
-            fields.Key().check(_called(self), "key", key)
+            fields.Key().check(_label(self), "key", key)
         axes = self.input_shape
         if axes is not None and hasattr(x, "shape") and len(x.shape) != len(axes) + 1:
             hint = "; for one example pass x[None]" if len(x.shape) == len(axes) else ""
             raise ValueError(
-                f"{_called(self)}: x must be [{', '.join(map(str, ('batch', *axes)))}], "
+                f"{_label(self)}: x must be [{', '.join(map(str, ('batch', *axes)))}], "
                 f"got an array of shape {tuple(x.shape)}{hint}"
             )
 
     def _input_shape(self, given: Sequence[int] | None) -> Shape:
         if given is None and self.input_shape is None:
             raise ValueError(
-                f"{_called(self)}: input_shape, the shape of one example, must be passed to the "
+                f"{_label(self)}: input_shape, the shape of one example, must be passed to the "
                 "constructor or to this method, got None"
             )
         if given is None:
@@ -325,7 +327,7 @@ class Sequential(Layer):
         shape = example_shape(self, given)
         if self.input_shape is not None and shape != self.input_shape:
             raise ValueError(
-                f"{_called(self)}: input_shape must be {self.input_shape}, as in the constructor, "
+                f"{_label(self)}: input_shape must be {self.input_shape}, as in the constructor, "
                 f"got {shape}"
             )
         return shape
@@ -334,7 +336,7 @@ class Sequential(Layer):
 _fold_in_each = jax.vmap(jax.random.fold_in, (None, 0))
 
 
-def _called(model: Sequential) -> str:
+def _label(model: Sequential) -> str:
     return f"Sequential {model.name!r}"
 
 
@@ -346,7 +348,7 @@ def _check_weights(model: Sequential, **trees: Any) -> None:
     for kind, tree in trees.items():
         if not isinstance(tree, Mapping):
             raise TypeError(
-                f"{_called(model)}: {kind} must be a dictionary from the names of layers to their "
+                f"{_label(model)}: {kind} must be a dictionary from the names of layers to their "
                 f"weights, as from init, got {tree!r}"
             )
 
@@ -369,7 +371,7 @@ def snake_case(name: str) -> str:
 
 
 @contextmanager
-def _naming(model: Sequential, name: str, position: int) -> Iterator[None]:
+def _layer_notes(model: Sequential, name: str, position: int) -> Iterator[None]:
     """Adds a note with the names of the layer and the model to errors."""
     try:
         yield

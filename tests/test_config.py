@@ -26,7 +26,7 @@ MAKERS = [
 def home(monkeypatch, tmp_path):
     """An empty KERAS_HOME, and nothing set."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(config, "_chosen", None)
+    monkeypatch.setattr(config, "_configured", None)
     return tmp_path
 
 

@@ -108,10 +108,10 @@ class Conv2D(Layer):
             groups=self.groups,
             data_format=self.data_format,
         )
-        return finish(self, params, state, y)
+        return add_bias_and_activate(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        spatial, channels = _split(self, input_shape)
+        spatial, channels = _spatial_and_channels(self, input_shape)
         if channels % self.groups:
             raise ValueError(
                 f"{self!r}: input channels must be a multiple of groups={self.groups}, "
@@ -129,7 +129,7 @@ class Conv2D(Layer):
                 f"got {tuple(input_shape)}; use padding='same', a smaller kernel_size or "
                 "dilation_rate, or a larger image"
             )
-        return _join(self, extents)
+        return _with_filters(self, extents)
 
     penalty = weights.penalty
     constrain = weights.constrain
@@ -137,7 +137,7 @@ class Conv2D(Layer):
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
-        _, channels = _split(self, input_shape)
+        _, channels = _spatial_and_channels(self, input_shape)
         kernel = (*self.kernel_size, channels // self.groups, self.filters)
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
@@ -209,13 +209,13 @@ class Conv2DTranspose(Layer):
 
     def __post_init__(self) -> None:
         _check_window(self)
-        behind = self.output_padding
-        if behind is not None and any(
-            rows >= stride for rows, stride in zip(behind, self.strides, strict=True)
+        output_padding = self.output_padding
+        if output_padding is not None and any(
+            rows >= stride for rows, stride in zip(output_padding, self.strides, strict=True)
         ):
             raise ValueError(
                 f"Conv2DTranspose: output_padding must be less than strides, "
-                f"got output_padding={behind}, strides={self.strides}"
+                f"got output_padding={output_padding}, strides={self.strides}"
             )
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
@@ -242,13 +242,15 @@ class Conv2DTranspose(Layer):
             dilation=self.dilation_rate,
             data_format=self.data_format,
         )
-        return finish(self, params, state, y)
+        return add_bias_and_activate(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        spatial, _ = _split(self, input_shape)
-        behind = self.output_padding or (None, None)
-        axes = zip(spatial, self.kernel_size, self.strides, self.dilation_rate, behind, strict=True)
-        return _join(
+        spatial, _ = _spatial_and_channels(self, input_shape)
+        output_padding = self.output_padding or (None, None)
+        axes = zip(
+            spatial, self.kernel_size, self.strides, self.dilation_rate, output_padding, strict=True
+        )
+        return _with_filters(
             self,
             [
                 windows.transposed_extent(
@@ -268,7 +270,7 @@ class Conv2DTranspose(Layer):
     logits = weights.logits
 
     def _weights(self, input_shape: Sequence[int]) -> dict[str, Shape]:
-        _, channels = _split(self, input_shape)
+        _, channels = _spatial_and_channels(self, input_shape)
         kernel = (*self.kernel_size, self.filters, channels)
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
@@ -286,14 +288,16 @@ def _axes(layer: "Conv2D | Conv2DTranspose") -> tuple[str, ...]:
     return arguments.IMAGE_AXES[layer.data_format]
 
 
-def _split(layer: "Conv2D | Conv2DTranspose", input_shape: Sequence[int]) -> tuple[Shape, int]:
+def _spatial_and_channels(
+    layer: "Conv2D | Conv2DTranspose", input_shape: Sequence[int]
+) -> tuple[Shape, int]:
     shape = arguments.example_shape(layer, input_shape, *_axes(layer))
     if layer.data_format == "channels_last":
         return shape[:-1], shape[-1]
     return shape[1:], shape[0]
 
 
-def _join(layer: "Conv2D | Conv2DTranspose", spatial: Sequence[int]) -> Shape:
+def _with_filters(layer: "Conv2D | Conv2DTranspose", spatial: Sequence[int]) -> Shape:
     if layer.data_format == "channels_last":
         return (*spatial, layer.filters)
     return (layer.filters, *spatial)
@@ -307,7 +311,7 @@ def check_input(layer: "Conv2D | Conv2DTranspose", params: Params, state: State,
     weights.check(layer, "state", state, weights.activity_shapes(layer))
 
 
-def finish(
+def add_bias_and_activate(
     layer: "Conv2D | Conv2DTranspose", params: Params, state: State, y: Array
 ) -> tuple[Array, State]:
     """Adds the bias, applies the activation and stores the activity penalty in the state."""

@@ -60,11 +60,11 @@ class InBfloat16(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         y, new_state = self.layer.apply(
-            jax.tree.map(_narrow, params), state, _narrow(x), training=training, key=key
+            jax.tree.map(_to_bfloat16, params), state, _to_bfloat16(x), training=training, key=key
         )
         # The state keeps its dtype.
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
-        return _wide(y), new_state
+        return _to_float32(y), new_state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return self.layer.output_shape(input_shape)
@@ -86,10 +86,10 @@ class InBfloat16(Layer):
         return InBfloat16(self.layer.logits())
 
 
-def _narrow(array: Array) -> Array:
+def _to_bfloat16(array: Array) -> Array:
     is_float32 = getattr(array, "dtype", None) == jnp.float32
     return array.astype(jnp.bfloat16) if is_float32 else array
 
 
-def _wide(array: Array) -> Array:
+def _to_float32(array: Array) -> Array:
     return array.astype(jnp.float32) if array.dtype == jnp.bfloat16 else array

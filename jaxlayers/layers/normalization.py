@@ -127,9 +127,9 @@ class BatchNormalization(Layer):
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         extent = (self._extent(input_shape),)
         moving = {"moving_mean": extent, "moving_variance": extent}
-        made = weights.initialize(self, key, self._weights(input_shape) | moving)
-        params = {name: made[name] for name in made if name not in moving}
-        state = {name: made[name] for name in moving}
+        initialized = weights.initialize(self, key, self._weights(input_shape) | moving)
+        params = {name: initialized[name] for name in initialized if name not in moving}
+        state = {name: initialized[name] for name in moving}
         if self.renorm:
             stddev = jnp.sqrt(state["moving_variance"])
             state |= {
@@ -162,7 +162,7 @@ class BatchNormalization(Layer):
         # An empty batch has no statistics; in Keras, the moving statistics become NaN.
         if training and x.size != 0:
             mean, variance = jnp.mean(x, others), jnp.var(x, others)
-            new_state = self._follow(moving, mean, variance)
+            new_state = self._update_moving(moving, mean, variance)
         else:
             mean, variance = moving["moving_mean"], moving["moving_variance"]
 
@@ -177,8 +177,8 @@ class BatchNormalization(Layer):
             y = y * along_axis(params["gamma"].astype(dtype))
         if self.center:
             y = y + along_axis(params["beta"].astype(dtype))
-        kept = {name: new_state[name].astype(value.dtype) for name, value in state.items()}
-        return y.astype(out_dtype), kept
+        cast_state = {name: new_state[name].astype(value.dtype) for name, value in state.items()}
+        return y.astype(out_dtype), cast_state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape)
@@ -213,34 +213,34 @@ class BatchNormalization(Layer):
         shape = arguments.example_shape(self, input_shape)
         return shape[self._axis(shape) - 1]
 
-    def _follow(self, moving: State, mean: Array, variance: Array) -> State:
+    def _update_moving(self, moving: State, mean: Array, variance: Array) -> State:
         """Returns the updated moving statistics."""
 
-        def step(name: str, value: Array, momentum: float) -> Array:
+        def moving_average(name: str, value: Array, momentum: float) -> Array:
             old: Array = moving[name]
             return old * momentum + value * (1 - momentum)
 
-        moving_mean = step("moving_mean", mean, self.momentum)
+        moving_mean = moving_average("moving_mean", mean, self.momentum)
         if not self.renorm:
-            moving_variance = step("moving_variance", variance, self.momentum)
+            moving_variance = moving_average("moving_variance", variance, self.momentum)
             return {"moving_mean": moving_mean, "moving_variance": moving_variance}
         stddev = jnp.sqrt(variance + self.epsilon)
-        moving_stddev = step("moving_stddev", stddev, self.momentum)
+        moving_stddev = moving_average("moving_stddev", stddev, self.momentum)
         return {
             "moving_mean": moving_mean,
             "moving_variance": jnp.maximum(moving_stddev**2 - self.epsilon, 0),
             "moving_stddev": moving_stddev,
-            "renorm_mean": step("renorm_mean", mean, self.renorm_momentum),
-            "renorm_stddev": step("renorm_stddev", stddev, self.renorm_momentum),
+            "renorm_mean": moving_average("renorm_mean", mean, self.renorm_momentum),
+            "renorm_stddev": moving_average("renorm_stddev", stddev, self.renorm_momentum),
         }
 
     def _correction(self, moving: State, mean: Array, variance: Array) -> tuple[Array, Array]:
         """Returns the factor r and the offset d of batch renormalization, without gradients."""
         bounds = dict(self.renorm_clipping or ())
         floor = jnp.sqrt(jnp.asarray(self.epsilon, mean.dtype))
-        slow_stddev = jnp.maximum(moving["renorm_stddev"], floor)
-        r = jnp.sqrt(variance + self.epsilon) / slow_stddev
-        d = (mean - moving["renorm_mean"]) / slow_stddev
+        renorm_stddev = jnp.maximum(moving["renorm_stddev"], floor)
+        r = jnp.sqrt(variance + self.epsilon) / renorm_stddev
+        d = (mean - moving["renorm_mean"]) / renorm_stddev
         r = jnp.clip(r, bounds.get("rmin"), bounds.get("rmax"))
         limit = bounds.get("dmax")
         d = d if limit is None else jnp.clip(d, -limit, limit)

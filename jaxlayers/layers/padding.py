@@ -14,7 +14,7 @@ from jaxlayers.layers import arguments
 _Pair = tuple[int, int]
 
 
-class _Sides(fields.Field[int | Sequence[int | Sequence[int]], tuple[_Pair, _Pair]]):
+class _Padding(fields.Field[int | Sequence[int | Sequence[int]], tuple[_Pair, _Pair]]):
     """The padding of rows and columns, `((top, bottom), (left, right))`."""
 
     allowed = "an integer, (rows, columns) or ((top, bottom), (left, right)), not negative"
@@ -49,7 +49,7 @@ class ZeroPadding2D(Layer):
         (29, 32, 1)
     """
 
-    padding: _Sides = _Sides(default=(1, 1))
+    padding: _Padding = _Padding(default=(1, 1))
     data_format: fields.DataFormat = fields.DataFormat()
 
     output_values = "mixed"
@@ -65,15 +65,15 @@ class ZeroPadding2D(Layer):
     ) -> tuple[Array, State]:
         axes = arguments.IMAGE_AXES[self.data_format]
         arguments.shape_of_examples(self, x, *axes)
-        return jnp.pad(x, [(0, 0), *(self._around(axis) for axis in axes)]), state
+        return jnp.pad(x, [(0, 0), *(self._pads(axis) for axis in axes)]), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         axes = arguments.IMAGE_AXES[self.data_format]
         shape = arguments.example_shape(self, input_shape, *axes)
         return tuple(
-            extent + sum(self._around(axis)) for axis, extent in zip(axes, shape, strict=True)
+            extent + sum(self._pads(axis)) for axis, extent in zip(axes, shape, strict=True)
         )
 
-    def _around(self, axis: str) -> tuple[int, int]:
+    def _pads(self, axis: str) -> tuple[int, int]:
         rows, columns = self.padding
         return {"height": rows, "width": columns}.get(axis, (0, 0))

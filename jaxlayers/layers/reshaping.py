@@ -13,7 +13,7 @@ from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
 
 
-class _Target(fields.Tuple):
+class _TargetShape(fields.Tuple):
     """A shape, in which one axis may be -1."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Reshape(Layer):
         (7, 7, 256)
     """
 
-    target_shape: _Target = _Target()
+    target_shape: _TargetShape = _TargetShape()
 
     output_values = "moved"
 
@@ -71,10 +71,10 @@ class Reshape(Layer):
         shape = arguments.example_shape(self, input_shape)
         size, known = math.prod(shape), math.prod(d for d in self.target_shape if d != -1)
         if -1 in self.target_shape:
-            fits = known != 0 and size % known == 0
+            is_valid = known != 0 and size % known == 0
         else:
-            fits = size == known
-        if not fits:
+            is_valid = size == known
+        if not is_valid:
             raise ValueError(
                 f"{self!r}: input_shape must have the same size as target_shape "
                 f"{self.target_shape}, got {shape} of size {size}"

@@ -73,7 +73,7 @@ def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[st
         if getattr(weights[name], "shape", None) != shape:
             raise ValueError(
                 f"{layer!r}: {name}_initializer must return an array of shape {shape}, "
-                f"got {_kind(weights[name])}"
+                f"got {_describe(weights[name])}"
             )
     return weights
 
@@ -107,7 +107,7 @@ def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) ->
         if not hasattr(weights[name], "shape") or tuple(weights[name].shape) != shape:
             raise ValueError(
                 f"{layer!r}: {name} in {kind} must have shape {shape} for this input, "
-                f"got {_kind(weights[name])}"
+                f"got {_describe(weights[name])}"
             )
 
 
@@ -148,7 +148,7 @@ def constrain(layer: Layer, params: Params) -> Params:
             if getattr(projected[name], "shape", None) != weight.shape:
                 raise ValueError(
                     f"{layer!r}: {name}_constraint must return an array of shape {weight.shape}, "
-                    f"got {_kind(projected[name])}"
+                    f"got {_describe(projected[name])}"
                 )
     return projected
 
@@ -191,8 +191,8 @@ _AXES = {"softmax": (-1,), "log_softmax": (-1,), "sparsemax": (-1,), "glu": (-1,
 def logits(layer: Any) -> Any:
     """Returns the layer without its sigmoid or softmax, if any; see `Layer.logits`."""
     final = final_activation(layer)
-    squashes = final is not None and final.name in ("sigmoid", "softmax")
-    return replace(layer, activation=None) if squashes else layer
+    is_removable = final is not None and final.name in ("sigmoid", "softmax")
+    return replace(layer, activation=None) if is_removable else layer
 
 
 def _regularize(layer: object, name: str, x: Array) -> Array:
@@ -200,10 +200,10 @@ def _regularize(layer: object, name: str, x: Array) -> Array:
     regularizer: Any = regularizers.get(getattr(layer, name))
     total = regularizer(x)
     if total is None or jnp.shape(total) != ():
-        raise ValueError(f"{layer!r}: {name} must return a scalar, got {_kind(total)}")
+        raise ValueError(f"{layer!r}: {name} must return a scalar, got {_describe(total)}")
     return jnp.asarray(total)
 
 
-def _kind(value: Any) -> str:
+def _describe(value: Any) -> str:
     """Describes an invalid weight: its shape, or its repr if it is not an array."""
     return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)

@@ -31,14 +31,14 @@ def max_pool(
         [batch, *windows, channels], or [batch, channels, *windows].
     """
     if x.dtype == bool:
-        lowest: bool | int | float = False
+        least: bool | int | float = False
     else:
-        lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
-    identity = np.asarray(lowest, x.dtype)
-    return _reduce(_larger, lax.max, identity, x, pool_size, strides, padding, data_format)
+        least = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    identity = np.asarray(least, x.dtype)
+    return _reduce(_maximum, lax.max, identity, x, pool_size, strides, padding, data_format)
 
 
-def _larger(y: Array, x: Array) -> Array:
+def _maximum(y: Array, x: Array) -> Array:
     """Returns the elementwise maximum, like `lax.max`, with a different gradient for equal values.
 
     If the values are equal, the gradient is passed to `y` only, and therefore to the first maximum
@@ -79,13 +79,13 @@ def average_pool(
 
 
 def _positions_in_image(extent: int, size: int, stride: int, padding: str) -> np.ndarray:
-    front, _ = windows.padding(extent, size, stride, 1, padding)
-    first = np.arange(windows.output_extent(extent, size, stride, 1, padding)) * stride - front
+    before, _ = windows.padding(extent, size, stride, 1, padding)
+    first = np.arange(windows.output_extent(extent, size, stride, 1, padding)) * stride - before
     return np.minimum(first + size, extent) - np.maximum(first, 0)
 
 
 # Windows whose extents sum to more than this would take too long to compile.
-_SMALL = 16
+_MAX_UNROLLED = 16
 
 
 def _reduce(
@@ -111,7 +111,7 @@ def _reduce(
         data_format: As in `max_pool`.
     """
     first = 1 if data_format == "channels_last" else 2
-    if sum(pool_size) > _SMALL:
+    if sum(pool_size) > _MAX_UNROLLED:
 
         def on_axes(values: Sequence[int]) -> list[int]:
             others = [1] * x.ndim
@@ -140,11 +140,11 @@ def _reduce_axis(
     padding: str,
 ) -> Array:
     extent = x.shape[axis]
-    margins = windows.padding(extent, size, stride, 1, padding)
+    pads = windows.padding(extent, size, stride, 1, padding)
     last = (windows.output_extent(extent, size, stride, 1, padding) - 1) * stride
-    if margins != (0, 0):
+    if pads != (0, 0):
         config = [(0, 0, 0)] * x.ndim
-        config[axis] = (*margins, 0)
+        config[axis] = (*pads, 0)
         x = lax.pad(x, identity, config)
     positions = (lax.slice_in_dim(x, i, i + last + 1, stride, axis) for i in range(size))
     return functools.reduce(combine, positions)

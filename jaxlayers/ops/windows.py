@@ -61,15 +61,15 @@ def transposed_padding(
             that gives an output of size `extent * stride` (`"same"`), or that completes the last
             stride (`"valid"`).
     """
-    reach = span(size, dilation)
+    window_span = span(size, dilation)
     if mode == "valid":
-        after = max(stride - reach, 0) if output_padding is None else output_padding
-        return reach - 1, reach - 1 + after
+        after = max(stride - window_span, 0) if output_padding is None else output_padding
+        return window_span - 1, window_span - 1 + after
     if output_padding is None:
-        total = stride + reach - 2
+        total = stride + window_span - 2
     else:
-        total = reach + reach % 2 - 2 + output_padding
-    before = min(total - total // 2, reach - 1)
+        total = window_span + window_span % 2 - 2 + output_padding
+    before = min(total - total // 2, window_span - 1)
     return before, total - before
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from jaxlayers._files import write_atomically
 
 _SEPARATOR = "/"
-_DEEPEST = 100
+_MAX_DEPTH = 100
 # Raised for files that are damaged or in another format.
-_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
+_READ_ERRORS = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 
 def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
@@ -47,17 +47,17 @@ def read_arrays(path: Path, shapes: Mapping[str, Any] | None = None) -> dict[str
         ValueError: If the file is damaged, an array is missing or has another shape, or it is not
             numeric.
     """
-    wanted = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
+    expected = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
     tree: dict[str, Any] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if wanted is not None:
-                members = {name: info for name, info in members.items() if name in wanted}
-                _compare(wanted, {name: _header(archive, m)[0] for name, m in members.items()})
+            if expected is not None:
+                members = {name: info for name, info in members.items() if name in expected}
+                _compare(expected, {name: _header(archive, m)[0] for name, m in members.items()})
             for name, info in members.items():
                 _insert(tree, name, _read(archive, info))
-    except _UNREADABLE as error:
+    except _READ_ERRORS as error:
         raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
     return tree
 
@@ -71,7 +71,7 @@ def array_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except _UNREADABLE as error:
+    except _READ_ERRORS as error:
         raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
 
 
@@ -80,10 +80,10 @@ def flat_names(tree: Mapping[str, Any]) -> list[str]:
     return [name for name, _ in _leaves(tree)]
 
 
-def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _compare(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     different = [
         f"{name} is {found.get(name, 'missing')}, the model has {shape}"
-        for name, shape in wanted.items()
+        for name, shape in expected.items()
         if found.get(name) != shape
     ]
     if different:
@@ -125,7 +125,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
 
 def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
     *parents, name = map(unquote, path.split(_SEPARATOR))
-    if len(parents) > _DEEPEST:
+    if len(parents) > _MAX_DEPTH:
         raise ValueError(f"an array is nested too deeply, in {len(parents)} dictionaries")
     for parent in parents:
         tree = tree.setdefault(parent, {})

@@ -19,7 +19,7 @@ from jax import Array
 from jaxlayers.runs.names import larger_is_better, named
 
 # Free space required in addition to the arrays, for metadata, metrics and plots.
-_MORE_BYTES = 2**20
+_RESERVED_BYTES = 2**20
 
 
 class CheckpointError(ValueError):
@@ -71,7 +71,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         # Errors that orbax logs are raised here as well; the log would hide their messages.
-        logging.getLogger("absl").addFilter(_not_of_orbax)
+        logging.getLogger("absl").addFilter(_is_not_logged_by_orbax)
         try:
             self._manager = self._orbax.CheckpointManager(self._path, options=options)
         except OSError as error:
@@ -94,13 +94,13 @@ class Checkpoints:
         """
         arrays = _arrays(tree)
         # A partial write would leave less space for other outputs.
-        needed = sum(array.nbytes for array in arrays.values()) + _MORE_BYTES
+        needed = sum(array.nbytes for array in arrays.values()) + _RESERVED_BYTES
         free = shutil.disk_usage(self._path).free
         if free < needed:
             raise self._not_written(
                 f"no space left on device: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} free"
             )
-        saved = {name: [_kind(array), _checksum(array)] for name, array in arrays.items()}
+        saved = {name: [_description(array), _checksum(array)] for name, array in arrays.items()}
         args = self._orbax.args
         try:
             self._manager.save(
@@ -133,7 +133,7 @@ class Checkpoints:
             self.wait()
         finally:
             self._manager.close()
-            logging.getLogger("absl").removeFilter(_not_of_orbax)
+            logging.getLogger("absl").removeFilter(_is_not_logged_by_orbax)
 
     def restore(self, like: Any, step: int | None = None) -> Any:
         """Returns the pytree of a checkpoint.
@@ -175,7 +175,7 @@ class Checkpoints:
         for name, array in arrays.items():
             if _checksum(array) != saved[name][1]:
                 raise self._damaged(step, f"arrays: {name}", "checksum mismatch")
-        return _like(like, arrays)
+        return _unflatten(like, arrays)
 
     def forget_after(self, step: int) -> None:
         """Removes the checkpoints of later steps, which will be repeated."""
@@ -187,7 +187,7 @@ class Checkpoints:
         self, step: int, identity: Any, saved: Mapping[str, str], wanted: Mapping[str, Array]
     ) -> None:
         was = identity | saved
-        now = self._identity | {name: _kind(array) for name, array in wanted.items()}
+        now = self._identity | {name: _description(array) for name, array in wanted.items()}
         different = [
             f"{name} was {was.get(name, 'missing')} and is {now.get(name, 'missing')}"
             for name in sorted({*was, *now})
@@ -208,12 +208,12 @@ class Checkpoints:
             yield
         except Exception as error:
             # If several reads fail, asyncio logs all but the first; here, one error is raised.
-            logging.getLogger("asyncio").addFilter(_not_in_orbax)
+            logging.getLogger("asyncio").addFilter(_is_not_raised_in_orbax)
             raise self._damaged(step, what, error) from None
 
     def _damaged(self, step: int, what: str, error: object) -> CheckpointError:
         older = [str(other) for other in self.steps() if other < step]
-        offer = (
+        advice = (
             f"There are older checkpoints, after {', '.join(older)} steps; to resume from one of "
             f"them, use its number, such as resume={older[-1]}"
             if older
@@ -221,30 +221,30 @@ class Checkpoints:
         )
         text = str(error).strip().split("\n")[0][:300]
         return CheckpointError(
-            f"{self._path / str(step)}: the checkpoint is damaged ({what}: {text}). {offer}"
+            f"{self._path / str(step)}: the checkpoint is damaged ({what}: {text}). {advice}"
         )
 
     def _not_written(self, error: object) -> CheckpointError:
         try:
-            whole = [step for step in self.steps() if (self._path / str(step)).is_dir()]
+            complete = [step for step in self.steps() if (self._path / str(step)).is_dir()]
         except OSError:
-            whole = []
+            complete = []
         last = (
-            f"the last complete checkpoint is after {whole[-1]} steps"
-            if whole
+            f"the last complete checkpoint is after {complete[-1]} steps"
+            if complete
             else "there is no complete checkpoint"
         )
         return CheckpointError(f"{self._path}: a checkpoint could not be written ({error}); {last}")
 
 
-def _not_in_orbax(record: logging.LogRecord) -> bool:
+def _is_not_raised_in_orbax(record: logging.LogRecord) -> bool:
     """Returns whether a log record does not report an error that was raised in orbax."""
     error = record.exc_info[1] if record.exc_info else None
     frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
     return not any("orbax" in frame.filename for frame in frames)
 
 
-def _not_of_orbax(record: logging.LogRecord) -> bool:
+def _is_not_logged_by_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in record.pathname
 
 
@@ -271,7 +271,7 @@ def _arrays(tree: Any) -> dict[str, Array]:
     }
 
 
-def _like(like: Any, arrays: Mapping[str, Array]) -> Any:
+def _unflatten(like: Any, arrays: Mapping[str, Array]) -> Any:
     leaves = [
         jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf))
         if _is_key(leaf)
@@ -281,7 +281,7 @@ def _like(like: Any, arrays: Mapping[str, Array]) -> Any:
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
-def _kind(array: Array) -> str:
+def _description(array: Array) -> str:
     return f"{array.dtype}{list(array.shape)}"
 
 

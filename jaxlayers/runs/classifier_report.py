@@ -19,8 +19,8 @@ from jaxlayers.runs.report import report
 from jaxlayers.runs.terminal import display_width, padded
 from jaxlayers.sequential import Sequential
 
-_MOST_MISTAKES = 24
-_MOST_SALIENCIES = 8
+_MAX_MISTAKES = 24
+_MAX_SALIENCIES = 8
 
 
 def write_classifier_report(
@@ -82,7 +82,7 @@ def write_classifier_report(
     if dataset.images.shape[-1] in (1, 3):  # shown as images
         plotted = {
             "mistakes": _plot_mistakes(dataset, probabilities, pictures / "mistakes"),
-            **_plot_inside(model, params, state, dataset, probabilities, pictures),
+            **_plot_features(model, params, state, dataset, probabilities, pictures),
         }
     evaluation = Evaluation(int(steps[-1]), names, matrix, **plotted)
     evaluation.write(folder.path / "evaluation.json")
@@ -120,7 +120,7 @@ def _plot_mistakes(
     """Plots the most confident mistakes."""
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
     wrong = np.flatnonzero(predicted != dataset.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISTAKES]
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MAX_MISTAKES]
     mistakes: list[Mistake] = []
     for row in worst:
         path = _numbered(folder, len(mistakes))
@@ -131,7 +131,7 @@ def _plot_mistakes(
     return tuple(mistakes)
 
 
-def _plot_inside(
+def _plot_features(
     model: Layer,
     params: Params,
     state: State,
@@ -143,8 +143,8 @@ def _plot_inside(
     labels = dataset.labels
     assert labels is not None
     # Saliency is most informative for correctly classified images.
-    right = np.flatnonzero(probabilities.argmax(-1) == labels)
-    rows = right if len(right) else np.arange(len(labels))
+    correct = np.flatnonzero(probabilities.argmax(-1) == labels)
+    rows = correct if len(correct) else np.arange(len(labels))
     maps: list[FeatureMaps] = []
     if isinstance(model, Sequential):
         kernels = features.first_kernels(model, params)
@@ -156,7 +156,7 @@ def _plot_inside(
             shown = classifier_plots.save_feature_maps(array, path)
             maps.append(FeatureMaps(name, array.shape, shown))
     saliency: list[int] = []
-    for label in np.unique(labels[rows])[:_MOST_SALIENCIES]:
+    for label in np.unique(labels[rows])[:_MAX_SALIENCIES]:
         image = dataset.images[rows[labels[rows] == label][0]] / np.float32(255)
         values = features.saliency(model, params, state, image, label)
         path = _numbered(folder / "saliency", len(saliency))

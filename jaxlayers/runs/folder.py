@@ -15,7 +15,7 @@ from jaxlayers.runs.arrays import read_arrays, write_arrays
 from jaxlayers.runs.lock import is_lock, locked
 
 # Maximum size of config.json and model.json; this package writes smaller files.
-_LARGEST_JSON = 2**25
+_MAX_JSON_BYTES = 2**25
 
 
 class RunFolder:
@@ -221,8 +221,10 @@ class RunFolder:
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.existing(name)
-        if path.stat().st_size > _LARGEST_JSON:
-            raise ValueError(f"{path}: has {path.stat().st_size} bytes, more than {_LARGEST_JSON}")
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ValueError(
+                f"{path}: has {path.stat().st_size} bytes, more than {_MAX_JSON_BYTES}"
+            )
         try:
             content = json.loads(path.read_text("utf-8"))
         except (ValueError, RecursionError) as error:

@@ -17,7 +17,7 @@ from jaxlayers.runs.names import named
 from jaxlayers.summary import Composition
 
 # Maximum size in bytes of parameters.npz for models whose weights have unknown shapes.
-_LARGEST = 2**32
+_MAX_BYTES = 2**32
 
 Models = Mapping[str, tuple[Layer, Params, State]]
 """Models by name, each with its params and state; the main model first."""
@@ -134,12 +134,12 @@ def _arrays(where: Path, model: Layer, name: str, names: list[str]) -> tuple[Par
         others = tuple(
             f"{part}/{quote(o, safe='')}/" for part in shapes for o in names if o != name
         )
-        strange = sorted(array for array in extra if not (others and array.startswith(others)))
-        if strange:
-            raise ValueError(f"{where}: has {short_repr(strange)}, which the model does not have")
-    elif where.stat().st_size > _LARGEST:
+        unknown = sorted(array for array in extra if not (others and array.startswith(others)))
+        if unknown:
+            raise ValueError(f"{where}: has {short_repr(unknown)}, which the model does not have")
+    elif where.stat().st_size > _MAX_BYTES:
         raise ValueError(
-            f"{where}: has {where.stat().st_size} bytes, more than the {_LARGEST} that are read "
+            f"{where}: has {where.stat().st_size} bytes, more than the {_MAX_BYTES} that are read "
             "for a model without an input shape"
         )
     tree = read_arrays(where, shapes)

@@ -44,7 +44,7 @@ def locked(folder: Path) -> Iterator[None]:
                 "it ends, stop it, or use another folder for this run"
             ) from error
         # The previous holder may have removed the file between open and flock.
-        if _is_at(descriptor, path):
+        if _refers_to(descriptor, path):
             break
         os.close(descriptor)
     try:
@@ -61,7 +61,7 @@ def is_lock(path: Path) -> bool:
     return path.name == _NAME
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _refers_to(descriptor: int, path: Path) -> bool:
     """Returns whether a path refers to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())

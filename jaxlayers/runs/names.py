@@ -7,12 +7,21 @@ import jax
 VALIDATION = "val_"
 """Prefix of the names of validation metrics, as in Keras."""
 
-_LARGER = ("accuracy", "precision", "recall", "auc", "f1", "density", "coverage", "inception")
+_LARGER_IS_BETTER = (
+    "accuracy",
+    "precision",
+    "recall",
+    "auc",
+    "f1",
+    "density",
+    "coverage",
+    "inception",
+)
 
 
 def larger_is_better(metric: str) -> bool:
     """Returns whether larger values of a metric are better, determined by its name."""
-    return any(word in metric.lower() for word in _LARGER)
+    return any(word in metric.lower() for word in _LARGER_IS_BETTER)
 
 
 def name_of(path: tuple[Any, ...]) -> str:

@@ -11,7 +11,7 @@ from jaxlayers.runs import plots
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.report import report
 from jaxlayers.runs.tensorboard import TensorBoard
-from jaxlayers.runs.terminal import Progress, say
+from jaxlayers.runs.terminal import Progress, print_line
 
 
 class Recorder:
@@ -37,7 +37,7 @@ class Recorder:
         if importlib.util.find_spec("tensorboardX"):
             self._events = TensorBoard(folder.path, after)
         else:
-            say('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
+            print_line('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
 
     def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""

@@ -20,13 +20,13 @@ from jaxlayers.runs.report_classifier import confusion_section, picture_sections
 from jaxlayers.runs.report_parts import breakable, data_uri, figure, section
 from jaxlayers.runs.report_result import result_section, steps_per_epoch
 
-_MOST_POINTS = 2000
-_MOST_SAMPLES = 200
+_MAX_POINTS = 2000
+_MAX_SAMPLES = 200
 # The metrics of each chart, by the suffix of their names.
 _CHARTS = {"Losses": "loss", "Learning rate": "learning_rate"}
 _OTHER = "Other metrics"
 # Nesting levels of the configuration with separate rows.
-_DEEPEST = 10
+_MAX_DEPTH = 10
 
 
 def report(folder: RunFolder) -> None:
@@ -88,20 +88,20 @@ def write_report(
     """
     metrics = _checked(metrics)
     pictures = dict(pictures or {})
-    matrix = inside = ""
+    confusion = plot_sections = ""
     if evaluation is not None:
         # The matrix is an HTML table instead, which supports class names in any script.
         pictures.pop("confusion", None)
         kernels = pictures.pop("first kernels", None)
-        matrix = confusion_section(evaluation)
-        inside = picture_sections(evaluation, path.parent / "pictures", kernels)
+        confusion = confusion_section(evaluation)
+        plot_sections = picture_sections(evaluation, path.parent / "pictures", kernels)
     shown = {name: value for name, value in config.items() if name != "environment"}
     parts = {
         "title": html.escape(title),
         "result": result_section(config, metrics, evaluation),
         "samples_hidden": "" if samples else " hidden",
-        "matrix": matrix,
-        "inside": inside,
+        "matrix": confusion,
+        "plots": plot_sections,
         "pictures": _pictures(pictures),
         "models": _models(summaries),
         "config": "\n".join(_config_row(*row) for row in _flatten(shown)),
@@ -138,7 +138,7 @@ def _config_row(name: str, value: str) -> str:
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Yields the dotted name and the text of each value; an empty mapping is a value."""
     for name, value in config.items():
-        if isinstance(value, Mapping) and value and above.count(".") < _DEEPEST:
+        if isinstance(value, Mapping) and value and above.count(".") < _MAX_DEPTH:
             yield from _flatten(value, f"{above}{name}.")
         elif isinstance(value, str | Path):
             yield f"{above}{name}", str(value)
@@ -171,16 +171,16 @@ def _pictures(pictures: Mapping[str, Path]) -> str:
 def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[str, Any]:
     """Returns the data of the charts."""
     steps = metrics.get("step", np.empty(0))
-    shown = _spread(len(steps), _MOST_POINTS)
+    shown = _evenly_spaced(len(steps), _MAX_POINTS)
     charts: dict[str, list[dict[str, Any]]] = {label: [] for label in (*_CHARTS, _OTHER)}
     for name, column in metrics.items():
         if name in ("step", "seconds") or not shown:
             continue
         # Validation metrics keep the value of the last evaluation and are not smoothed.
-        held = name.startswith(VALIDATION)
-        values = (_held(column) if held else column)[shown]
+        is_validation = name.startswith(VALIDATION)
+        values = (_forward_filled(column) if is_validation else column)[shown]
         charts[next((label for label in _CHARTS if name.endswith(_CHARTS[label])), _OTHER)].append(
-            {"name": name, "values": [_number(value) for value in values], "held": held}
+            {"name": name, "values": [_number(value) for value in values], "filled": is_validation}
         )
     return {
         "logged": len(steps),
@@ -199,7 +199,7 @@ def _is_dwarfed(series: list[dict[str, Any]]) -> bool:
     return is_dwarfed(np.array(values, float))
 
 
-def _held(values: np.ndarray) -> np.ndarray:
+def _forward_filled(values: np.ndarray) -> np.ndarray:
     """Replaces values that are not finite by the last finite one before them."""
     known = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
     return np.where(known >= 0, values[known], np.nan)
@@ -208,14 +208,14 @@ def _held(values: np.ndarray) -> np.ndarray:
 def _samples(samples: Mapping[int, Path]) -> dict[str, Any]:
     """Returns the samples as pairs of a step and a data: URI."""
     steps = sorted(samples)
-    shown = [steps[index] for index in _spread(len(steps), _MOST_SAMPLES)]
+    shown = [steps[index] for index in _evenly_spaced(len(steps), _MAX_SAMPLES)]
     return {
-        "pictured": len(steps),
+        "sampleCount": len(steps),
         "samples": [[int(step), data_uri(samples[step])] for step in shown],
     }
 
 
-def _spread(count: int, limit: int) -> list[int]:
+def _evenly_spaced(count: int, limit: int) -> list[int]:
     """Returns at most `limit` of `count` indices, evenly spaced, including the first and last."""
     if count <= limit:
         return list(range(count))

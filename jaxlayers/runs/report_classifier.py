@@ -9,13 +9,13 @@ from jaxlayers.runs.evaluation import Evaluation
 from jaxlayers.runs.report_parts import figure, scrollable, section, table
 
 # With more classes, the most common confusions are shown instead of a matrix.
-_LARGEST_MATRIX = 40
-_MOST_CONFUSIONS = 20
+_MAX_MATRIX_CLASSES = 40
+_MAX_CONFUSIONS = 20
 
 
 def confusion_section(evaluation: Evaluation) -> str:
     """Returns the confusion matrix as HTML, or the most common confusions if it is large."""
-    if len(evaluation.class_names) > _LARGEST_MATRIX:
+    if len(evaluation.class_names) > _MAX_MATRIX_CLASSES:
         return section("Most common confusions", _confusions(evaluation))
     return section("Confusion matrix", scrollable("Confusion matrix", _matrix(evaluation)))
 
@@ -97,7 +97,7 @@ def _matrix(evaluation: Evaluation) -> str:
 
 def _confusions(evaluation: Evaluation) -> str:
     wrong = evaluation.confusion * (1 - np.eye(len(evaluation.confusion), dtype=np.int64))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MAX_CONFUSIONS]
     rows = [
         (_name(evaluation, label), _name(evaluation, predicted), f"{wrong[label, predicted]:,}")
         for label, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True)

@@ -64,8 +64,8 @@ def _duration(config: Mapping[str, Any], metrics: Mapping[str, np.ndarray]) -> d
     if "step" not in metrics:
         return {}
     steps = metrics["step"]
-    last, asked = int(steps[-1]), _count(config, "steps")
-    facts = {"Steps": f"{last:,}" + (f" of {asked:,}" if asked and asked > last else "")}
+    last, total = int(steps[-1]), _count(config, "steps")
+    facts = {"Steps": f"{last:,}" + (f" of {total:,}" if total and total > last else "")}
     per_epoch = steps_per_epoch(config)
     if per_epoch is not None:
         facts["Epochs"] = number(last / per_epoch, 3)

@@ -26,7 +26,7 @@ class Progress(Protocol):
         ...
 
 
-def say(text: str, file: TextIO | None = None) -> None:
+def print_line(text: str, file: TextIO | None = None) -> None:
     """Prints text; if the pipe or terminal is closed, output is discarded without an error.
 
     Control characters, and characters that the encoding of the file does not have, are printed as
@@ -38,7 +38,7 @@ def say(text: str, file: TextIO | None = None) -> None:
     """
     file = sys.stdout if file is None else file
     if file is not None:  # None in a process without a console
-        _Unfailing(file).write(printable(text) + "\n")
+        _SafeFile(file).write(printable(text) + "\n")
 
 
 def display_width(text: str) -> int:
@@ -73,7 +73,7 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-class _Unfailing:
+class _SafeFile:
     """A text file whose writes never fail: after the first error, output is discarded."""
 
     def __init__(self, file: TextIO) -> None:
@@ -129,9 +129,9 @@ def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[
         The display to update.
     """
     if quiet:
-        yield _Nothing()
+        yield _NoProgress()
         return
-    terminal = _Unfailing(sys.stderr)
+    terminal = _SafeFile(sys.stderr)
     if terminal.isatty():
         try:
             import rich.console
@@ -152,7 +152,7 @@ def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[
     yield _Lines(steps, batch_size)
 
 
-class _Nothing:
+class _NoProgress:
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         pass
 
@@ -180,16 +180,16 @@ class _Bar:
         self._validation: dict[str, float] = {}
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._validation |= _of_validation(metrics)
-        text = _shown({**metrics, **self._validation})
+        self._validation |= _validation_metrics(metrics)
+        text = _format_metrics({**metrics, **self._validation})
         rate = self._clock.rate(step)
         if rate:
             left = self._steps - step
             room = self._bar.console.width - len(text) - len(f"✓ step {step}/{self._steps}  ")
             speeds = (
-                f"  {_speed(rate, self._batch_size, left)}",
-                f"  {rate:.1f} steps/s  {_left(left, rate)}",
-                f"  {_left(left, rate)}",
+                f"  {_format_speed(rate, self._batch_size, left)}",
+                f"  {rate:.1f} steps/s  {_time_left(left, rate)}",
+                f"  {_time_left(left, rate)}",
             )
             # The longest text that fits into the width of the terminal.
             text += next((speed for speed in speeds if len(speed) <= room), "")
@@ -205,18 +205,18 @@ class _Lines:
         rate = self._clock.rate(step)
         now = time.monotonic()
         due = now - self._printed >= _INTERVAL or step >= self._steps
-        if not due and not _of_validation(metrics):
+        if not due and not _validation_metrics(metrics):
             return
         self._printed = now
-        speed = f"  {_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
-        say(f"step {step}/{self._steps}  {_shown(metrics)}{speed}")
+        speed = f"  {_format_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
+        print_line(f"step {step}/{self._steps}  {_format_metrics(metrics)}{speed}")
 
 
-def _of_validation(metrics: Mapping[str, float]) -> dict[str, float]:
+def _validation_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
 
 
-def _shown(metrics: Mapping[str, float]) -> str:
+def _format_metrics(metrics: Mapping[str, float]) -> str:
     """Formats the losses and accuracies, those of validation data last."""
     chosen = [
         name
@@ -230,11 +230,11 @@ def _shown(metrics: Mapping[str, float]) -> str:
     )
 
 
-def _speed(rate: float, batch_size: int, left: int) -> str:
-    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s, {_left(left, rate)}"
+def _format_speed(rate: float, batch_size: int, left: int) -> str:
+    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s, {_time_left(left, rate)}"
 
 
-def _left(steps: int, rate: float) -> str:
+def _time_left(steps: int, rate: float) -> str:
     minutes, seconds = divmod(round(steps / rate), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} left" if hours else f"{minutes}:{seconds:02d} left"

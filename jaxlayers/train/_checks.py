@@ -42,11 +42,11 @@ def count(owner: str, name: str, value: Any) -> int:
 def key(owner: str, value: Any) -> None:
     """Checks that an argument is a random key."""
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-        fits = value.ndim == 0
+        is_key = value.ndim == 0
     else:  # the raw keys of jax.random.PRNGKey
-        raw = isinstance(value, jax.Array | np.ndarray)
-        fits = raw and value.dtype == np.uint32 and value.ndim == 1
-    if not fits:
+        is_array = isinstance(value, jax.Array | np.ndarray)
+        is_key = is_array and value.dtype == np.uint32 and value.ndim == 1
+    if not is_key:
         raise TypeError(
             f"{owner}: key must be one random key of JAX, such as jax.random.key(0), "
             f"got {described(value)}"
@@ -176,13 +176,13 @@ def optional_pair(
     else:
         fresh = jax.eval_shape(lambda key: model.init(key, shape), init_key)
     params, state = (
-        made if given is None else _like(owner, name, given, made)
+        made if given is None else _check_arrays(owner, name, given, made)
         for name, given, made in zip(names, (params, state), fresh, strict=True)
     )
     return params, state
 
 
-def _like(owner: str, name: str, given: Any, made: Any) -> Any:
+def _check_arrays(owner: str, name: str, given: Any, made: Any) -> Any:
     """Checks that arrays have the structure and shapes of `made`, and returns copies of them."""
     arrays, expected = (
         {f"{name}{jax.tree_util.keystr(path)}": leaf for path, leaf in leaves}
@@ -191,14 +191,14 @@ def _like(owner: str, name: str, given: Any, made: Any) -> Any:
             for tree in (given, made)
         )
     )
-    for what, names in (
+    for verb, names in (
         ("does not have", expected.keys() - arrays.keys()),
         ("also has", arrays.keys() - expected.keys()),
     ):
         if names:
             raise ValueError(
                 f"{owner}: {name} must have the arrays of the model, {_listed(expected)}; "
-                f"it {what} {_listed(names)}"
+                f"it {verb} {_listed(names)}"
             )
     for path, leaf in expected.items():
         shape, dtype = np.shape(arrays[path]), jnp.result_type(leaf)

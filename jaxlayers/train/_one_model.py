@@ -33,15 +33,15 @@ class OneModelTask(ABC):
 
     @property
     @abstractmethod
-    def _trained(self) -> Layer:
+    def _training_model(self) -> Layer:
         """The model without the activation that the loss includes."""
 
     @abstractmethod
-    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+    def _check_data(self, data: Any, argument: str) -> tuple[Any, Any]:
         """Checks inputs and targets and returns them as arrays of equal length."""
 
     @abstractmethod
-    def _checked_inputs(self, inputs: Any) -> Any:
+    def _check_inputs(self, inputs: Any) -> Any:
         """Checks inputs and returns them as an array."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class OneModelTask(ABC):
     def _predictions(self, outputs: Array) -> Array:
         """Converts outputs to predictions."""
 
-    def _augmented(self, key: Array, inputs: Array) -> Array:
+    def _augment(self, key: Array, inputs: Array) -> Array:
         """Augments the inputs of a training step."""
         return inputs
 
@@ -96,14 +96,14 @@ class OneModelTask(ABC):
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
         """Takes one training step."""
         _checks.train_state(type(self).__name__, train_state)
-        inputs, targets = self._checked(batch, "batch")
+        inputs, targets = self._check_data(batch, "batch")
         inputs, targets = self._model_inputs(inputs), self._loss_targets(targets)
         key = jax.random.fold_in(train_state.key, train_state.step)
         augment_key, model_key = jax.random.split(key)
-        inputs = self._augmented(augment_key, inputs)
+        inputs = self._augment(augment_key, inputs)
 
         def objective(params: Params) -> tuple[Array, Any]:
-            outputs, state = self._trained.apply(
+            outputs, state = self._training_model.apply(
                 params, train_state.state, inputs, training=True, key=model_key
             )
             loss = self._loss(outputs, targets, training=True)
@@ -143,7 +143,7 @@ class OneModelTask(ABC):
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
-        inputs, targets = self._checked(data, "data")
+        inputs, targets = self._check_data(data, "data")
         parts: list[Metrics] = [
             self._evaluate(train_state.params, train_state.state, inputs[rows], targets[rows])
             for rows in _slices(inputs.shape[0], size)
@@ -179,7 +179,7 @@ class OneModelTask(ABC):
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
-        inputs = self._checked_inputs(inputs)
+        inputs = self._check_inputs(inputs)
         parts = [
             self._predict(train_state.params, train_state.state, inputs[rows])
             for rows in _slices(inputs.shape[0], size)
@@ -193,14 +193,14 @@ class OneModelTask(ABC):
 
     @functools.partial(jax.jit, static_argnums=0)
     def _evaluate(self, params: Params, state: State, inputs: Array, targets: Array) -> Metrics:
-        outputs, _ = self._trained.apply(params, state, self._model_inputs(inputs))
+        outputs, _ = self._training_model.apply(params, state, self._model_inputs(inputs))
         targets = self._loss_targets(targets)
         loss = self._loss(outputs, targets, training=False)
         return {"loss": loss} | self._metrics(outputs, targets)
 
     @functools.partial(jax.jit, static_argnums=0)
     def _predict(self, params: Params, state: State, inputs: Array) -> Array:
-        outputs, _ = self._trained.apply(params, state, self._model_inputs(inputs))
+        outputs, _ = self._training_model.apply(params, state, self._model_inputs(inputs))
         return self._predictions(outputs)
 
 

@@ -168,17 +168,17 @@ class Classifier(OneModelTask):
             ValueError: If there are no labels, some are not classes of the model, or the images
                 have another shape or range of values.
         """
-        return self._checked(data, "data")
+        return self._check_data(data, "data")
 
     @property
     def _input_shape(self) -> Shape:
         return self.image_shape
 
     @property
-    def _trained(self) -> Layer:
+    def _training_model(self) -> Layer:
         return _checks.logits("Classifier", "model", self.model, "softmax", (self.classes,))
 
-    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+    def _check_data(self, data: Any, argument: str) -> tuple[Any, Any]:
         if isinstance(data, Dataset):
             if data.labels is None:
                 raise ValueError(f"Classifier: {data.name} has no labels; {_LABELS}")
@@ -189,10 +189,10 @@ class Classifier(OneModelTask):
                 f"Classifier: {argument} must be a Dataset or a tuple (images, labels), "
                 f"got {type(data).__name__}{many}; {_LABELS}"
             )
-        images = self._checked_inputs(data[0])
-        return images, _checked_labels(data[1], images.shape[0], self.classes)
+        images = self._check_inputs(data[0])
+        return images, _check_labels(data[1], images.shape[0], self.classes)
 
-    def _checked_inputs(self, inputs: Any) -> Any:
+    def _check_inputs(self, inputs: Any) -> Any:
         return as_images("Classifier", inputs, self.image_shape)
 
     def _model_inputs(self, inputs: Array) -> Array:
@@ -205,7 +205,7 @@ class Classifier(OneModelTask):
         # Not the dtype of the images, because bfloat16 or integers would round smoothed labels.
         return targets.astype(jnp.result_type(float))
 
-    def _augmented(self, key: Array, inputs: Array) -> Array:
+    def _augment(self, key: Array, inputs: Array) -> Array:
         return augment(self.augmentations, key, inputs)
 
     def _loss(self, outputs: Array, targets: Array, training: bool) -> Array:
@@ -221,12 +221,12 @@ class Classifier(OneModelTask):
         return values.mean()
 
     def _metrics(self, outputs: Array, targets: Array) -> Metrics:
-        right = jnp.take_along_axis(outputs, targets.argmax(-1)[:, None], axis=-1)
-        likelier = (outputs > right).sum(-1)
+        true_logits = jnp.take_along_axis(outputs, targets.argmax(-1)[:, None], axis=-1)
+        larger = (outputs > true_logits).sum(-1)
         accuracies = {"accuracy": outputs.argmax(-1) == targets.argmax(-1)}
         if outputs.shape[-1] > 5:
-            accuracies["top_5_accuracy"] = likelier < 5
-        return {name: hits.astype(jnp.float32).mean() for name, hits in accuracies.items()}
+            accuracies["top_5_accuracy"] = larger < 5
+        return {name: correct.astype(jnp.float32).mean() for name, correct in accuracies.items()}
 
     def _predictions(self, outputs: Array) -> Array:
         return jax.nn.softmax(outputs)
@@ -235,7 +235,7 @@ class Classifier(OneModelTask):
 _LABELS = "a folder with one sub-folder of images per class has labels"
 
 
-def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
+def _check_labels(labels: Any, count: Any, classes: int) -> Any:
     """Checks labels and returns them as integers [count] or probabilities [count, classes]."""
     names = _strings(labels)
     if names:
@@ -259,11 +259,11 @@ def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
     if values is None:
         return array
     if values.ndim == 1:
-        wrong = values[(values < 0) | (values >= classes)]
-        if len(wrong):
+        invalid = values[(values < 0) | (values >= classes)]
+        if len(invalid):
             raise ValueError(
                 f"Classifier: labels must be from 0 to {classes - 1}, because the model has "
-                f"{classes} classes, got {wrong[0]}"
+                f"{classes} classes, got {invalid[0]}"
             )
         return array
     check_probabilities("Classifier: one-hot labels", values)

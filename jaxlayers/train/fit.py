@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from jaxlayers.runs.checkpoint import Checkpoints
 from jaxlayers.runs.folder import RunFolder, columns
 from jaxlayers.runs.recorder import Recorder
-from jaxlayers.runs.terminal import say, show_progress
+from jaxlayers.runs.terminal import print_line, show_progress
 from jaxlayers.train import inputs
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
@@ -30,7 +30,7 @@ from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.loop import Best, Loop, is_better
 from jaxlayers.train.run_files import (
     model_description,
-    removed_unless_begun,
+    remove_if_not_started,
     run_description,
     write_results,
 )
@@ -131,8 +131,8 @@ def fit(
     """
     check_task(task)
     config, callbacks = check_config(config, callbacks)
-    leads = jax.process_index() == 0
-    folder = check_folder(folder, resume, leads)
+    is_main_process = jax.process_index() == 0
+    folder = check_folder(folder, resume, is_main_process)
     devices = Devices(config.devices, config.batch_size)
     rows = inputs.rows_of(task, data)
     steps = inputs.steps_on(task, rows, config, devices)
@@ -152,9 +152,9 @@ def fit(
         stack.callback(steps.close)
         checkpoints, best = None, None
         if folder is not None:
-            if leads:
+            if is_main_process:
                 stack.enter_context(folder.open(resume=resume is not False))
-                stack.enter_context(removed_unless_begun(folder, new=resume is False))
+                stack.enter_context(remove_if_not_started(folder, new=resume is False))
             checkpoints = Checkpoints(
                 folder.path / "checkpoints",
                 inputs.identity(config, rows),
@@ -168,43 +168,45 @@ def fit(
             train_state = checkpoints.restore(like, None if resume is True else resume)
             check_steps(config, int(train_state.step))
             checkpoints.forget_after(int(train_state.step))
-        if folder is not None and leads:
+        if folder is not None and is_main_process:
             # Only after a successful restore, because a failed one must not change the folder.
             folder.write_config(asdict(config) | run_description(task, rows))
             if resume is False:
                 folder.write_model(model_description(task, train_state, data, rows))
         interruption = stack.enter_context(interruptible())
         progress = stack.enter_context(
-            show_progress(config.steps, config.batch_size, quiet=not (leads and verbose))
+            show_progress(config.steps, config.batch_size, quiet=not (is_main_process and verbose))
         )
-        writes = folder if leads else None
-        recorder = Recorder(progress, writes, int(train_state.step))
-        over = _reset(callbacks, recorder.rows)
+        output = folder if is_main_process else None
+        recorder = Recorder(progress, output, int(train_state.step))
+        stopped = _reset_callbacks(callbacks, recorder.rows)
         if resume is not False and config.best is not None and checkpoints is not None:
             best = _best_so_far(config.best, recorder.rows, checkpoints, like)
         loop = Loop(
             task, steps, evaluation, config, sample_key, recorder, checkpoints, callbacks, best
         )
         try:
-            train_state = loop.run(train_state, lambda: over or _agreed(interruption.asked))
+            train_state = loop.run(
+                train_state, lambda: stopped or _any_process(interruption.stop_requested)
+            )
         except BaseException:
             # Writing the results may fail too; the original error is raised.
             with suppress(Exception):
-                write_results(task, loop.good, writes, recorder)
+                write_results(task, loop.last_finite, output, recorder)
             raise
         last_step = int(train_state.step)
         restores = any(isinstance(c, EarlyStopping) and c.restore_best for c in callbacks)
         if loop.best is not None and restores:
             train_state = loop.best.state
-        write_results(task, train_state, writes, recorder)
+        write_results(task, train_state, output, recorder)
     number = interruption.signal if last_step < config.steps else None
-    if number is not None and leads and verbose:
+    if number is not None and is_main_process and verbose:
         name = signal.Signals(number).name
-        say(f"stopped by {name} at step {last_step} of {config.steps}")
+        print_line(f"stopped by {name} at step {last_step} of {config.steps}")
     return FitResult(train_state, columns(recorder.rows), loop.best, number)
 
 
-def _reset(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
+def _reset_callbacks(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
     """Resets the callbacks with the metrics so far; returns whether one ends the training."""
     stopping = [callback for callback in callbacks if isinstance(callback, EarlyStopping)]
     for callback in stopping:
@@ -230,8 +232,8 @@ def _best_so_far(
     return Best(step, value, checkpoints.restore(like, step))
 
 
-def _agreed(asked: bool) -> bool:
+def _any_process(stop_requested: bool) -> bool:
     """Returns whether any process has received a signal to stop."""
     if jax.process_count() == 1:
-        return asked
-    return bool(multihost_utils.process_allgather(np.array(asked)).any())
+        return stop_requested
+    return bool(multihost_utils.process_allgather(np.array(stop_requested)).any())

@@ -40,7 +40,7 @@ def check_config(
 
 
 def check_folder(
-    folder: str | Path | RunFolder | None, resume: bool | int, leads: bool
+    folder: str | Path | RunFolder | None, resume: bool | int, is_main_process: bool
 ) -> RunFolder | None:
     """Returns the folder of the run after checking that it can be used."""
     if not isinstance(resume, int) or resume < 0:
@@ -54,9 +54,9 @@ def check_folder(
         return None
     if not isinstance(folder, RunFolder):
         folder = RunFolder(folder)
-    if leads and resume is False:
+    if is_main_process and resume is False:
         folder.check_unused()
-    elif leads:
+    elif is_main_process:
         folder.check_resumable()
     return folder
 
@@ -64,8 +64,8 @@ def check_folder(
 def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
     """Returns the state before the first step, constructed from the argument `initial`."""
     if initial is None:
-        fresh: TrainState = task.init(key)
-        return fresh
+        initialized: TrainState = task.init(key)
+        return initialized
     if isinstance(initial, TrainState):
         if int(initial.step) >= config.steps:
             raise ValueError(
@@ -80,16 +80,16 @@ def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) ->
             f"got {type(initial).__name__}"
         )
     params, state = initial
-    begun: TrainState = task.init(key, params=params, state=state)
-    return begun
+    train_state: TrainState = task.init(key, params=params, state=state)
+    return train_state
 
 
-def check_steps(config: FitConfig, taken: int) -> None:
+def check_steps(config: FitConfig, steps_taken: int) -> None:
     """Checks that `config.steps` is at least the number of steps that a resumed run has taken."""
-    if config.steps < taken:
+    if config.steps < steps_taken:
         raise ValueError(
-            f"fit: steps must be at least {taken}, the steps that the resumed run has taken, got "
-            f"{config.steps}; resume=STEP continues from an earlier checkpoint"
+            f"fit: steps must be at least {steps_taken}, the steps that the resumed run has "
+            f"taken, got {config.steps}; resume=STEP continues from an earlier checkpoint"
         )
 
 

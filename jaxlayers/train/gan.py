@@ -140,7 +140,7 @@ class GAN:
             ("generator", self.generator, generator_key, self.latent_shape),
             ("discriminator", self.discriminator, discriminator_key, self.image_shape),
         )
-        made = {
+        initialized = {
             name: _checks.optional_pair(
                 "GAN",
                 model,
@@ -152,7 +152,7 @@ class GAN:
             )
             for name, model, model_key, shape in models
         }
-        generator, discriminator = made["generator"], made["discriminator"]
+        generator, discriminator = initialized["generator"], initialized["discriminator"]
         return TrainState(
             params={"generator": generator[0], "discriminator": discriminator[0]},
             state={"generator": generator[1], "discriminator": discriminator[1]},
@@ -199,9 +199,9 @@ class GAN:
                 generator_params, state["generator"], latents, training=True, key=generator_key
             )
 
-        (fakes, generator_state), pull_back = jax.vjp(generate, params["generator"])
+        (fakes, generator_state), generator_vjp = jax.vjp(generate, params["generator"])
 
-        discriminator_params, discriminator_state, opt_state, metrics = self._discriminate(
+        discriminator_params, discriminator_state, opt_state, metrics = self._update_discriminator(
             train_state, images, fakes, discriminator_key
         )
 
@@ -214,16 +214,16 @@ class GAN:
 
         # allow_int: the state of a layer may contain counters, which have no gradient.
         gradient = jax.value_and_grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
-        (value, loss), (by_params, *by_outputs) = gradient(
+        (value, loss), (params_gradient, *output_gradients) = gradient(
             params["generator"], fakes, generator_state
         )
-        (through_fakes,) = pull_back(tuple(by_outputs))
+        (fakes_gradient,) = generator_vjp(tuple(output_gradients))
         generator_params, generator_opt_state = update(
             self.generator,
             self.generator_optimizer,
             params["generator"],
             train_state.opt_state["generator"],
-            jax.tree.map(jnp.add, by_params, through_fakes),
+            jax.tree.map(jnp.add, params_gradient, fakes_gradient),
             value,
             lambda params: generator_loss(params, *generate(params))[0],
         )
@@ -304,7 +304,7 @@ class GAN:
     def _discriminator_logits(self) -> Layer:
         return _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
 
-    def _discriminate(
+    def _update_discriminator(
         self, train_state: TrainState, images: Array, fakes: Array, key: Array
     ) -> Any:
         """Updates the discriminator on real and generated images."""
@@ -345,11 +345,11 @@ def _by_model(argument: str, given: Any) -> dict[str, Any]:
     """Checks the argument `params` or `state` of `init` and returns it as a dictionary."""
     if given is None:
         return {}
-    known = ("generator", "discriminator")
-    allowed = f"GAN: {argument} must be a dictionary with the keys {' and '.join(map(repr, known))}"
+    names = ("generator", "discriminator")
+    allowed = f"GAN: {argument} must be a dictionary with the keys {' and '.join(map(repr, names))}"
     if not isinstance(given, dict):
         raise TypeError(f"{allowed}, got {_checks.described(given)}")
-    unknown = [name for name in given if name not in known]
+    unknown = [name for name in given if name not in names]
     if unknown:
         raise ValueError(f"{allowed}, got the keys {', '.join(map(repr, given))}")
     return given

@@ -127,9 +127,9 @@ def check_probabilities(where: str, values: np.ndarray) -> None:
     """Checks that class probabilities, [..., classes], are not negative and sum to 1."""
     exact = values.astype(np.float64)
     # The condition also rejects NaN. The tolerance allows for bfloat16, which has three digits.
-    right = (exact >= 0).all(-1) & (np.abs(exact.sum(-1) - 1) <= 0.01)
-    if not right.all():
-        row = tuple(np.argwhere(~right)[0].tolist())
+    is_valid = (exact >= 0).all(-1) & (np.abs(exact.sum(-1) - 1) <= 0.01)
+    if not is_valid.all():
+        row = tuple(np.argwhere(~is_valid)[0].tolist())
         raise ValueError(
             f"{where} must be non-negative and sum to 1, got {values[row].tolist()} in row {row[0]}"
         )

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_TERMINATING = (signal.SIGINT, signal.SIGTERM)
 # A terminal that closes sends SIGHUP; Windows has no such signal.
-_SIGNALS = (*_ENDING, *filter(None, [getattr(signal, "SIGHUP", None)]))
+_SIGNALS = (*_TERMINATING, *filter(None, [getattr(signal, "SIGHUP", None)]))
 
 
 class Interruption:
@@ -21,7 +21,7 @@ class Interruption:
     signal: int | None = None
 
     @property
-    def asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether a signal was received."""
         return self.signal is not None
 
@@ -44,12 +44,12 @@ def interruptible() -> Iterator[Interruption]:
     # numbers are therefore sent through a socket to a thread that does not wait for XLA.
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
-    taken = [
+    handled = [
         number
         for number in _SIGNALS
-        if number in _ENDING or signal.getsignal(number) != signal.SIG_IGN
+        if number in _TERMINATING or signal.getsignal(number) != signal.SIG_IGN
     ]
-    previous = {number: signal.signal(number, lambda *_: None) for number in taken}
+    previous = {number: signal.signal(number, lambda *_: None) for number in handled}
     previous_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     thread = threading.Thread(target=_listen, args=(receiver, interruption), daemon=True)
     thread.start()
@@ -69,10 +69,10 @@ def _listen(receiver: socket.socket, interruption: Interruption) -> None:
         number = received[0]
         if number not in _SIGNALS:
             continue
-        if interruption.asked:
+        if interruption.stop_requested:
             # When a terminal is closed, both the terminal and its shell send SIGHUP.
-            if number in _ENDING:
+            if number in _TERMINATING:
                 os._exit(128 + number)
             continue
         interruption.signal = number
-        say("stopping after this step; repeat to stop immediately", file=sys.stderr)
+        print_line("stopping after this step; repeat to stop immediately", file=sys.stderr)

@@ -70,17 +70,17 @@ class Loop:
     ) -> None:
         self._steps, self._config, self._recorder = steps, config, recorder
         self._evaluation, self._checkpoints = evaluation, checkpoints
-        self._callbacks, self._pace = callbacks, _Pace()
+        self._callbacks, self._call_length = callbacks, _CallLength()
         self._sample_key = sample_key
-        self._draw = jax.jit(task.sample, static_argnums=2) if isinstance(task, Samples) else None
+        self._sample = jax.jit(task.sample, static_argnums=2) if isinstance(task, Samples) else None
         self.best = best
 
-    def run(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
+    def run(self, train_state: TrainState, stop_requested: Callable[[], bool]) -> TrainState:
         """Takes the remaining steps, until a stop is requested.
 
         Args:
             train_state: The initial state.
-            asked: Returns whether a stop was requested.
+            stop_requested: Returns whether a stop was requested.
 
         Returns:
             The state after the last step.
@@ -88,30 +88,32 @@ class Loop:
         Raises:
             NotFiniteError: If a metric or a parameter became NaN or infinite.
         """
-        self.good = train_state
+        self.last_finite = train_state
         step, running = int(train_state.step), None
-        while step < self._config.steps and not asked():
-            count = min(self._next(step) - step, self._pace.steps())
+        while step < self._config.steps and not stop_requested():
+            count = min(self._next_due_step(step) - step, self._call_length.steps())
             result = self._steps.take(train_state, step, count)
-            samples = self._due_samples(result.train_state, step + count)
-            evaluated = self._due_evaluation(result.train_state, step + count)
+            samples = self._samples_if_due(result.train_state, step + count)
+            evaluated = self._evaluation_if_due(result.train_state, step + count)
             call = _Call(train_state, step, step + count, result, samples, evaluated)
             if running is not None and self._finish(running):
-                return self.good  # discards the running call
+                return self.last_finite  # discards the running call
             train_state, step, running = result.train_state, step + count, call
         if running is not None:
             self._finish(running, last=True)
         return train_state
 
-    def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
+    def _samples_if_due(
+        self, train_state: TrainState, step: int, last: bool = False
+    ) -> Array | None:
         """Returns samples from the same latent vectors each time, if they are due."""
         due = last or step % self._config.sample_every == 0
-        if not due or self._draw is None:
+        if not due or self._sample is None:
             return None
-        samples: Array = self._draw(train_state, self._sample_key, self._config.samples)
+        samples: Array = self._sample(train_state, self._sample_key, self._config.samples)
         return samples
 
-    def _due_evaluation(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
+    def _evaluation_if_due(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
         """Returns the metrics on validation data, if they are due."""
         config = self._config
         due = last or step % config.evaluate_every == 0
@@ -119,7 +121,7 @@ class Loop:
         due |= config.best is not None and step % config.checkpoint_every == 0
         return self._evaluation.means(train_state) if due and self._evaluation else {}
 
-    def _next(self, step: int) -> int:
+    def _next_due_step(self, step: int) -> int:
         """Returns the next step after which a log, sample, evaluation or checkpoint is due."""
         config = self._config
         every = [config.log_every, config.sample_every, config.checkpoint_every]
@@ -133,9 +135,11 @@ class Loop:
         finite, metrics = jax.device_get((call.result.finite, call.result.metrics))
         if not finite.all():
             raise self._not_finite(call)
-        self.good = call.result.train_state
-        self._pace.finished(call.last - call.first)
-        evaluated = call.evaluated or (self._due_evaluation(self.good, step, last) if last else {})
+        self.last_finite = call.result.train_state
+        self._call_length.finished(call.last - call.first)
+        evaluated = call.evaluated or (
+            self._evaluation_if_due(self.last_finite, step, last) if last else {}
+        )
         values = metrics | jax.device_get(evaluated)
         numbers = {name: value.item() for name, value in values.items()}
         improved = self._improves(step, numbers, last)
@@ -143,17 +147,17 @@ class Loop:
         if last or evaluated or step % config.log_every == 0:
             self._recorder.metrics(step, numbers)
             for callback in self._callbacks:
-                stop |= bool(callback(step, numbers, self.good))
+                stop |= bool(callback(step, numbers, self.last_finite))
         last |= stop
         samples = call.samples
         if samples is None and last:
-            samples = self._due_samples(self.good, step, last)
+            samples = self._samples_if_due(self.last_finite, step, last)
         if samples is not None:
             self._recorder.samples(step, np.asarray(samples))
         if self._checkpoints is not None and (
             last or improved or step % config.checkpoint_every == 0
         ):
-            self._checkpoints.save(step, self.good, numbers)
+            self._checkpoints.save(step, self.last_finite, numbers)
         return stop
 
     def _improves(self, step: int, numbers: Mapping[str, float], last: bool) -> bool:
@@ -167,7 +171,7 @@ class Loop:
         due = last or step % self._config.checkpoint_every == 0 or name.startswith(VALIDATION)
         if not due or (self.best and not is_better(name, numbers[name], self.best.metric)):
             return False
-        self.best = Best(step, numbers[name], self.good)
+        self.best = Best(step, numbers[name], self.last_finite)
         return True
 
     def _not_finite(self, call: _Call) -> Exception:
@@ -177,9 +181,12 @@ class Loop:
             call.first,
             call.last - call.first,
         )
-        self.good = error.train_state
-        if self._checkpoints is not None and int(self.good.step) not in self._checkpoints.steps():
-            self._checkpoints.save(int(self.good.step), self.good, {})
+        self.last_finite = error.train_state
+        if (
+            self._checkpoints is not None
+            and int(self.last_finite.step) not in self._checkpoints.steps()
+        ):
+            self._checkpoints.save(int(self.last_finite.step), self.last_finite, {})
         return error
 
 
@@ -188,7 +195,7 @@ def is_better(name: str, value: float, best: float) -> bool:
     return value > best if larger_is_better(name) else value < best
 
 
-class _Pace:
+class _CallLength:
     """Chooses the number of steps per call from the duration of previous calls."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ def names_of_not_finite(finite: np.ndarray, tree: Any) -> list[str]:
         finite: The result of `are_finite` for the tree.
         tree: A pytree of arrays.
     """
-    return [name for name, good in zip(named(tree), finite, strict=True) if not good]
+    return [name for name, is_finite in zip(named(tree), finite, strict=True) if not is_finite]
 
 
 def first_not_finite(
@@ -55,12 +55,12 @@ def first_not_finite(
     """
     names: list[str] = []
     for number in range(step, step + count):
-        taken = take(train_state, number)
-        names = names_of_not_finite(np.asarray(taken.finite), taken.checked)
+        result = take(train_state, number)
+        names = names_of_not_finite(np.asarray(result.finite), result.checked)
         if names:
             step = number
             break
-        train_state = taken.train_state
+        train_state = result.train_state
     return NotFiniteError(
         f"step {step + 1}: not finite in "
         f"{', '.join(names) or 'arrays that were finite when the step was repeated'}. "

@@ -95,9 +95,9 @@ def constrained(
         updated = optax.apply_updates(params, updates)
         projected = model.constrain(updated)
 
-        def to_update(old: Any, new: Any, free: Any, update: Any) -> Any:
+        def to_update(old: Any, new: Any, unconstrained: Any, update: Any) -> Any:
             # new - old is rounded; unconstrained updates are returned unchanged.
-            return update if new is free else new - old
+            return update if new is unconstrained else new - old
 
         return jax.tree.map(to_update, params, projected, updated, updates), opt_state
 
@@ -116,8 +116,8 @@ def check_optimizer(owner: str, name: str, value: Any) -> None:
     Raises:
         TypeError: If it is anything else, such as `"adam"`, `1e-3`, or the function `optax.adam`.
     """
-    has = all(callable(getattr(value, method, None)) for method in ("init", "update"))
-    if has and not isinstance(value, type):
+    has_methods = all(callable(getattr(value, method, None)) for method in ("init", "update"))
+    if has_methods and not isinstance(value, type):
         return
     got = f"{value!r} ({type(value).__name__})"
     if callable(value):
@@ -179,8 +179,8 @@ def _number(owner: str, name: str, value: Any, at_most: float | None = None) -> 
 def _update_function(optimizer: Any) -> Callable[..., Any]:
     """Returns the `update` of an optimizer, without arguments that it does not accept."""
     # MultiSteps forwards extra arguments, but does not declare that it accepts them.
-    whole = isinstance(optimizer, optax.MultiSteps)
-    extended = optimizer if whole else optax.with_extra_args_support(optimizer)
+    is_multi_steps = isinstance(optimizer, optax.MultiSteps)
+    extended = optimizer if is_multi_steps else optax.with_extra_args_support(optimizer)
     function: Callable[..., Any] = extended.update
     parameters = inspect.signature(function).parameters
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):

@@ -46,13 +46,13 @@ def model_description(task: Any, train_state: TrainState, data: Any, rows: Any) 
 
 
 @contextmanager
-def removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
+def remove_if_not_started(folder: RunFolder, new: bool) -> Iterator[None]:
     """Removes the folder of a new run that fails before its first step."""
     try:
         yield
     except BaseException:
-        begun = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
-        if new and not begun:
+        started = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
+        if new and not started:
             folder.remove()
         raise
 

@@ -81,7 +81,7 @@ class Supervised(OneModelTask):
                 f"as shape (1,); for examples of shape {shape} it returns {output}"
             )
         check_optimizer("Supervised", "optimizer", self.optimizer)
-        _resolved("loss", losses.get, self.loss)
+        _check_name("loss", losses.get, self.loss)
         if isinstance(self.metrics, str) or not isinstance(self.metrics, Sequence):
             raise TypeError(
                 "Supervised: metrics must be a list of names or functions, such as "
@@ -89,14 +89,14 @@ class Supervised(OneModelTask):
             )
         object.__setattr__(self, "metrics", tuple(self.metrics))
         for metric in self.metrics:
-            _resolved("metrics", metrics_table.get, metric)
+            _check_name("metrics", metrics_table.get, metric)
         names = ["loss", *self._metric_functions]
         if len(names) != len(self.metrics) + 1 or "loss" in names[1:]:
             raise ValueError(
                 "Supervised: metrics must have different names, none of them 'loss', "
                 f"got {', '.join(map(_name, self.metrics))}"
             )
-        _ = self._trained
+        _ = self._training_model
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
         """Takes one training step; a pure function, best jitted with the state donated.
@@ -149,7 +149,7 @@ class Supervised(OneModelTask):
             ValueError: If the arrays have other shapes or lengths, NaN, or values that the loss
                 does not accept.
         """
-        return self._checked(data, "data")
+        return self._check_data(data, "data")
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
         """Returns the metrics over several batches; roots of means are averaged as squares."""
@@ -179,14 +179,14 @@ class Supervised(OneModelTask):
         return losses.activation_of(losses.get(self.loss))
 
     @property
-    def _trained(self) -> Layer:
+    def _training_model(self) -> Layer:
         if self._activation is None:
             return self.model
         return _checks.logits(
             "Supervised", "model", self.model, self._activation, self._output_shape
         )
 
-    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+    def _check_data(self, data: Any, argument: str) -> tuple[Any, Any]:
         if isinstance(data, Dataset):
             data = (data.images, data.labels)
         if not isinstance(data, tuple) or len(data) != 2 or data[1] is None:
@@ -197,10 +197,10 @@ class Supervised(OneModelTask):
                 f"{'no targets' if without else type(data).__name__}; for an autoencoder pass the "
                 "inputs as targets as well"
             )
-        inputs = self._checked_inputs(data[0])
-        return inputs, self._checked_targets(data[1], inputs.shape[0])
+        inputs = self._check_inputs(data[0])
+        return inputs, self._check_targets(data[1], inputs.shape[0])
 
-    def _checked_inputs(self, inputs: Any) -> Any:
+    def _check_inputs(self, inputs: Any) -> Any:
         inputs = as_array("Supervised: inputs", inputs)
         shape = self._input_shape
         if inputs.ndim == 0 or tuple(inputs.shape[1:]) != shape or inputs.shape[0] == 0:
@@ -212,7 +212,7 @@ class Supervised(OneModelTask):
         _check_finite("inputs", inputs)
         return inputs
 
-    def _checked_targets(self, targets: Any, count: Any) -> Any:
+    def _check_targets(self, targets: Any, count: Any) -> Any:
         targets = as_array("Supervised: targets", targets)
         shape, output = tuple(targets.shape), (count, *self._output_shape)
         integers = jnp.issubdtype(targets.dtype, jnp.integer)
@@ -311,7 +311,7 @@ def _name(identifier: Any) -> str:
     return getattr(identifier, "__name__", type(identifier).__name__)
 
 
-def _resolved(argument: str, get: Callable[[Any], Any], identifier: Any) -> None:
+def _check_name(argument: str, get: Callable[[Any], Any], identifier: Any) -> None:
     try:
         get(identifier)
     except (TypeError, ValueError) as error:

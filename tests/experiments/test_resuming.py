@@ -163,13 +163,13 @@ def test_how_often_something_is_written_is_free(call, started):
 
 def test_epochs_are_free_where_the_schedule_does_not_depend_on_them():
     cosine, constant = cnn.Config(epochs=3), cnn.Config(epochs=3, schedule="constant")
-    assert "epochs" not in cosine.free(cosine) and "epochs" in constant.free(constant)
+    assert "epochs" not in cosine.changeable(cosine) and "epochs" in constant.changeable(constant)
 
 
 def test_workers_are_free_where_images_stream_already():
     streamed = dcgan.Config(workers=1)
-    assert "workers" in dcgan.Config(workers=2).free(streamed)
-    assert "workers" not in dcgan.Config().free(streamed)
+    assert "workers" in dcgan.Config(workers=2).changeable(streamed)
+    assert "workers" not in dcgan.Config().changeable(streamed)
 
 
 def test_resume_needs_the_folder_of_a_run_of_the_same_command(call, tmp_path, started):

@@ -173,7 +173,7 @@ def test_learning_rates_have_a_chart_of_their_own_and_no_best_value(write):
 )
 def test_without_metrics_and_samples_there_are_no_charts(write, metrics):
     data = Page(write(metrics=metrics)).data
-    assert data["charts"] == data["samples"] == [] and data["pictured"] == 0
+    assert data["charts"] == data["samples"] == [] and data["sampleCount"] == 0
 
 
 def test_a_value_that_is_not_finite_is_a_gap(write):
@@ -216,7 +216,7 @@ def test_of_many_samples_some_are_left_out_evenly(write, tmp_path):
     (tmp_path / "unread.png").write_bytes(b"picture")
     data = Page(write(samples=paths)).data
     shown = [step for step, _ in data["samples"]]
-    assert len(shown) == 200 and data["pictured"] == 501
+    assert len(shown) == 200 and data["sampleCount"] == 501
     assert (shown[0], shown[-1]) == (5, 2505)
     assert set(np.diff(shown)) == {10, 15}
 
@@ -485,7 +485,7 @@ def test_a_validation_metric_is_that_of_the_last_evaluation_and_not_smoothed(wri
         "val_loss": [nan, 3.0, nan, 2.5],
     }
     (chart,) = Page(write(metrics=metrics)).data["charts"]
-    assert [series["held"] for series in chart["series"]] == [False, True]
+    assert [series["filled"] for series in chart["series"]] == [False, True]
     assert [series["values"] for series in chart["series"]] == [
         [2.0, 2.0, None, 1.0],
         [None, 3.0, 3.0, 2.5],

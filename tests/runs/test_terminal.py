@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from jaxlayers.runs import terminal
-from jaxlayers.runs.terminal import display_width, padded, say, show_progress
+from jaxlayers.runs.terminal import display_width, padded, print_line, show_progress
 
 METRICS = {"discriminator_loss": 0.69314, "generator_loss": 1.25, "real_accuracy": 0.5}
 
@@ -159,20 +159,20 @@ def test_texts_are_padded_to_their_width_on_a_terminal(text, printed, width):
 
 
 def test_what_a_terminal_would_act_on_is_printed_as_an_escape_sequence(capsys):
-    say("\x1b[2J\x07猫\u202e\nb")
+    print_line("\x1b[2J\x07猫\u202e\nb")
     assert capsys.readouterr().out == "\\x1b[2J\\x07猫\\u202e\nb\n"
 
 
 def test_what_the_encoding_lacks_is_printed_as_an_escape_sequence():
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    say("cat 猫", file)
+    print_line("cat 猫", file)
     assert file.buffer.getvalue() == b"cat \\u732b\n"
 
 
 def test_a_closed_file_ends_the_printing_only():
     file = io.StringIO()
     file.close()
-    say("lost", file)
+    print_line("lost", file)
 
 
 def test_a_reader_that_is_slow_for_a_while_gets_later_lines():
@@ -184,22 +184,22 @@ def test_a_reader_that_is_slow_for_a_while_gets_later_lines():
                 raise BlockingIOError
 
     file = Full()
-    say("one", file)
+    print_line("one", file)
     file.full = False
-    say("two", file)
+    print_line("two", file)
     assert file.getvalue() == "one\ntwo\n"
 
 
 # Logs forty steps, whether anybody reads them or not, and then writes a file.
 RUN = """
 import sys, time
-from jaxlayers.runs.terminal import say, show_progress
+from jaxlayers.runs.terminal import print_line, show_progress
 with show_progress(steps=40, batch_size=1) as shown:
     for step in range(1, 41):
         shown.update(step, {"loss": 1.0, "val_loss": 1.0})
         time.sleep(0.02)
-say("the end")
-say("the end", sys.stderr)
+print_line("the end")
+print_line("the end", sys.stderr)
 print("left in the buffer")
 open(sys.argv[1], "w").write("done")
 """

@@ -10,12 +10,12 @@ from jaxlayers._files import write_atomically
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 # The config of a model with thousands of layers is smaller.
-_LARGEST_CONFIG = 2**24
-_LARGEST_METADATA = 2**16
+_MAX_CONFIG_BYTES = 2**24
+_MAX_METADATA_BYTES = 2**16
 # Trained weights compress by little, but weights that are initialized to zeros by a lot.
-_SMALL = 2**24
-_LARGEST_GROWTH = 20
-_MOST_MEMBERS = 10_000
+_MIN_WEIGHTS_LIMIT = 2**24
+_MAX_COMPRESSION = 20
+_MAX_MEMBERS = 10_000
 
 
 def read_members(path: Path) -> dict[str, bytes]:
@@ -32,7 +32,7 @@ def read_members(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             names = [member.filename for member in members]
-            if len(names) > _MOST_MEMBERS or len(set(names)) != len(names):
+            if len(names) > _MAX_MEMBERS or len(set(names)) != len(names):
                 raise ValueError("contains too many files, or two with the same name")
             for name in names:
                 if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
@@ -43,12 +43,12 @@ def read_members(path: Path) -> dict[str, bytes]:
                 others = [name for name in names if name.startswith("model.weights")]
                 raise ValueError(f"contains no {WEIGHTS}, the only format supported; got {others}")
             limits = {
-                CONFIG: _LARGEST_CONFIG,
-                METADATA: _LARGEST_METADATA,
-                WEIGHTS: max(_SMALL, _LARGEST_GROWTH * path.stat().st_size),
+                CONFIG: _MAX_CONFIG_BYTES,
+                METADATA: _MAX_METADATA_BYTES,
+                WEIGHTS: max(_MIN_WEIGHTS_LIMIT, _MAX_COMPRESSION * path.stat().st_size),
             }
             return {
-                name: _bounded(archive, name, limit)
+                name: _read_bounded(archive, name, limit)
                 for name, limit in limits.items()
                 if name in names
             }
@@ -73,7 +73,7 @@ def write_members(members: Mapping[str, bytes], path: Path) -> None:
             archive.writestr(zipfile.ZipInfo(name), content)
 
 
-def _bounded(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def _read_bounded(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     member = archive.getinfo(name)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"contains {name} with a compression method that Keras does not use")

@@ -15,14 +15,14 @@ from jaxlayers.sequential import Sequential
 # The key of the entry for arguments that Keras's config cannot express; Keras ignores it.
 EXACT = "jaxlayers"
 
-DEEPEST = 16
+MAX_DEPTH = 16
 # A Sequential computes the shapes of its layers, as does each model that contains it, which takes
 # about a millisecond per layer.
-_MOST_SHAPES = 6 * graph.MOST_LAYERS
-_MOST_WRAPPERS = 8
+_MAX_SHAPES = 6 * graph.MAX_LAYERS
+_MAX_WRAPPERS = 8
 
 # The arguments of a Sequential that a complete config may contain, and their types.
-_OF_A_SEQUENTIAL = {"name": str, "input_shape": tuple | None, "fuse": bool}
+_SEQUENTIAL_ARGUMENTS = {"name": str, "input_shape": tuple | None, "fuse": bool}
 
 Path = tuple[str, ...]
 Entry = Mapping[str, Any]
@@ -51,23 +51,23 @@ class ConfigReader:
         self.functional: set[Path] = set()
         self.count = 0
         self.shapes = 0
-        self.full = False
+        self.limit_reported = False
 
     def model(self, entry: Entry, path: Path) -> tuple[Any, InputShape]:
         """Returns a Sequential and its input shape; both are `None` after a problem."""
         class_name, config = entry["class_name"], entry.get("config")
         own_name = _name_of(config) or "sequential"
-        called = path[-1] if path else own_name
-        where = "/".join(path) or called
+        model_name = path[-1] if path else own_name
+        where = "/".join(path) or model_name
         before = self.problems.count
         try:
-            if len(path) > DEEPEST:
-                raise ValueError(f"models are nested too deeply, more than {DEEPEST} levels")
-            if not called.isprintable():
-                raise ValueError(f"the name {called!r} has characters that cannot be printed")
+            if len(path) > MAX_DEPTH:
+                raise ValueError(f"models are nested too deeply, more than {MAX_DEPTH} levels")
+            if not model_name.isprintable():
+                raise ValueError(f"the name {model_name!r} has characters that cannot be printed")
             entries = graph.layers_of(class_name, config)
             shape = _input_shape(config, entries, entry.get("build_config"))
-            wrappers, exact = self._exact(entry, _OF_A_SEQUENTIAL)
+            wrappers, exact = self._exact(entry, _SEQUENTIAL_ARGUMENTS)
         except ValueError as error:
             self.problems.add(str(error), where, class_name)
             return None, None
@@ -87,7 +87,7 @@ class ConfigReader:
             return None, None
         arguments: dict[str, Any] = {
             "input_shape": shape if shape is not None and None not in shape else None,
-            "name": called,
+            "name": model_name,
             **exact,
         }
         try:
@@ -109,13 +109,11 @@ class ConfigReader:
         where = "/".join(own_path)
         self.count += 1
         self.shapes += len(own_path)
-        if self.count > graph.MOST_LAYERS or self.shapes > _MOST_SHAPES:
-            if not self.full:
-                what = (
-                    f"there are more than {graph.MOST_LAYERS} layers, or too many in inner models"
-                )
+        if self.count > graph.MAX_LAYERS or self.shapes > _MAX_SHAPES:
+            if not self.limit_reported:
+                what = f"there are more than {graph.MAX_LAYERS} layers, or too many in inner models"
                 self.problems.add(what, where, class_name)
-            self.full = True
+            self.limit_reported = True
             return name, None, None
         if not name.isprintable():
             self.problems.add("the name has characters that cannot be printed", where, class_name)
@@ -126,7 +124,7 @@ class ConfigReader:
             return name, *self.model(entry, own_path)
         cls = class_of(entry)
         if cls is None or not isinstance(config, Mapping):
-            what = "has no config" if cls is not None else _why_not(entry)
+            what = "has no config" if cls is not None else _unsupported_reason(entry)
             self.problems.add(what, where, class_name)
             return name, None, None
         return name, self._single(cls, entry, config, own_path), None
@@ -143,8 +141,8 @@ class ConfigReader:
         except ValueError as error:
             report(str(error))
             return None
-        made = read_layer(cls, config, exact, report, keras2=self.keras2)
-        if made is None:
+        layer = read_layer(cls, config, exact, report, keras2=self.keras2)
+        if layer is None:
             return None
         self.dtypes[path] = dtype_policies.VARIABLES[policy]
         if config.get("trainable") is False:
@@ -152,8 +150,8 @@ class ConfigReader:
         if not self.exact:
             wrappers = int(self.mixed_in_part and policy == dtype_policies.MIXED)
         for _ in range(wrappers):
-            made = InBfloat16(made)
-        return made
+            layer = InBfloat16(layer)
+        return layer
 
     def _exact(
         self, entry: Entry, allowed: Mapping[str, Any] | None = None
@@ -165,9 +163,9 @@ class ConfigReader:
                 f"{EXACT} must have only in_bfloat16 and arguments, got {short_repr(found)}"
             )
         wrappers, arguments = found.get("in_bfloat16", 0), found.get("arguments", {})
-        if type(wrappers) is not int or not 0 <= wrappers <= _MOST_WRAPPERS:
+        if type(wrappers) is not int or not 0 <= wrappers <= _MAX_WRAPPERS:
             raise ValueError(
-                f"in_bfloat16 must be an integer from 0 to {_MOST_WRAPPERS}, "
+                f"in_bfloat16 must be an integer from 0 to {_MAX_WRAPPERS}, "
                 f"got {short_repr(wrappers)}"
             )
         if not isinstance(arguments, Mapping):
@@ -220,7 +218,7 @@ def _name_of(config: Any) -> str | None:
     return name if isinstance(name, str) and 0 < len(name) < 256 else None
 
 
-def _why_not(entry: Entry) -> str:
+def _unsupported_reason(entry: Entry) -> str:
     if not objects.is_keras(entry):
         where = entry.get("module") or entry.get("registered_name")
         return f"a user-defined class of {short_repr(where)}, whose code is not in the file"

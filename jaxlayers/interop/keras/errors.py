@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from jaxlayers._text import printable
 
 # A damaged file may have thousands of problems, of which only the first are shown.
-_SHOWN = 50
-_LONGEST = 1000
+_MAX_SHOWN = 50
+_MAX_LENGTH = 1000
 
 
 class Problems:
@@ -26,12 +26,12 @@ class Problems:
             class_name: The class of the layer.
         """
         self.count += 1
-        if len(self._shown) >= _SHOWN:
+        if len(self._shown) >= _MAX_SHOWN:
             return
-        where = f"{name[:_LONGEST]} ({class_name[:100]})" if class_name else name[:_LONGEST]
-        self._shown.append(f"{where}: {what[:_LONGEST]}" if where else what[:_LONGEST])
+        where = f"{name[:_MAX_LENGTH]} ({class_name[:100]})" if class_name else name[:_MAX_LENGTH]
+        self._shown.append(f"{where}: {what[:_MAX_LENGTH]}" if where else what[:_MAX_LENGTH])
 
-    def refuse(self, title: str, error: type[ValueError] = ValueError) -> None:
+    def raise_if_any(self, title: str, error: type[ValueError] = ValueError) -> None:
         """Raises an error that lists the problems, if there are any.
 
         Args:
@@ -44,13 +44,13 @@ class Problems:
         if not self.count:
             return
         lines = [title, *self._shown]
-        if self.count > _SHOWN:
-            lines.append(f"and {self.count - _SHOWN} more")
+        if self.count > _MAX_SHOWN:
+            lines.append(f"and {self.count - _MAX_SHOWN} more")
         raise error(printable("\n  ".join(lines)))
 
 
 @contextmanager
-def about(source: object) -> Iterator[None]:
+def prefix_errors(source: object) -> Iterator[None]:
     """Prefixes a `ValueError` about the content of a file or an argument with its name."""
     try:
         yield

@@ -14,7 +14,7 @@ MODELS = ("Sequential", "Functional", "Model")
 INPUTS = ("InputLayer",)
 
 # No chain of layers in practice has as many.
-MOST_LAYERS = 1000
+MAX_LAYERS = 1000
 
 
 def layers_of(class_name: str, config: Any) -> list[Entry]:
@@ -31,8 +31,8 @@ def layers_of(class_name: str, config: Any) -> list[Entry]:
     entries = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(entries, list):
         raise ValueError(f"the config of a {class_name} must have a list of layers")
-    if len(entries) > MOST_LAYERS + 1:
-        raise ValueError(f"there are more than {MOST_LAYERS} layers, {len(entries)}")
+    if len(entries) > MAX_LAYERS + 1:
+        raise ValueError(f"there are more than {MAX_LAYERS} layers, {len(entries)}")
     for entry in entries:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
             raise ValueError(

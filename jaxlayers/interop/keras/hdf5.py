@@ -146,7 +146,7 @@ class Node:
         return bool(self._messages(_LAYOUT))
 
     @cached_property
-    def array(self) -> "Stored":
+    def array(self) -> "StoredArray":
         """The shape, the dtype and the location of an array; its values are not read."""
         for kind, what in {_FILTERS: "compressed", _EXTERNAL_FILES: "in other files"}.items():
             if self._messages(kind):
@@ -155,7 +155,7 @@ class Node:
         if dtype == messages.OPAQUE_PAIR and self.strings("dtype") == ["bfloat16"]:
             dtype = jnp.dtype(jnp.bfloat16)
         shape = messages.shape_of(self._one(_DATASPACE))
-        return Stored(self._file, self.path, shape, dtype, self._one(_LAYOUT))
+        return StoredArray(self._file, self.path, shape, dtype, self._one(_LAYOUT))
 
     def strings(self, name: str) -> list[str] | None:
         """Returns the strings of an attribute; `None` if there is no such attribute.
@@ -241,7 +241,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredArray:
     """An array in a file, whose values have not been read.
 
     Attributes:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.hdf5 import Node, Stored
+from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential, snake_case
@@ -44,15 +44,15 @@ def group_paths(
             kind = _kind_in_file(name, group, counts)
         elif nested and functional is not None and path in functional:
             kind = "functional"
-        place = f"layers/{_next(kind, counts)}"
+        location = f"layers/{_next(kind, counts)}"
         member = None if group is None else group.children.get(_next(kind, counts))
         counts[kind] += 1
         if not nested:
-            yield path, place
+            yield path, location
             continue
         below = None if member is None else _layers_group(member)
         for inner_path, where in group_paths(inside, functional, below, path):
-            yield inner_path, f"{place}/{where}"
+            yield inner_path, f"{location}/{where}"
 
 
 def read_keras3_weights(
@@ -61,7 +61,7 @@ def read_keras3_weights(
     wanted: list[Weight],
     problems: Problems,
     functional: Collection[Path] | None,
-) -> dict[Weight, Stored]:
+) -> dict[Weight, StoredArray]:
     """Returns the stored array of each weight, from a file of Keras 3.
 
     Args:
@@ -74,7 +74,7 @@ def read_keras3_weights(
     top = _layers_group(root)
     if top is None:
         raise ValueError("contains no weights of a Keras model: the group 'layers' is missing")
-    places = dict(group_paths(model, functional, top))
+    locations = dict(group_paths(model, functional, top))
     layers = top.path.strip("/")
     own = root.children.get("vars")
     stored = dict(_arrays(top))
@@ -82,13 +82,13 @@ def read_keras3_weights(
     found = {}
     for path, weights in _by_layer(wanted).items():
         for position, weight in enumerate(weights):
-            place = f"/{places[path]}/vars/{position}".replace("/layers", f"/{layers}")
-            if place in stored:
-                found[weight] = stored.pop(place)
+            location = f"/{locations[path]}/vars/{position}".replace("/layers", f"/{layers}")
+            if location in stored:
+                found[weight] = stored.pop(location)
             else:
-                problems.add(f"{weight}: missing, there is no {place}")
-    for place, array in stored.items():
-        problems.add(f"{place}: shape {array.shape}; the model has no such weight")
+                problems.add(f"{weight}: missing, there is no {location}")
+    for location, array in stored.items():
+        problems.add(f"{location}: shape {array.shape}; the model has no such weight")
     return found
 
 
@@ -129,7 +129,7 @@ def _by_layer(wanted: list[Weight]) -> dict[Path, list[Weight]]:
     return layers
 
 
-def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, Stored]]:
+def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, StoredArray]]:
     """Yields the path and array of all arrays in a group, except states of random generators."""
     seen = set() if seen is None else seen
     if node.address in seen:

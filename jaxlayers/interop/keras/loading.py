@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxlayers._files import as_path
 from jaxlayers.interop.keras import archive, hdf5, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.errors import Problems, prefix_errors
 from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
 from jaxlayers.interop.keras.keras3_weights import read_keras3_weights
 from jaxlayers.interop.keras.values import example_shape
@@ -51,7 +51,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
         FileNotFoundError: x.keras: there is no such file; path of load must be a .keras or .h5 file
     """
     path = _existing(path, "load")
-    with about(path):
+    with prefix_errors(path):
         if _is_zip(path):
             members = archive.read_members(path)
             metadata = serialization.parse(members.get(archive.METADATA, b"{}"))
@@ -115,7 +115,7 @@ def load_weights(
         )
     shape = example_shape(given, "load_weights")
     path = _existing(path, "load_weights")
-    with about(path):
+    with prefix_errors(path):
         if _is_zip(path):
             data = archive.read_members(path)[archive.WEIGHTS]
         else:
@@ -123,7 +123,7 @@ def load_weights(
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         by_name = whole is not None or is_keras2(root)
-        read = serialization.Read(model, shape, None, [], None)
+        read = serialization.ParsedModel(model, shape, None, [], None)
         return _weights(whole or root, by_name, read)
 
 
@@ -143,7 +143,9 @@ def _is_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[Params, State]:
+def _weights(
+    root: hdf5.Node, by_name: bool, read: serialization.ParsedModel
+) -> tuple[Params, State]:
     """Returns params and state of the model, with the values in a file."""
     if read.input_shape is None:
         raise ValueError("contains a model without an input shape, which has not been built")
@@ -154,7 +156,7 @@ def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[
     else:
         found = read_keras3_weights(root, read.model, wanted, problems, read.functional)
     arrays = weights.read_values(wanted, found, read.dtypes, problems)
-    problems.refuse("contains other weights than the model; layers and shapes must match:")
+    problems.raise_if_any("contains other weights than the model; layers and shapes must match:")
     params: Params = {}
     state: State = {}
     for weight, array in arrays.items():

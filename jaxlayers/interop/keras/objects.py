@@ -90,7 +90,7 @@ def read(kind: str, value: Any) -> Any:
     return _instance(kind, *class_and_config(value))
 
 
-def shortened(kind: str, made: Any) -> Any:
+def short_name(kind: str, made: Any) -> Any:
     """Returns the lower-case name of an object if there is one, otherwise the object."""
     if kind not in KINDS:
         return made

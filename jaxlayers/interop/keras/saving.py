@@ -97,7 +97,9 @@ def _dtypes(model: Layer, params: Params, state: State) -> dict[weights.Path, st
             )
         elif kinds:
             dtypes[path] = kinds[0]
-    problems.refuse("save: params and state must have one float dtype per layer, as in Keras:")
+    problems.raise_if_any(
+        "save: params and state must have one float dtype per layer, as in Keras:"
+    )
     return dtypes
 
 
@@ -120,7 +122,7 @@ def _arrays_of(params: Params, state: State, wanted: list[Weight]) -> dict[Weigh
     for path in given:
         if path[-1] != "activity_penalty":
             problems.add(f"{'/'.join(path)}: the model has no such weight")
-    problems.refuse("save: params and state must be those that init returns for the model:")
+    problems.raise_if_any("save: params and state must be those that init returns for the model:")
     return arrays
 
 

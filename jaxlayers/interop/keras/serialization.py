@@ -9,8 +9,8 @@ from typing import Any
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import dtype_policies, graph
 from jaxlayers.interop.keras.config_reader import (
-    DEEPEST,
     EXACT,
+    MAX_DEPTH,
     ConfigReader,
     Entry,
     InputShape,
@@ -19,7 +19,7 @@ from jaxlayers.interop.keras.config_reader import (
 )
 from jaxlayers.interop.keras.config_writer import ConfigWriter
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.errors import Problems, prefix_errors
 from jaxlayers.interop.keras.layer_config import class_of
 from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer
@@ -96,7 +96,7 @@ def serialize(model: Layer) -> dict[str, Any]:
     shape = inside.input_shape if sequential else None
     entry = writer.entry(model, (), called, shape, mixed=False)
     title = f"serialize: {called} cannot be represented by a config:"
-    problems.refuse(title, NotSerializableError)
+    problems.raise_if_any(title, NotSerializableError)
     try:
         same = from_config(json.loads(json.dumps(entry, allow_nan=False))) == model
     except ValueError as error:
@@ -131,7 +131,7 @@ def from_config(config: Any) -> Layer:
         >>> model.names, model["scores"]
         (('scores',), Dense(units=2))
     """
-    with about("from_config: config"):
+    with prefix_errors("from_config: config"):
         return read(config).model
 
 
@@ -155,12 +155,12 @@ def write(
     shape = None if given is None else example_shape(given, caller)
     writer = ConfigWriter(problems, dtypes, exact=False)
     entry = writer.entry(model, (), sequential.name, shape, mixed=False)
-    problems.refuse(f"{caller}: model {sequential.name!r} cannot be represented in Keras:")
+    problems.raise_if_any(f"{caller}: model {sequential.name!r} cannot be represented in Keras:")
     return entry
 
 
 @dataclasses.dataclass(frozen=True)
-class Read:
+class ParsedModel:
     """A model, and the properties of its weights in its config.
 
     Attributes:
@@ -179,7 +179,7 @@ class Read:
     functional: set[Path] | None
 
 
-def read(config: Any, keras: Any = None) -> Read:
+def read(config: Any, keras: Any = None) -> ParsedModel:
     """Constructs a model from its config; see `from_config`.
 
     Args:
@@ -210,9 +210,9 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _read(entry: Entry, keras: str) -> Read:
+def _read(entry: Entry, keras: str) -> ParsedModel:
     problems = Problems()
-    kinds = set(itertools.islice(_policies(entry, 0), graph.MOST_LAYERS))
+    kinds = set(itertools.islice(_policies(entry, 0), graph.MAX_LAYERS))
     reader = ConfigReader(
         problems,
         exact=isinstance(entry.get(EXACT), Mapping),
@@ -223,10 +223,12 @@ def _read(entry: Entry, keras: str) -> Read:
         model, shape = reader.model(entry, ())
     else:
         _, model, shape = reader.layer(entry, ())
-    problems.refuse("contains features that this library does not have or computes differently:")
+    problems.raise_if_any(
+        "contains features that this library does not have or computes differently:"
+    )
     if kinds == {dtype_policies.MIXED} and not reader.exact:
         model = InBfloat16(model)
-    return Read(model, shape, reader.dtypes, reader.frozen, reader.functional)
+    return ParsedModel(model, shape, reader.dtypes, reader.frozen, reader.functional)
 
 
 def _entry(config: Any) -> Entry:
@@ -261,7 +263,7 @@ def _policies(entry: Any, depth: int) -> Iterator[str]:
     config = entry.get("config")
     if entry.get("class_name") in graph.MODELS:
         entries = config.get("layers") if isinstance(config, Mapping) else config
-        for inner in entries if isinstance(entries, list) and depth <= DEEPEST else ():
+        for inner in entries if isinstance(entries, list) and depth <= MAX_DEPTH else ():
             if isinstance(inner, Mapping):
                 yield from _policies(inner, depth + 1)
     elif entry.get("class_name") not in graph.INPUTS and isinstance(config, Mapping):

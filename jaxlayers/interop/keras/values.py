@@ -10,7 +10,7 @@ import numpy as np
 from jaxlayers._text import short_repr
 
 # Larger integers are not valid sizes, and would overflow when multiplied.
-_LARGEST = 2**31
+_INTEGER_LIMIT = 2**31
 
 
 def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
@@ -67,7 +67,7 @@ def is_number(value: Any) -> bool:
     """Returns whether a value is a finite float or an integer below 2**31."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) < _LARGEST if isinstance(value, int) else math.isfinite(value)
+    return abs(value) < _INTEGER_LIMIT if isinstance(value, int) else math.isfinite(value)
 
 
 def _wrapped(value: Mapping[str, Any]) -> Any:

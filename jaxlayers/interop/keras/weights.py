@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.hdf5 import Stored
+from jaxlayers.interop.keras.hdf5 import StoredArray
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
@@ -65,8 +65,8 @@ def weights_of(model: Layer, input_shape: Sequence[int | None]) -> list[Weight]:
         shape: Shape = tuple(size if d is None else d for d in input_shape)
         try:
             return _weights_of(model, shape)
-        except ValueError as this:
-            error = this
+        except ValueError as failure:
+            error = failure
     raise error
 
 
@@ -108,7 +108,7 @@ def leaves(model: Layer, above: Path = ()) -> Iterator[tuple[Path, Layer]]:
 
 def read_values(
     wanted: list[Weight],
-    found: Mapping[Weight, Stored],
+    found: Mapping[Weight, StoredArray],
     dtypes: Mapping[Path, str] | None,
     problems: Problems,
 ) -> dict[Weight, np.ndarray]:
@@ -142,7 +142,7 @@ def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
     found = []
     for path, _ in leaves(model):
         for names, tree in ((_TRAINABLE, params), (_NON_TRAINABLE, state)):
-            own = _inside(tree, path)
+            own = _subtree(tree, path)
             found += [
                 Weight(path, name, tree is params, tuple(own[name].shape))
                 for name in names
@@ -165,7 +165,7 @@ def _with_zeros(model: Layer) -> Layer:
     return dataclasses.replace(model, **zeros) if zeros else model
 
 
-def _inside(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def _subtree(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     for name in path:
         tree = tree.get(name, {})
     return tree

@@ -167,7 +167,9 @@ def upsampled_convolution_transpose(
 
 def _convolve_upsampled(x: Array, kernel: Array, size: Sequence[int], geometry: Geometry) -> Array:
     factors = tuple(size)
-    if max(factors) > 1 and upsampled.pays(x.shape[1:-1], kernel.shape[:-2], factors, geometry):
+    if max(factors) > 1 and upsampled.is_cheaper(
+        x.shape[1:-1], kernel.shape[:-2], factors, geometry
+    ):
         return upsampled.convolve_upsampled(x, kernel, factors, geometry)
     return primitives.forward(repeat_pixels(x, size, range(1, x.ndim - 1)), kernel, geometry)
 

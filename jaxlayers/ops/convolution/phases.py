@@ -50,13 +50,13 @@ def unstack_phases(stacked: Array, strides: Extents, spatial: Extents) -> Array:
     order = [0]
     for axis in range(1, rank + 1):
         order += [axis, rank + axis]
-    whole = phases.transpose(*order, 2 * rank + 1)
-    whole = whole.reshape(batch, *map(operator.mul, positions, strides), channels)
+    image = phases.transpose(*order, 2 * rank + 1)
+    image = image.reshape(batch, *map(operator.mul, positions, strides), channels)
     for axis, extent in enumerate(spatial, 1):
-        whole = lax.slice_in_dim(whole, 0, extent, axis=axis)
-    return whole
+        image = lax.slice_in_dim(image, 0, extent, axis=axis)
+    return image
 
 
 def _padded(phase: Array, extents: Extents) -> Array:
-    missing = [long - short for long, short in zip(extents, phase.shape[1:-1], strict=True)]
-    return jnp.pad(phase, [(0, 0), *((0, n) for n in missing), (0, 0)]) if any(missing) else phase
+    pads = [longer - shorter for longer, shorter in zip(extents, phase.shape[1:-1], strict=True)]
+    return jnp.pad(phase, [(0, 0), *((0, n) for n in pads), (0, 0)]) if any(pads) else phase

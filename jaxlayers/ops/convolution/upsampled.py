@@ -61,7 +61,7 @@ def convolve_upsampled(x: Array, kernel: Array, factors: Extents, geometry: Geom
     return interleave(phases, counts, outputs)
 
 
-def pays(spatial: Extents, window: Extents, factors: Extents, geometry: Geometry) -> bool:
+def is_cheaper(spatial: Extents, window: Extents, factors: Extents, geometry: Geometry) -> bool:
     """Returns whether `convolve_upsampled` takes fewer multiplications than upsampling first."""
     per_axis, outputs = _phases(spatial, window, factors, geometry)
     before = math.prod(outputs) * math.prod(window)
@@ -89,21 +89,21 @@ def _phase(
     phase: int, factor: int, size: int, extent: int, windows: int, dilation: int, front: int
 ) -> _Phase:
     # The positions that the taps of window `factor * q + phase` read, relative to q.
-    read = [(phase + tap * dilation - front) // factor for tap in range(size)]
+    offsets = [(phase + tap * dilation - front) // factor for tap in range(size)]
     count = len(range(phase, windows, factor))
-    taps = read[-1] - read[0] + 1
-    after = count + taps - 1 - extent + read[0]
-    return _Phase(tuple(position - read[0] for position in read), (-read[0], after), count)
+    taps = offsets[-1] - offsets[0] + 1
+    after = count + taps - 1 - extent + offsets[0]
+    return _Phase(tuple(position - offsets[0] for position in offsets), (-offsets[0], after), count)
 
 
 def _sum_taps(kernel: Array, phases: tuple[_Phase, ...]) -> Array:
     """Adds the taps that read the same position."""
     for axis, phase in enumerate(phases):
-        adds = np.zeros((phase.taps, kernel.shape[axis]))
-        adds[phase.positions, range(len(phase.positions))] = 1
+        selection = np.zeros((phase.taps, kernel.shape[axis]))
+        selection[phase.positions, range(len(phase.positions))] = 1
         # A sum as a product with zeros and ones in full precision, which compiles faster.
         summed = jnp.tensordot(
-            jnp.asarray(adds, kernel.dtype), kernel, (1, axis), precision=lax.Precision.HIGHEST
+            jnp.asarray(selection, kernel.dtype), kernel, (1, axis), precision=lax.Precision.HIGHEST
         )
         kernel = jnp.moveaxis(summed, 0, axis)
     return kernel

@@ -29,9 +29,12 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
     if geometry.groups == 1:
         # Channels and filters are exchanged only in the dimension numbers, so that XLA recognizes
         # this as cuDNN's gradient with respect to the input.
-        back, taps = lax.rev(kernel, tuple(range(geometry.rank))), taps.replace("IO", "OI")
+        flipped_kernel, taps = (
+            lax.rev(kernel, tuple(range(geometry.rank))),
+            taps.replace("IO", "OI"),
+        )
     else:
-        back = flipped(kernel, geometry.groups)
+        flipped_kernel = flipped(kernel, geometry.groups)
     padding = [
         (windows.span(size, dilation) - 1 - before, extent - 1 + before - (outputs - 1) * stride)
         for extent, outputs, size, stride, (before, _), dilation in zip(
@@ -40,7 +43,7 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
     ]
     return lax.conv_general_dilated(
         y,
-        back,
+        flipped_kernel,
         (1,) * geometry.rank,
         padding,
         lhs_dilation=geometry.strides,
