@@ -77,17 +77,42 @@ def tanh_shrink(x: Array) -> Array:
 
 
 def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
-    """Soft shrink: `x` moved towards 0 by `threshold`; 0 where `|x| <= threshold`."""
+    """Soft shrink: `x` moved towards 0 by `threshold`; 0 where `|x| <= threshold`.
+
+    Args:
+        x: An array of any shape.
+        threshold: Threshold of the magnitude, and the distance by which values are moved.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0))
 
 
 def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
-    """Hard shrink: `x` where `|x| > threshold`, 0 elsewhere."""
+    """Hard shrink: `x` where `|x| > threshold`, 0 elsewhere.
+
+    Args:
+        x: An array of any shape.
+        threshold: Threshold of the magnitude.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return jnp.where(jnp.abs(x) > threshold, x, 0)
 
 
 def threshold(x: Array, threshold: float, default_value: float) -> Array:
-    """Threshold: `x` where `x > threshold`, `default_value` elsewhere."""
+    """Threshold: `x` where `x > threshold`, `default_value` elsewhere.
+
+    Args:
+        x: An array of any shape.
+        threshold: Threshold of `x`.
+        default_value: Value of the output where `x` does not exceed the threshold.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return jnp.where(x > threshold, x, default_value)
 
 

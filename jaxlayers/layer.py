@@ -136,7 +136,11 @@ class Layer:
         return jnp.zeros(())
 
     def constrain(self, params: Params) -> Params:
-        """Returns `params` projected onto the layer's constraints."""
+        """Returns `params` projected onto the layer's constraints.
+
+        Args:
+            params: The params, after an update by the optimizer.
+        """
         return params
 
     @property

@@ -144,16 +144,16 @@ class Conv2D(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Conv2DTranspose(Layer):
-    """The transpose of a convolution, which enlarges images; Keras's `Conv2DTranspose`.
+    """2D transposed convolution; Keras's `Conv2DTranspose`.
 
     Args:
         filters: Channels of the output, a positive integer.
         kernel_size: Height and width of the window; one integer for both.
-        strides: Factor by which the image grows; one integer for both axes.
-        padding: `"same"` makes the output `strides` times as large as the input; `"valid"` keeps
-            all positions that the windows cover.
+        strides: Factors by which the image is enlarged; one integer for both axes.
+        padding: `"same"` for outputs that are `strides` times as large as the input, `"valid"` for
+            outputs with all positions that the windows cover.
         output_padding: Rows and columns added at the bottom and the right of the smallest output,
-            less than `strides`; one integer for both; `None` for the sizes given at `padding`.
+            less than `strides`; one integer for both; `None` for the sizes described at `padding`.
         data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
         dilation_rate: Dilation of the window; one integer for both axes.
         activation: A name or a function; `None` for none.

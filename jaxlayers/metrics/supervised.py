@@ -1,8 +1,4 @@
-"""Metrics of predictions and targets, with Keras's names and results.
-
-Each is a function of predictions, [batch, ..., n], and targets. Unless otherwise noted, the targets
-have the same shape, and the result, to be averaged, has shape [batch, ...].
-"""
+"""Metrics of predictions and targets, with Keras's names and results."""
 
 from collections.abc import Callable
 
@@ -17,12 +13,34 @@ Metric = Callable[[Array, Array], Array]
 
 
 def root_mean_squared_error(predictions: Array, targets: Array) -> Array:
-    """Returns the square root of the mean of `(target - prediction)**2`, a scalar."""
+    """Returns the square root of the mean of `(target - prediction)**2` over the whole batch.
+
+    Args:
+        predictions: [batch, ..., n].
+        targets: Targets of the same shape.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     return jnp.sqrt(losses.mean_squared_error(predictions, targets).mean())
 
 
 def cosine_similarity(predictions: Array, targets: Array) -> Array:
-    """Returns the cosine similarity of predictions and targets along the last axis."""
+    """Returns the cosine similarity of predictions and targets along the last axis.
+
+    Args:
+        predictions: [batch, ..., n].
+        targets: Targets of the same shape.
+
+    Returns:
+        [batch, ...].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     return -losses.cosine_similarity(predictions, targets)
 
 

@@ -52,8 +52,16 @@ def sum_pool(
 ) -> Array:
     """Returns the sum of each window, with zeros for padding.
 
-    Arguments and result are as for `max_pool`. Integers are converted to floating point, because
-    sums of 8-bit integers overflow.
+    Args:
+        x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
+        pool_size: Size of the window, one integer per spatial axis.
+        strides: Strides of the window, one integer per spatial axis.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        [batch, *windows, channels], or [batch, channels, *windows]; floating point, because sums of
+        8-bit integers would overflow.
     """
     x = x.astype(jnp.result_type(x, float))
     zero = np.asarray(0, x.dtype)
@@ -65,7 +73,16 @@ def average_pool(
 ) -> Array:
     """Returns the mean of each window, excluding padding.
 
-    Arguments and result are as for `max_pool`; integers are converted as in `sum_pool`.
+    Args:
+        x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
+        pool_size: Size of the window, one integer per spatial axis.
+        strides: Strides of the window, one integer per spatial axis.
+        padding: `"valid"` or `"same"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        [batch, *windows, channels], or [batch, channels, *windows]; floating point, because sums of
+        8-bit integers would overflow.
     """
     total = sum_pool(x, pool_size, strides, padding, data_format)
     spatial = x.shape[1:-1] if data_format == "channels_last" else x.shape[2:]

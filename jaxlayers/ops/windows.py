@@ -8,7 +8,12 @@ Padding = tuple[int, int]
 
 
 def span(size: int, dilation: int = 1) -> int:
-    """Returns the number of positions that a dilated window covers."""
+    """Returns the number of positions that a dilated window covers.
+
+    Args:
+        size: Number of taps of the window.
+        dilation: Dilation of the window.
+    """
     return (size - 1) * dilation + 1
 
 
@@ -33,12 +38,28 @@ def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Pa
 def padded_output_extent(
     extent: int, size: int, stride: int, dilation: int, padding: Padding
 ) -> int:
-    """Returns the number of windows; 0 or less if the padded axis is smaller than the window."""
+    """Returns the number of windows; 0 or less if the padded axis is smaller than the window.
+
+    Args:
+        extent: Size of the axis.
+        size: Number of taps of the window.
+        stride: Stride of the window.
+        dilation: Dilation of the window.
+        padding: Padding before and after the axis.
+    """
     return (extent + sum(padding) - span(size, dilation)) // stride + 1
 
 
 def output_extent(extent: int, size: int, stride: int, dilation: int, mode: str) -> int:
-    """Returns the number of windows with `"valid"` or `"same"` padding, as in `padding`."""
+    """Returns the number of windows with Keras's padding modes.
+
+    Args:
+        extent: Size of the axis.
+        size: Number of taps of the window.
+        stride: Stride of the window.
+        dilation: Dilation of the window.
+        mode: `"valid"` or `"same"`.
+    """
     if mode == "same":
         return -(-extent // stride)
     return padded_output_extent(extent, size, stride, dilation, (0, 0))

@@ -97,11 +97,19 @@ class RunFolder:
             yield
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Writes `config.json`: `config` and `extra_config`; `config` takes precedence."""
+        """Writes `config.json`, which also contains `extra_config`.
+
+        Args:
+            config: The configuration, JSON values; it takes precedence over `extra_config`.
+        """
         self._write("config.json", _json({**self.extra_config, **config}))
 
     def write_model(self, model: Mapping[str, Any]) -> None:
-        """Writes `model.json`."""
+        """Writes `model.json`.
+
+        Args:
+            model: The configs of the models and the description of their inputs, JSON values.
+        """
         self._write("model.json", _json(model))
 
     def remove(self) -> None:
@@ -109,7 +117,11 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def forget_after(self, step: int) -> None:
-        """Removes the outputs of steps after `step`, which will be repeated."""
+        """Removes the outputs of later steps, which will be repeated.
+
+        Args:
+            step: The last step whose outputs are kept.
+        """
         for later, path in self.samples().items():
             if later > step:
                 path.unlink()
@@ -121,7 +133,12 @@ class RunFolder:
             self._write(path.name, "".join(json.dumps(line) + "\n" for line in lines))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends the metrics of a step."""
+        """Appends the metrics of a step to `metrics.jsonl`.
+
+        Args:
+            step: Number of steps taken.
+            metrics: Metrics of that step by name.
+        """
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 
@@ -147,7 +164,12 @@ class RunFolder:
         return self.path / "samples" / f"step_{step:07d}.png"
 
     def save_parameters(self, params: Any, state: Any) -> None:
-        """Writes params and state, nested dictionaries of arrays."""
+        """Writes `parameters.npz`.
+
+        Args:
+            params: Nested dictionaries of arrays.
+            state: Nested dictionaries of arrays.
+        """
         write_arrays(self.path / "parameters.npz", {"params": params, "state": state})
 
     def load_parameters(self) -> tuple[Any, Any]:

@@ -56,7 +56,7 @@ def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | Non
             f"{html.escape(layer.layer)}: {channels} of {' × '.join(map(str, extents))}{shown}"
         )
         maps.append(figure(pictures / "feature_maps" / f"{number:02d}.png", caption, "maps"))
-    first = [figure(kernels, "Of the first convolution", "maps kernels")] if kernels else []
+    first = [figure(kernels, "Kernels of the first convolution", "maps kernels")] if kernels else []
     groups = {
         "Most confident mistakes": mistakes,
         "Saliency": saliency,

@@ -154,7 +154,7 @@ class OneModelTask(ABC):
         return self.combine(jax.tree.map(lambda *values: jnp.stack(values), *parts), rows)
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
-        """Returns the metrics over several batches: means weighted by their rows.
+        """Returns the means of the metrics over several batches, weighted by their rows.
 
         Args:
             metrics: Metrics of each batch, arrays [batches] by name.

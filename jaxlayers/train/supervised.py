@@ -93,23 +93,27 @@ class Supervised(OneModelTask):
         names = ["loss", *self._metric_functions]
         if len(names) != len(self.metrics) + 1 or "loss" in names[1:]:
             raise ValueError(
-                "Supervised: metrics must have different names, none of them 'loss', "
+                "Supervised: metrics must have unique names other than 'loss', "
                 f"got {', '.join(map(_name, self.metrics))}"
             )
         _ = self._training_model
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
-        """Takes one training step; a pure function, best jitted with the state donated.
+        """Takes one training step.
+
+        This is a pure function, to be compiled by `jax.jit` with `train_state` donated.
 
         Args:
             train_state: The state returned by `init` or the previous step.
-            batch: Inputs, [batch, *input_shape], where uint8 images are divided by 255; and targets
-                of the shape of the outputs, where [batch] stands for [batch, 1]. Integers without
-                the last axis of the outputs for `sparse_categorical_crossentropy`.
+            batch: Inputs, [batch, *input_shape], and targets. Inputs that are uint8 images are
+                divided by 255. Targets have the shape of the outputs; [batch] is also accepted for
+                outputs [batch, 1]. For `sparse_categorical_crossentropy`, targets are integers
+                without the last axis of the outputs.
 
         Returns:
-            The new state, and the metrics, scalars: `loss` (without penalties), those of `metrics`
-            by name, and `learning_rate` if the state of the optimizer has one.
+            The new state, and the metrics, which are scalars: `loss` (without penalties), the
+            metrics in `metrics` by name, and `learning_rate` if the state of the optimizer has one
+            (`optax.inject_hyperparams`).
 
         Raises:
             TypeError: If `batch` is not a pair of arrays.
@@ -152,7 +156,12 @@ class Supervised(OneModelTask):
         return self._check_data(data, "data")
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
-        """Returns the metrics over several batches; roots of means are averaged as squares."""
+        """Returns the metrics over several batches; roots of means are averaged as squares.
+
+        Args:
+            metrics: Metrics of each batch, arrays [batches] by name.
+            rows: Number of rows of each batch, [batches].
+        """
         combined = super().combine(metrics, rows)
         roots = {
             name: jnp.sqrt(weighted_mean(metrics[name] ** 2, rows))

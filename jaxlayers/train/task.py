@@ -34,11 +34,23 @@ class Task(Protocol):
     """
 
     def init(self, key: Array) -> TrainState:
-        """Returns the state before the first step."""
+        """Returns the state before the first step.
+
+        Args:
+            key: A JAX random key.
+        """
         ...
 
     def step(self, train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        """Returns the state after one step, and scalar metrics. It must be a pure function."""
+        """Takes one training step; must be a pure function.
+
+        Args:
+            train_state: The state returned by `init` or the previous step.
+            batch: A slice of the data.
+
+        Returns:
+            The new state, and the metrics, scalars by name.
+        """
         ...
 
 
@@ -50,7 +62,14 @@ class HasRows(Protocol):
     """
 
     def rows(self, data: Any) -> Any:
-        """Returns arrays of equal length, from which batches are sliced."""
+        """Returns the arrays from which batches are sliced.
+
+        Args:
+            data: The argument `data` of `fit`.
+
+        Returns:
+            A pytree of arrays of equal length, or streamed data.
+        """
         ...
 
 
@@ -59,7 +78,16 @@ class Samples(Protocol):
     """A task that generates images."""
 
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
-        """Returns `n` images, [n, height, width, channels], values from 0 to 1."""
+        """Returns generated images.
+
+        Args:
+            train_state: The state.
+            key: A JAX random key.
+            n: Number of images.
+
+        Returns:
+            [n, height, width, channels], with values from 0 to 1.
+        """
         ...
 
 
@@ -68,7 +96,15 @@ class Evaluates(Protocol):
     """A task that can be evaluated on validation data."""
 
     def evaluate(self, train_state: TrainState, data: Any) -> Metrics:
-        """Returns means over the data, scalars by name; `fit` passes one batch, inside `jit`."""
+        """Returns the means of metrics over data.
+
+        Args:
+            train_state: The state.
+            data: The data; `fit` passes one batch at a time, inside `jit`.
+
+        Returns:
+            Scalars by name.
+        """
         ...
 
 
@@ -91,7 +127,15 @@ class HasModels(Protocol):
     """A task whose trained models can be saved."""
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
-        """Returns each model with its params and state by name, the main model first."""
+        """Returns the trained models.
+
+        Args:
+            train_state: The state.
+
+        Returns:
+            A dictionary from the name of each model to the model, its params and its state. The
+            main model is the first.
+        """
         ...
 
 

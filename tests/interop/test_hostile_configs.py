@@ -99,7 +99,7 @@ CASES = {
     "a million layers": (model(*[dense()] * 10**6), "there are more than 1000 layers, 1000000"),
     "a million layers in a thousand models": (
         model(*[model(*[dense(name=str(i)) for i in range(1000)])] * 1000),
-        "there are more than 1000 layers, or too many in inner models",
+        "there are more than 1000 layers, or too many in nested models",
     ),
     "many InBfloat16": (
         model(dense(), **exact(10**9)),

@@ -111,7 +111,9 @@ class ConfigReader:
         self.shapes += len(own_path)
         if self.count > graph.MAX_LAYERS or self.shapes > _MAX_SHAPES:
             if not self.limit_reported:
-                what = f"there are more than {graph.MAX_LAYERS} layers, or too many in inner models"
+                what = (
+                    f"there are more than {graph.MAX_LAYERS} layers, or too many in nested models"
+                )
                 self.problems.add(what, where, class_name)
             self.limit_reported = True
             return name, None, None
