@@ -116,7 +116,7 @@ def save_saliency(image: np.ndarray, saliency: np.ndarray, path: Path) -> None:
     save_image(np.concatenate([top, gap, bottom]), path, max(1, _MIN_SIZE // width))
 
 
-def save_small(image: np.ndarray, path: Path) -> None:
+def save_thumbnail(image: np.ndarray, path: Path) -> None:
     """Plots an image at a size that is suitable for showing several side by side.
 
     Args:

@@ -124,7 +124,7 @@ def _plot_mistakes(
     mistakes: list[Mistake] = []
     for row in worst:
         path = _numbered(folder, len(mistakes))
-        classifier_plots.save_small(dataset.images[row] / 255, path)
+        classifier_plots.save_thumbnail(dataset.images[row] / 255, path)
         assert dataset.labels is not None
         label = int(dataset.labels[row])
         mistakes.append(Mistake(label, int(predicted[row]), float(confidence[row])))

@@ -113,7 +113,7 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
             # Validation metrics have few points, each a mean over many examples.
             smooth = not name.startswith(VALIDATION)
             axis.plot(steps, _smoothed(values) if smooth else values, **style)
-        if is_dwarfed(np.concatenate([columns[name] for name in names])):
+        if needs_log_axis(np.concatenate([columns[name] for name in names])):
             axis.set_yscale("log")
         axis.set_ylabel(_legible(label), parse_math=False)
         axis.grid(alpha=0.3)
@@ -124,7 +124,7 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     drawing.savefig(path, dpi=120)
 
 
-def is_dwarfed(values: np.ndarray) -> bool:
+def needs_log_axis(values: np.ndarray) -> bool:
     """Returns whether most values would be indistinguishable on a linear axis.
 
     This is the case if the values are positive and the largest is more than twenty times the

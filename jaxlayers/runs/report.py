@@ -15,7 +15,7 @@ from jaxlayers._text import short_repr
 from jaxlayers.runs.evaluation import Evaluation, read_evaluation
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import VALIDATION
-from jaxlayers.runs.plots import is_dwarfed
+from jaxlayers.runs.plots import needs_log_axis
 from jaxlayers.runs.report_classifier import confusion_section, picture_sections
 from jaxlayers.runs.report_parts import breakable, data_uri, figure, section
 from jaxlayers.runs.report_result import result_section, steps_per_epoch
@@ -187,16 +187,16 @@ def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[st
         "steps": [int(steps[index]) for index in shown],
         "stepsPerEpoch": per_epoch,
         "charts": [
-            {"label": label, "series": series, "log": _is_dwarfed(series)}
+            {"label": label, "series": series, "log": _needs_log_axis(series)}
             for label, series in charts.items()
             if series
         ],
     }
 
 
-def _is_dwarfed(series: list[dict[str, Any]]) -> bool:
+def _needs_log_axis(series: list[dict[str, Any]]) -> bool:
     values = [value for line in series for value in line["values"] if value is not None]
-    return is_dwarfed(np.array(values, float))
+    return needs_log_axis(np.array(values, float))
 
 
 def _forward_filled(values: np.ndarray) -> np.ndarray:

@@ -165,7 +165,7 @@ def test_mixed_bfloat16_is_in_bfloat16(tmp_path):
     assert {layer.dtype_policy.name for layer in again.layers} == {"mixed_bfloat16"}
     assert from_config(to_config(model)) == model
     narrow = jax.tree.map(lambda array: array.astype("bfloat16"), (params, state))
-    with pytest.raises(ValueError, match="weights in bfloat16 inside InBfloat16"):
+    with pytest.raises(ValueError, match="bfloat16 weights inside InBfloat16"):
         save(tmp_path / "narrow.keras", model, *narrow)
 
 

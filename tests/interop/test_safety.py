@@ -134,7 +134,7 @@ def test_all_that_is_not_supported_is_in_one_error():
     for part in (
         "memory (LSTM): not supported, only Activation, AveragePooling2D",
         r"moves\x1b[2J (Dense): the name has characters that cannot be printed",
-        "mine (Dense): a user-defined class, of 'my_layers'",
+        "mine (Dense): a user-defined class of 'my_layers'",
         "normed (Dense): kernel_regularizer: Mine of 'mine' is not one of Keras's",
         "twice (Conv2D): filters must be a positive integer, got 0",
         "ranked (Conv2D): lora_rank=4 is not supported",
@@ -147,7 +147,7 @@ def test_all_that_is_not_supported_is_in_one_error():
 
 def test_models_of_other_classes_are_code():
     said = refusal(from_config, {"class_name": "MyModel", "config": {}, "module": "mine"})
-    assert "only Sequential and Functional models of Keras's own are supported" in said
+    assert "only Sequential and Functional models of Keras and single layers" in said
     assert "contains no config of a model" in refusal(from_config, 3)
 
 

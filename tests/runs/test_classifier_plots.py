@@ -83,7 +83,7 @@ def test_the_gaps_between_kernels_are_transparent(tmp_path):
 @pytest.mark.parametrize("side, shown", [(3, 150), (100, 100), (256, 256), (257, 129), (1024, 256)])
 def test_small_images_are_enlarged_and_large_ones_reduced(tmp_path, side, shown):
     image = RNG.random((side, side, 3))
-    classifier_plots.save_small(image, tmp_path / "a.png")
+    classifier_plots.save_thumbnail(image, tmp_path / "a.png")
     assert read(tmp_path / "a.png").shape == (shown, shown, 3)
     classifier_plots.save_saliency(image, image.mean(-1), tmp_path / "b.png")
     assert read(tmp_path / "b.png").shape[1] == shown

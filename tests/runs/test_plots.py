@@ -129,10 +129,12 @@ def test_a_metric_that_is_never_finite_has_no_panel(tmp_path):
 
 
 def test_one_value_dwarfs_the_rest_when_it_is_twenty_times_the_median():
-    assert plots.is_dwarfed(np.array([2000, 3, 2, 2, np.nan]))
-    assert not plots.is_dwarfed(np.array([2.3, 1.0, 0.5, 0.4]))
-    assert not plots.is_dwarfed(np.array([2000, 3, 2, 2, 0]))  # which has no logarithm
-    assert not plots.is_dwarfed(np.array([np.nan, np.inf])) and not plots.is_dwarfed(np.empty(0))
+    assert plots.needs_log_axis(np.array([2000, 3, 2, 2, np.nan]))
+    assert not plots.needs_log_axis(np.array([2.3, 1.0, 0.5, 0.4]))
+    assert not plots.needs_log_axis(np.array([2000, 3, 2, 2, 0]))  # which has no logarithm
+    assert not plots.needs_log_axis(np.array([np.nan, np.inf])) and not plots.needs_log_axis(
+        np.empty(0)
+    )
 
 
 def test_a_panel_with_such_a_value_is_logarithmic(tmp_path):
