@@ -349,7 +349,7 @@ def _check_weights(model: Sequential, **trees: Any) -> None:
         if not isinstance(tree, Mapping):
             raise TypeError(
                 f"{_label(model)}: {kind} must be a dictionary from the names of layers to their "
-                f"weights, as from init, got {tree!r}"
+                f"weights, as returned by init, got {tree!r}"
             )
 
 

@@ -93,7 +93,7 @@ def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) ->
     """
     if not isinstance(weights, Mapping):
         raise TypeError(
-            f"{layer!r}: {kind} must be a dictionary of arrays, as from init, "
+            f"{layer!r}: {kind} must be a dictionary of arrays, as returned by init, "
             f"got {type(weights).__name__} ({weights!r})"
         )
     if weights.keys() != shapes.keys():
@@ -101,7 +101,8 @@ def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) ->
             f"a dictionary of the weights {sorted(shapes)}" if shapes else "an empty dictionary"
         )
         raise ValueError(
-            f"{layer!r}: {kind} must be {expected}, as from init, got {sorted(weights, key=str)}"
+            f"{layer!r}: {kind} must be {expected}, as returned by init, "
+            f"got {sorted(weights, key=str)}"
         )
     for name, shape in shapes.items():
         if not hasattr(weights[name], "shape") or tuple(weights[name].shape) != shape:

@@ -48,7 +48,7 @@ def key(owner: str, value: Any) -> None:
         is_key = is_array and value.dtype == np.uint32 and value.ndim == 1
     if not is_key:
         raise TypeError(
-            f"{owner}: key must be one random key of JAX, such as jax.random.key(0), "
+            f"{owner}: key must be a single JAX random key, such as jax.random.key(0), "
             f"got {described(value)}"
         )
 

@@ -78,7 +78,7 @@ def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
         if isinstance(change, type):
             raise TypeError(f"{allowed}, got the class {change.__name__}; pass an instance")
         if not callable(change):
-            raise TypeError(f"{allowed}, got {change!r} ({type(change).__name__}) among them")
+            raise TypeError(f"{allowed}, got the element {change!r} ({type(change).__name__})")
     return tuple(value)
 
 

@@ -33,7 +33,7 @@ def check_config(
         if config.best not in (None, monitor):
             raise ValueError(
                 f"fit: config.best must be {monitor!r} or None, because {callback} restores "
-                f"the state at its best, got {config.best!r}"
+                f"its best state, got {config.best!r}"
             )
         config = replace(config, best=monitor)
     return config, tuple(callbacks)

@@ -149,7 +149,7 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         ("class_weights", {0: -1.0}, WEIGHTS + r"\(-1.0, 1.0, 1.0, 1.0\)"),
         ("augmentations", None, AUGMENTATIONS + "got None"),
         ("augmentations", "flip", AUGMENTATIONS + "got 'flip'"),
-        ("augmentations", [3], AUGMENTATIONS + r"got 3 \(int\) among them"),
+        ("augmentations", [3], AUGMENTATIONS + r"got the element 3 \(int\)"),
         ("augmentations", Flip, AUGMENTATIONS + "got <class"),
         ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; pass an instance"),
         ("augmentations", Flip(), AUGMENTATIONS + r"got Flip\(\)"),
@@ -243,7 +243,7 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_inside_of_jit():
     [
         (lambda: gan().init(0), r"GAN: key must be .* jax.random.key\(0\), got 0 \(int\)"),
         (lambda: gan().init(None), "GAN: key must be .* got None"),
-        (lambda: gan().init(jax.random.split(KEY)), "GAN: key must be one random key"),
+        (lambda: gan().init(jax.random.split(KEY)), "GAN: key must be a single JAX random key"),
         (lambda: classifier().init("x"), "Classifier: key must be .* got 'x'"),
         (lambda: classifier().init(np.zeros(2)), "Classifier: key must be .* got array"),
         (lambda: gan().sample(gan().init(KEY), KEY, -1), "n must be a positive integer, got -1"),

@@ -12,7 +12,7 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # The config of a model with thousands of layers is smaller.
 _MAX_CONFIG_BYTES = 2**24
 _MAX_METADATA_BYTES = 2**16
-# Trained weights compress by little, but weights that are initialized to zeros by a lot.
+# Trained weights hardly compress, unlike weights that are initialized to zeros.
 _MIN_WEIGHTS_LIMIT = 2**24
 _MAX_COMPRESSION = 20
 _MAX_MEMBERS = 10_000
