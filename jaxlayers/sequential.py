@@ -319,7 +319,7 @@ class Sequential(Layer):
     def _input_shape(self, given: Sequence[int] | None) -> Shape:
         if given is None and self.input_shape is None:
             raise ValueError(
-                f"{_label(self)}: input_shape, the shape of one example, must be passed to the "
+                f"{_label(self)}: input_shape must be the shape of one example, passed to the "
                 "constructor or to this method, got None"
             )
         if given is None:
