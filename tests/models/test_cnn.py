@@ -123,7 +123,7 @@ def test_models_are_called_by_their_names(make) -> None:
 @BOTH
 def test_neither_depends_on_the_configured_data_format(make, monkeypatch) -> None:
     expected = make()
-    monkeypatch.setattr("jaxlayers.config._chosen", "channels_first")
+    monkeypatch.setattr("jaxlayers.config._configured", "channels_first")
     assert make() == expected
 
 
