@@ -155,7 +155,7 @@ def test_models_that_are_no_generators_are_told_so(tmp_path, errors):
         keras.save(tmp_path / f"{name}.keras", model, *model.init(jax.random.key(0)))
         convert(tmp_path / f"{name}.keras", tmp_path / name)
     assert "must contain a generator" in errors(tmp_path / "vectors")
-    assert "takes (4, 4, 3) and makes (4, 4, 3)" in errors(tmp_path / "images")
+    assert "maps (4, 4, 3) to (4, 4, 3)" in errors(tmp_path / "images")
     assert "use --out FILE.npy" in errors(tmp_path / "channels", "--out", tmp_path / "a.png")
 
 
