@@ -1,1 +1,1 @@
-"""Command lines: a config dataclass and a call of `fit`."""
+"""Command lines, each a config dataclass and a call of `fit`."""

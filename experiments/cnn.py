@@ -17,70 +17,70 @@ from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import cnn
 from jaxlayers.runs.classifier_report import write_classifier_report
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 from jaxlayers.train import augmentation
 
 
 @dataclass(frozen=True)
 class Config:
-    """Trains a convolutional classifier and writes all outputs to a folder."""
+    """Trains a convolutional classifier and writes all outputs to the folder of the run."""
 
     data: str = "mnist-5k"
-    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
-    IDX files, an .npz, a folder or .zip of images with one sub-folder per class. One fifth is used
-    for validation if the source has no test images."""
+    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
+    IDX files, an .npz file, a folder or .zip of images with one sub-folder per class. If the source
+    has no test images, one fifth of the images is used for validation."""
     size: tuple[int, int] | None = None
     """Height and width to resize images to; required if files differ in size."""
     background: Literal["white", "black"] = "white"
     """Color that transparent pixels of image files are blended with."""
     color_mode: Literal["rgb", "grayscale"] | None = None
-    """Color mode of the images; by default that of the files."""
+    """Color mode of the images; by default the color mode of the files."""
     skip_unreadable: bool = False
     """Skip image files that cannot be read, with a warning."""
     model: Literal["lenet", "vgg"] = "lenet"
-    """lenet: two convolutions with pooling, two fully connected layers; vgg: pairs of convolutions
-    with batch normalization, more accurate and slower."""
+    """lenet: two convolutions with pooling, and two fully connected layers; vgg: pairs of
+    convolutions with batch normalization, which is more accurate and slower."""
     width: int = 32
     """Number of filters of the first convolution."""
     dropout: float | None = None
-    """Rate of the dropout; by default that of the model."""
+    """Rate of the dropout; by default the rate of the model."""
     epochs: int = 20
     """Number of epochs."""
     batch_size: int = 64
     """Number of images per step."""
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
-    """Loss function; squared_error: half of the squared distance between the target and the output
-    of the softmax."""
+    """Loss function; squared_error is half of the squared distance between the target and the
+    output of the softmax."""
     label_smoothing: float = 0.0
     """Fraction of the target that is distributed over all classes."""
     class_weights: Literal["equal", "balanced"] = "equal"
-    """balanced: weights inversely proportional to the frequencies of the classes."""
+    """Weights of the classes in the loss; balanced: inversely proportional to their frequencies."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """Optimizer; sgd is plain gradient descent."""
     learning_rate: float | None = None
     """Initial learning rate; by default 0.001 for adam and 0.1 for sgd."""
     schedule: Literal["cosine", "constant"] = "cosine"
-    """Learning rate schedule; cosine: decays to 0 at the end."""
+    """Learning rate schedule; cosine decays to 0 at the end of the training."""
     augment: tuple[Literal["shift", "flip", "cutout"], ...] = ()
-    """Random augmentations: shifts by up to 1/14 of the height, horizontal flips, cutout of a
-    square of 1/4 of the height."""
+    """Random augmentations: shifts by up to 1/14 of the height, horizontal flips, and cutout of a
+    square with a side of 1/4 of the height."""
     seed: int = 0
     """Seed of the params, the order of the data and all random numbers."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Dtype of computations; params, statistics, losses and optimizers are always float32."""
     devices: int | None = None
-    """Number of devices that each batch is divided among; by default all."""
+    """Number of devices that each batch is divided among; by default all devices."""
     log_every: int = 10
     """Number of steps between logged metrics."""
     checkpoint_every: int = 500
-    """Number of steps between checkpoints; the one with the smallest validation loss is kept as
-    well."""
+    """Number of steps between checkpoints. The last three checkpoints and the one with the smallest
+    validation loss are kept."""
     out: Path | None = None
     """Folder of the run; by default runs/cnn-MODEL-TIME."""
     resume: bool = False
     """Resume the run in the folder from its last checkpoint."""
     resume_step: int | None = None
-    """Resume from the checkpoint after this number of steps instead."""
+    """Resume from the checkpoint at this step instead of the last one."""
     machines: Machines = field(default_factory=Machines)
     """Multi-process training."""
     compilation_cache: bool = True
@@ -94,12 +94,12 @@ class Config:
         )
 
     def decoding(self) -> dict[str, Any]:
-        """Returns the arguments of `data.load` that control how image files are decoded."""
+        """Returns the arguments of `data.load` for the decoding of image files."""
         names = ("size", "background", "color_mode", "skip_unreadable")
         return {name: getattr(self, name) for name in names}
 
     def changeable(self, started: "Config") -> tuple[str, ...]:
-        """Returns the further fields that may differ when a run is resumed."""
+        """Returns the additional fields that may differ when a run is resumed."""
         # A cosine schedule depends on the number of epochs.
         return ("epochs",) if self.schedule == "constant" else ()
 
@@ -108,7 +108,7 @@ _LEARNING_RATES = {"adam": 1e-3, "sgd": 0.1}
 
 
 def main(config: Config) -> int:
-    """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    """Trains the model and returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
     config = config.resolved()
     resume = config.resume if config.resume_step is None else config.resume_step
     if config.epochs < 1:
@@ -125,7 +125,7 @@ def main(config: Config) -> int:
         "width": config.width,
     } | ({} if config.dropout is None else {"dropout": config.dropout})
     model = {"lenet": cnn.lenet, "vgg": cnn.vgg}[config.model](**arguments)
-    # fit raises an error if there are fewer images than one batch takes.
+    # fit raises an error if there are fewer images than the batch size.
     steps_per_epoch = max(1, len(training) // max(1, config.batch_size))
     steps = config.epochs * steps_per_epoch
     task = train.Classifier(
@@ -151,13 +151,15 @@ def main(config: Config) -> int:
     out = config.out or Path("runs") / f"cnn-{config.model}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = open_folder(config, out)
     if jax.process_index() == 0:
-        say(f"{training}\n{len(validation)} images for validation\n{steps} steps, into {out}")
+        print_line(
+            f"{training}\n{len(validation)} images for validation\n{steps} steps, into {out}"
+        )
     result = train.fit(
         task, training, fit_config, folder, validation_data=validation, resume=resume
     )
     if jax.process_index() == 0:
         params, state = jax.device_get((result.train_state.params, result.train_state.state))
-        say(write_classifier_report(folder, model, params, state, validation, names))
+        print_line(write_classifier_report(folder, model, params, state, validation, names))
     return finish(config, out, fit_config, result)
 
 
@@ -167,7 +169,7 @@ def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
         raise ValueError(f"learning_rate must be above 0, got {rate}")
     make: Callable[..., optax.GradientTransformation] = getattr(optax, config.optimizer)
     schedule = optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate
-    # The learning rate is then part of the optimizer state, and is logged.
+    # Its state then contains the learning rate, which is logged.
     return optax.inject_hyperparams(make)(learning_rate=schedule)
 
 
@@ -181,7 +183,7 @@ def _augmentations(config: Config, height: int) -> tuple[augmentation.Augmentati
 
 
 def _balanced_class_weights(labels: np.ndarray, classes: int) -> list[float]:
-    """Returns weights that balance the classes, with mean 1 over the images."""
+    """Returns weights that balance the classes and have a mean of 1 over the images."""
     counts = np.bincount(labels, minlength=classes)
     weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return [float(weight) for weight in weights]

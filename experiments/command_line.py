@@ -1,4 +1,4 @@
-"""Parsing of command lines to a config dataclass, and messages for errors."""
+"""Parsing of command lines into config dataclasses, and error messages."""
 
 import dataclasses
 import re
@@ -6,20 +6,24 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
 
 def run(main: Callable[[Any], int], config: type) -> int:
-    """Parses the command line into a `config`, calls `main` with it, and returns its exit status.
+    """Parses the command line, calls `main` with the config, and returns its exit status.
 
-    Errors that a user can correct (in arguments, files or the network) are printed as a message,
-    with status 1, instead of a traceback. With `resume`, the flags are those in the folder of the
-    run to resume, updated with those given.
+    Errors that a user can correct (in arguments, files or the network) are printed as messages
+    instead of tracebacks, with exit status 1. With `resume`, the flags of the original command are
+    read from the folder of the run and updated with the given flags.
+
+    Args:
+        main: The function to call.
+        config: The dataclass of its argument.
     """
     try:
         import tyro  # noqa: F401
     except ImportError:
-        say('command lines need tyro: pip install "jaxlayers[train]"', sys.stderr)
+        print_line('command lines need tyro: pip install "jaxlayers[train]"', sys.stderr)
         return 1
     arguments = sys.argv[1:]
     parsed = parse(config, arguments)
@@ -30,22 +34,25 @@ def run(main: Callable[[Any], int], config: type) -> int:
             parsed = resumed(config, parsed, arguments)
         return main(parsed)
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
-        say(f"error: {_with_flags(describe(error), config)}", sys.stderr)
+        print_line(f"error: {_with_flags(describe(error), config)}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
 def parse(config: type, arguments: Sequence[str], quiet: bool = False) -> Any:
-    """Parses arguments to a `config`.
+    """Parses arguments into a config.
 
     Args:
-        config: A dataclass; its fields without a default are positional.
-        arguments: Such as `["--steps", "100"]`.
-        quiet: Whether to print no message for wrong arguments.
+        config: A dataclass; fields without a default are positional arguments.
+        arguments: The arguments, such as `["--steps", "100"]`.
+        quiet: Whether to suppress messages about invalid arguments.
+
+    Returns:
+        An instance of `config`.
 
     Raises:
-        SystemExit: If the arguments are wrong, or include `--help`.
+        SystemExit: If the arguments are invalid, or include `--help`.
     """
     import tyro
 
@@ -59,19 +66,19 @@ def parse(config: type, arguments: Sequence[str], quiet: bool = False) -> Any:
 
 
 def module_of(config: type) -> str:
-    """Returns the name of the module that defines a config, even if it is run by `-m`."""
+    """Returns the name of the module that defines a config, also if it is run with `-m`."""
     specification = sys.modules[config.__module__].__spec__
     return specification.name if specification else config.__module__
 
 
 def describe(error: BaseException) -> str:
-    """Returns the message of an error with the layer and the model that raised it."""
+    """Returns the message of an error, with its notes about the layer that raised it."""
     notes = [note for note in getattr(error, "__notes__", ()) if note.startswith("In layer ")]
     return "\n".join([str(error), *notes])
 
 
 def _with_flags(message: str, config: type) -> str:
-    """Replaces arguments by the flags of the command in a message of the library."""
+    """Replaces argument names in a message of the library by the flags of the command."""
     names = "|".join(field.name for field in dataclasses.fields(config))
 
     def flag(match: re.Match[str]) -> str:

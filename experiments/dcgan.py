@@ -1,4 +1,4 @@
-"""Trains the DCGAN: `python -m experiments.dcgan --help`."""
+"""Trains a DCGAN: `python -m experiments.dcgan --help`."""
 
 import sys
 from collections.abc import Callable
@@ -15,30 +15,30 @@ from experiments.machines import Machines, use_compilation_cache
 from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.models import dcgan
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
 
 @dataclass(frozen=True)
 class Config:
-    """Trains the DCGAN on images and writes all outputs to a folder."""
+    """Trains a DCGAN on images and writes all outputs to the folder of the run."""
 
     preset: Literal["small", "seed"] = "small"
-    """small: a narrow model that generates digits after some minutes on two CPU cores; seed: the
+    """small: a narrow model that generates digits after a few minutes on two CPU cores; seed: the
     model as published for Keras, for accelerators."""
     data: str = "mnist-5k"
-    """mnist-5k (embedded), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
-    IDX files, an .npz or .npy, a folder or .zip of images."""
+    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
+    IDX files, an .npz or .npy file, a folder or .zip of images."""
     steps: int | None = None
-    """Number of training steps; by default that of the preset."""
+    """Number of training steps; by default as in the preset."""
     batch_size: int | None = None
-    """Number of images per step; by default that of the preset."""
+    """Number of images per step; by default as in the preset."""
     seed: int = 0
     """Seed of the params, the order of the data and all random numbers."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Dtype of computations; params, statistics, losses and optimizers are always float32."""
     ema: float | None = None
-    """Decay per step of a moving average of the generator's params, such as 0.999, which is used
-    for sampling."""
+    """Decay per step, such as 0.999, of a moving average of the generator's params, which is used
+    for sampling; by default no average."""
     accumulate: int = 1
     """Number of steps whose gradients are accumulated for one update."""
     size: tuple[int, int] | None = None
@@ -46,14 +46,14 @@ class Config:
     background: Literal["white", "black"] = "white"
     """Color that transparent pixels of image files are blended with."""
     color_mode: Literal["rgb", "grayscale"] | None = None
-    """Color mode of the images; by default that of the files."""
+    """Color mode of the images; by default the color mode of the files."""
     skip_unreadable: bool = False
     """Skip image files that cannot be read, with a warning."""
     workers: int | None = None
-    """Read image files during training with this number of threads (0: when a batch is needed),
-    for data that does not fit into memory."""
+    """Stream image files during training with this number of threads, for data that does not fit
+    into memory; 0 reads each batch when it is needed. By default, data is loaded into memory."""
     devices: int | None = None
-    """Number of devices that each batch is divided among; by default all."""
+    """Number of devices that each batch is divided among; by default all devices."""
     log_every: int = 10
     """Number of steps between logged metrics."""
     sample_every: int = 250
@@ -61,14 +61,14 @@ class Config:
     checkpoint_every: int = 500
     """Number of steps between checkpoints."""
     best: str | None = None
-    """Name of a metric, such as generator_loss; the checkpoint with its smallest value is kept in
-    addition to the last three."""
+    """Name of a metric, such as generator_loss, whose best checkpoint is kept in addition to the
+    last three."""
     out: Path | None = None
     """Folder of the run; by default runs/dcgan-PRESET-TIME."""
     resume: bool = False
     """Resume the run in the folder from its last checkpoint."""
     resume_step: int | None = None
-    """Resume from the checkpoint after this number of steps instead."""
+    """Resume from the checkpoint at this step instead of the last one."""
     machines: Machines = field(default_factory=Machines)
     """Multi-process training."""
     compilation_cache: bool = True
@@ -84,13 +84,13 @@ class Config:
         )
 
     def decoding(self) -> dict[str, Any]:
-        """Returns the arguments of `data.load` that control how image files are decoded."""
+        """Returns the arguments of `data.load` for the decoding of image files."""
         names = ("size", "background", "color_mode", "skip_unreadable")
         return {name: getattr(self, name) for name in names}
 
     def changeable(self, started: "Config") -> tuple[str, ...]:
-        """Returns the further fields that may differ when a run is resumed."""
-        # In-memory and streamed images have different orders.
+        """Returns the additional fields that may differ when a run is resumed."""
+        # In-memory and streamed images are in different orders.
         same_order = (self.workers is None) == (started.workers is None)
         return ("steps", "workers") if same_order else ("steps",)
 
@@ -131,7 +131,7 @@ PRESETS = {
 
 
 def main(config: Config) -> int:
-    """Runs the experiment; returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    """Trains the model and returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
     config = config.resolved()
     resume = config.resume if config.resume_step is None else config.resume_step
     if config.accumulate < 1:
@@ -179,7 +179,7 @@ def main(config: Config) -> int:
     out = config.out or Path("runs") / f"dcgan-{config.preset}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = open_folder(config, out)
     if jax.process_index() == 0:
-        say(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
+        print_line(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
     result = train.fit(task, dataset, fit_config, folder, resume=resume)
     return finish(config, out, fit_config, result)
 

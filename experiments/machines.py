@@ -1,4 +1,4 @@
-"""Set-up before JAX starts: multi-process training and the compilation cache."""
+"""Setup before JAX is initialized: multi-process training and the compilation cache."""
 
 import os
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Machines:
     """Multi-process training, each process with its own devices."""
 
     distributed: bool = False
-    """Whether this is one of several processes. Under SLURM, Open MPI and on Cloud TPU, JAX detects
-    the others automatically; elsewhere all of the following are required."""
+    """Whether this is one of several processes. With SLURM, Open MPI and on Cloud TPU, JAX detects
+    the others automatically; otherwise, all of the following options are required."""
     coordinator: str | None = None
     """Address of process 0, HOST:PORT."""
     processes: int | None = None
@@ -23,10 +23,10 @@ class Machines:
     """Index of this process, from 0."""
 
     def join(self) -> None:
-        """Waits for the other processes; does nothing if there are none.
+        """Connects to the other processes; does nothing if there are none.
 
         Raises:
-            ValueError: If only some of the three addresses and counts are given.
+            ValueError: If only some of `coordinator`, `processes` and `process` are given.
         """
         given = (self.coordinator, self.processes, self.process)
         if not self.distributed and given == (None, None, None):
@@ -41,11 +41,11 @@ class Machines:
 
 
 def use_compilation_cache() -> None:
-    """Caches compiled programs in the user's cache folder, unless JAX has another.
+    """Caches compiled programs in the user's cache folder, unless JAX has a cache already.
 
-    The folder also has the data sets and can be set by `JAXLAYERS_CACHE`.
+    The folder, which also contains the data sets, can be set with `JAXLAYERS_CACHE`.
     """
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-        # By default JAX caches only programs that compile for more than a second.
+        # By default, JAX caches only programs that take more than a second to compile.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

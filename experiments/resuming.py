@@ -1,4 +1,4 @@
-"""The flags of a resumed run: the original ones, updated with those given."""
+"""The flags of resumed runs: the original flags, updated with the given flags."""
 
 import dataclasses
 import shlex
@@ -10,9 +10,9 @@ import jax
 
 from experiments.command_line import module_of, parse
 from jaxlayers import runs, train
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
-# The results of a run do not depend on them. Data is compared by its content.
+# Fields that do not affect the results of a run. Data is compared by its content.
 _CHANGEABLE = (
     "compilation_cache",
     "data",
@@ -34,18 +34,21 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
 
     Args:
         config: A dataclass with `out`, `resume` and `resume_step`. Its method `resolved()` fills in
-            defaults, and `changeable(started)` returns the names of further fields that do not
+            defaults, and `changeable(started)` returns the names of additional fields that do not
             affect the results.
-        given: The config parsed from `arguments` alone.
+        given: The config parsed from `arguments` only.
         arguments: The arguments of the command line.
+
+    Returns:
+        An instance of `config`.
 
     Raises:
         FileNotFoundError: If there is no run to resume.
-        ValueError: If it is not known which run, it was started by another command, or an argument
-            would change its numbers.
+        ValueError: If `out` is not given, the run was started by another command, or an argument
+            would change the results.
     """
     if given.out is None:
-        raise ValueError("resume: give the folder of the run to resume, --out DIR")
+        raise ValueError("resume: pass the folder of the run to resume, --out DIR")
     folder = runs.RunFolder(given.out)
     folder.check_resumable()
     saved = folder.config()
@@ -53,13 +56,13 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     saved_arguments = saved.get("arguments")
     if saved.get("command") != command or not isinstance(saved_arguments, list):
         raise ValueError(
-            f"{folder.path}: was not started by python -m {command}, which therefore cannot "
-            "resume it"
+            f"{folder.path}: cannot be resumed by python -m {command}, because it was started by "
+            "another command"
         )
     started = _parse_saved(config, folder.path, saved_arguments)
-    current = parse(config, [*map(str, saved_arguments), *arguments])
-    changeable = {*_CHANGEABLE, *current.changeable(started)}
-    old, new = (dataclasses.asdict(config.resolved()) for config in (started, current))
+    resumed_config = parse(config, [*map(str, saved_arguments), *arguments])
+    changeable = {*_CHANGEABLE, *resumed_config.changeable(started)}
+    old, new = (dataclasses.asdict(config.resolved()) for config in (started, resumed_config))
     different = [
         f"--{name.replace('_', '-')} was {old[name]} and is {new[name]}"
         for name in old
@@ -67,29 +70,28 @@ def resumed(config: type, given: Any, arguments: Sequence[str]) -> Any:
     ]
     if different:
         raise ValueError(
-            f"{folder.path}: a run must be resumed with its original arguments, because "
-            f"its results depend on them: {'; '.join(different)}. Omit them, or start a new "
-            "run in another folder"
+            f"{folder.path}: arguments that affect the results cannot be changed when a run is "
+            f"resumed: {'; '.join(different)}. Omit them, or start a new run in another folder"
         )
-    return current
+    return resumed_config
 
 
 def open_folder(config: Any, out: Path) -> runs.RunFolder:
-    """Returns the folder of a run, with the command line to resume it in `config.json`.
+    """Returns the folder of a run, whose `config.json` will contain the command line.
 
     Args:
         config: The config of the command.
         out: The folder.
     """
     config = dataclasses.replace(config, out=out, resume=False, resume_step=None)
-    description = {"command": module_of(type(config)), "arguments": arguments_of(config)}
+    command_line = {"command": module_of(type(config)), "arguments": arguments_of(config)}
     values = dataclasses.asdict(config)
     del values["resume"], values["resume_step"]
-    return runs.RunFolder(out, description | values)
+    return runs.RunFolder(out, command_line | values)
 
 
 def arguments_of(config: Any, prefix: str = "--") -> list[str]:
-    """Returns the arguments from which `parse` returns a config, without defaults.
+    """Returns the command-line arguments for a config, omitting defaults.
 
     Example:
         >>> from experiments.dcgan import Config
@@ -117,20 +119,23 @@ def arguments_of(config: Any, prefix: str = "--") -> list[str]:
 
 
 def finish(config: Any, out: Path, fit_config: train.FitConfig, result: train.FitResult) -> int:
-    """Prints the folder, or the command to resume; returns the exit status.
+    """Prints the folder, and the command to resume an interrupted run.
 
     Args:
         config: The config of the command.
         out: The folder of the run.
         fit_config: The `FitConfig` of the run.
         result: The result of the run.
+
+    Returns:
+        The exit status.
     """
     step = int(result.train_state.step)
     if jax.process_index() == 0:
-        say(f"the report, the metrics and the trained model are in {out}")
+        print_line(f"the report, the metrics and the trained model are in {out}")
         resume = f"python -m {module_of(type(config))} --out {shlex.quote(str(out))} --resume"
         if result.signal is not None:
-            say(f"stopped at step {step} of {fit_config.steps}; to resume: {resume}")
+            print_line(f"stopped at step {step} of {fit_config.steps}; to resume: {resume}")
     return 0 if result.signal is None else 128 + result.signal
 
 

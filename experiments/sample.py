@@ -1,4 +1,4 @@
-"""Draws samples from a trained model: `python -m experiments.sample --help`."""
+"""Generates samples from a trained model: `python -m experiments.sample --help`."""
 
 import sys
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from jaxlayers.train.images import to_unit
 
 @dataclass(frozen=True)
 class Config:
-    """Draws samples from the model in the folder of a run."""
+    """Generates samples from the model in the folder of a run."""
 
     folder: Path
-    """The folder of the run, or of a converted Keras file."""
+    """Folder of a run of experiments.dcgan, or of a converted Keras file."""
     n: int = 64
     """Number of samples."""
     seed: int = 0
     """Seed of the latent vectors; not negative."""
     out: Path = Path("samples.png")
-    """A .png with all samples in a grid, or an .npy of [n, height, width, channels], float32, 0 to
-    1; the output of a model that ends in tanh is scaled to that range."""
+    """A .png file with all samples in a grid, or an .npy file with a float32 array, [n, height,
+    width, channels]. Values are from 0 to 1; the output of a model that ends in tanh is scaled."""
 
 
 def main(config: Config) -> int:
-    """Draws and writes the samples; returns the exit status."""
+    """Generates and writes the samples, and returns the exit status."""
     if config.n < 1:
         raise ValueError(f"n must be a positive integer, got {config.n}")
     if not 0 <= config.seed < 2**63:
@@ -44,28 +44,28 @@ def main(config: Config) -> int:
         plots.save_grid(images, config.out)
     else:
         np.save(config.out, images)
-    print(f"{config.n} samples are in {config.out}")
+    print(f"{config.n} samples written to {config.out}")
     return 0
 
 
 def _check_generator(model: Layer, config: Config) -> None:
-    """Checks that a model generates images from vectors."""
+    """Checks that a model is a generator, from latent vectors to images."""
     latent = model.input_shape
     image = None if latent is None else model.output_shape(latent)
     if latent is None or image is None or len(latent) != 1 or len(image) != 3:
         raise ValueError(
-            f"{config.folder}: holds no generator: that takes a vector and makes an image, this "
-            f"takes {latent} and makes {image}"
+            f"{config.folder}: must contain a generator, which maps (latent_size,) to (height, "
+            f"width, channels), got a model that maps {latent} to {image}"
         )
     if config.out.suffix == ".png" and image[-1] not in (1, 3):
         raise ValueError(
-            f"{config.folder}: its images have shape {image}; a .png needs (height, width, 1 or "
-            "3), take --out FILE.npy"
+            f"{config.folder}: a .png needs images with 1 or 3 channels, got images of shape "
+            f"{image}; use --out FILE.npy"
         )
 
 
 def _sample(generator: Layer, params: Any, state: Any, config: Config) -> np.ndarray:
-    """Returns the samples, computed in batches of one size, so that n may be large."""
+    """Returns the samples, computed in batches to limit memory use."""
     key = jax.random.key(config.seed)
     shape = (config.n, *(generator.input_shape or ()))
     latents = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)

@@ -1,4 +1,4 @@
-"""Typed fields of dataclasses: each kind of argument is checked and converted in one place.
+"""Typed fields of dataclasses, which check and convert their values.
 
     @dataclass(frozen=True)
     class Conv2D:
@@ -31,16 +31,16 @@ from jax import Array
 
 from jaxlayers import config
 
-Given = TypeVar("Given")
-Kept = TypeVar("Kept")
+Accepted = TypeVar("Accepted")
+Attribute = TypeVar("Attribute")
 _REQUIRED: Any = dataclasses.MISSING
 
 
-class Field(Generic[Given, Kept]):
-    """A kind of argument; subclasses define `allowed` and `convert`.
+class Field(Generic[Accepted, Attribute]):
+    """The base class of fields; subclasses define `allowed` and `convert`.
 
     Args:
-        default: The default value; without it the argument is required.
+        default: The default value. If it is omitted, the argument is required.
     """
 
     allowed: str
@@ -51,16 +51,16 @@ class Field(Generic[Given, Kept]):
     def __init__(self, *, default: Any = _REQUIRED) -> None:
         self.default = default
 
-    def convert(self, value: Any) -> Kept:
+    def convert(self, value: Any) -> Attribute:
         """Returns `value` converted to the type of the attribute.
 
         Raises:
-            ArithmeticError, AttributeError, TypeError, ValueError: If the value is not allowed;
-                `check` raises an error that names the allowed values.
+            ArithmeticError, AttributeError, TypeError, ValueError: If the value is not allowed.
+                `check` replaces these with an error that lists the allowed values.
         """
         raise NotImplementedError
 
-    def check(self, owner: object, name: str, value: Any) -> Kept:
+    def check(self, owner: object, name: str, value: Any) -> Attribute:
         """Checks and converts a value.
 
         Args:
@@ -68,6 +68,9 @@ class Field(Generic[Given, Kept]):
                 or a function.
             name: The name of the argument.
             value: The value received.
+
+        Returns:
+            The converted value.
 
         Raises:
             ValueError: If the value is not allowed.
@@ -83,7 +86,7 @@ class Field(Generic[Given, Kept]):
     @overload
     def __get__(self, instance: None, owner: type) -> Any: ...
     @overload
-    def __get__(self, instance: object, owner: type) -> Kept: ...
+    def __get__(self, instance: object, owner: type) -> Attribute: ...
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is not None and self.name in instance.__dict__:
             return instance.__dict__[self.name]
@@ -92,7 +95,7 @@ class Field(Generic[Given, Kept]):
             raise AttributeError(f"{owner.__name__} has no value of {self.name}")
         return self.default
 
-    def __set__(self, instance: object, value: Given) -> None:
+    def __set__(self, instance: object, value: Accepted) -> None:
         instance.__dict__[self.name] = self.check(type(instance).__name__, self.name, value)
 
 
@@ -117,7 +120,7 @@ class Integer(Field[int, int]):
 
     Args:
         at_least: The smallest integer allowed; `None` for no bound.
-        at_most: The largest integer allowed; likewise.
+        at_most: The largest integer allowed; `None` for no bound.
         default: As in `Field`.
     """
 
@@ -149,7 +152,7 @@ class PositiveInteger(Integer):
     """An integer above 0.
 
     Args:
-        multiple_of: The number it must be a multiple of.
+        multiple_of: The number that the integer must be a multiple of.
         default: As in `Field`.
     """
 
@@ -168,8 +171,9 @@ class Number(Field[float, float]):
     """A real number within bounds, as a float; bools and NaN are not accepted.
 
     Args:
-        at_least: The smallest number allowed; `None` for any finite one.
-        at_most: The largest number allowed, likewise; `math.inf` allows infinity.
+        at_least: The smallest number allowed; `None` for any finite number.
+        at_most: The largest number allowed; `None` for any finite number. `math.inf` allows
+            infinity.
         below: An exclusive upper bound, instead of `at_most`.
         default: As in `Field`.
     """
@@ -236,7 +240,7 @@ class Choice(Field[str, str]):
 
 
 class DataFormat(Field[str | None, str]):
-    """`"channels_last"` or `"channels_first"`, in any case; `None` for the configured one."""
+    """`"channels_last"` or `"channels_first"`, case-insensitive; `None` for the configured one."""
 
     allowed = "'channels_last', 'channels_first', or None for the configured one"
 
@@ -261,10 +265,10 @@ class Text(Field[str, str]):
 
 
 class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
-    """A sequence of items of one kind, as a tuple.
+    """A sequence of items of one type, as a tuple.
 
     Args:
-        items: The kind of the items.
+        items: The field of an item.
         allowed: For the error message, such as "a tuple of positive integers".
         length: The number of items; `None` for any number.
         default: As in `Field`.
@@ -288,7 +292,7 @@ class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
 
 
 class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
-    """Two integers; a single one is used for both.
+    """A pair of integers; a single integer is used for both.
 
     Args:
         at_least: The smallest integer allowed.
@@ -306,7 +310,7 @@ class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
 
 
 class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
-    """An axis, or a tuple of them."""
+    """An axis or a tuple of axes."""
 
     allowed = "an integer or a tuple of integers"
 
@@ -318,7 +322,7 @@ class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
         return axes
 
 
-class Instance(Field[Kept, Kept]):
+class Instance(Field[Attribute, Attribute]):
     """An object of a class.
 
     Args:
@@ -331,17 +335,17 @@ class Instance(Field[Kept, Kept]):
         super().__init__(default=default)
         self.kind, self.allowed = kind, allowed
 
-    def convert(self, value: Any) -> Kept:
+    def convert(self, value: Any) -> Attribute:
         _require(isinstance(value, self.kind))
-        instance: Kept = value
+        instance: Attribute = value
         return instance
 
 
 class Function(Field[Callable[..., Any], Callable[..., Any]]):
-    """A function that can be called with some arguments by position.
+    """A function that can be called with given positional arguments.
 
     Args:
-        arguments: Their names, such as `"key", "image"`.
+        arguments: The names of the arguments, such as `"key", "image"`.
         default: As in `Field`.
     """
 
@@ -362,7 +366,7 @@ class Function(Field[Callable[..., Any], Callable[..., Any]]):
 
 
 class Key(Field[Array, Array]):
-    """A JAX random key: a typed scalar, or a raw one as from `jax.random.PRNGKey`."""
+    """A JAX random key, from `jax.random.key` or `jax.random.PRNGKey`."""
 
     allowed = "a JAX random key, such as jax.random.key(0)"
 
@@ -375,7 +379,7 @@ class Key(Field[Array, Array]):
 
 
 class Identifier(Field[Any, Any]):
-    """One of Keras's names or a function; the attribute is the value as given.
+    """One of Keras's names or a function; the value is stored unchanged.
 
     Args:
         get: Returns the function of an identifier, or raises an error that lists the known
@@ -400,18 +404,18 @@ class Identifier(Field[Any, Any]):
         return value
 
 
-class Optional(Field[Given | None, Kept | None]):
+class Optional(Field[Accepted | None, Attribute | None]):
     """The values of another field, or `None`, which is the default.
 
     Args:
         field: The other field.
     """
 
-    def __init__(self, field: Field[Given, Kept]) -> None:
+    def __init__(self, field: Field[Accepted, Attribute]) -> None:
         super().__init__(default=None)
         self.field, self.allowed = field, f"{field.allowed} or None"
 
-    def convert(self, value: Any) -> Kept | None:
+    def convert(self, value: Any) -> Attribute | None:
         return None if value is None else self.field.convert(value)
 
 

@@ -1,4 +1,4 @@
-"""Lookup of functions by Keras name, class or object."""
+"""Lookup of functions by Keras's name, class or object."""
 
 import difflib
 import inspect
@@ -7,13 +7,16 @@ from typing import Any
 
 
 def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..., Any]:
-    """Returns the callable that `identifier` stands for.
+    """Returns the callable with the given identifier.
 
     Args:
-        kind: "activation", "initializer", ...; for the error message.
+        kind: The kind of function for the error message, such as `"activation"`.
         table: A dictionary from Keras's names to functions, or to classes that are called without
             arguments to construct the function.
         identifier: A name in `table`, a class, or any callable.
+
+    Returns:
+        The callable; classes are instantiated.
 
     Raises:
         ValueError: If the name is not in `table`.
@@ -22,8 +25,8 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
     found: Any = identifier
     if isinstance(identifier, str):
         if identifier not in table:
-            near = difflib.get_close_matches(identifier, table, n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+            matches = difflib.get_close_matches(identifier, table, n=3)
+            hint = f"; did you mean {' or '.join(map(repr, matches))}?" if matches else "."
             raise ValueError(
                 f"unknown {kind} {identifier!r}{hint} Known names: {', '.join(sorted(table))}"
             )

@@ -1,4 +1,4 @@
-"""Safe printing of text from files and names."""
+"""Safe printing of names and other text from files."""
 
 import reprlib
 from typing import Any

@@ -1,7 +1,7 @@
 """Keras's activations by name.
 
-Where `jax.nn` has the function, the name points to it. Each takes an array of any shape and
-returns one of the same shape and dtype (`glu` halves its axis).
+Functions that `jax.nn` has are those of `jax.nn`. Each takes an array of any shape and returns an
+array of the same shape and dtype (`glu` halves the size of its axis).
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def linear(x: Array) -> Array:
 def relu(
     x: Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Array:
-    """Rectified linear unit, with Keras's generalizations.
+    """Rectified linear unit, with the arguments of Keras's `relu`.
 
     Args:
         x: An array of any shape.
@@ -45,42 +45,91 @@ def relu(
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
-    """`x` where it is positive, `negative_slope * x` elsewhere (Keras's default slope is 0.2)."""
+    """Leaky ReLU: `x` where it is positive, `negative_slope * x` elsewhere.
+
+    Args:
+        x: An array of any shape.
+        negative_slope: Slope where `x` is negative. The default is Keras's 0.2.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return nn.leaky_relu(x, negative_slope)
 
 
 def gelu(x: Array, approximate: bool = False) -> Array:
-    """Gaussian error linear unit; exact by default, as in Keras (`jax.nn.gelu` approximates)."""
+    """Gaussian error linear unit.
+
+    Args:
+        x: An array of any shape.
+        approximate: Whether to use the tanh approximation. The default is False, as in Keras;
+            that of `jax.nn.gelu` is True.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return nn.gelu(x, approximate)
 
 
 def tanh_shrink(x: Array) -> Array:
-    """`x - tanh(x)`."""
+    """Tanh shrink: `x - tanh(x)`."""
     return x - jnp.tanh(x)
 
 
 def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
-    """`x` shrunk towards zero by `threshold`, zero where its magnitude is less."""
+    """Soft shrink: `x` moved towards 0 by `threshold`; 0 where `|x| <= threshold`.
+
+    Args:
+        x: An array of any shape.
+        threshold: Threshold of the magnitude, and the distance by which values are moved.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0))
 
 
 def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
-    """`x` where its magnitude exceeds `threshold`, zero elsewhere."""
+    """Hard shrink: `x` where `|x| > threshold`, 0 elsewhere.
+
+    Args:
+        x: An array of any shape.
+        threshold: Threshold of the magnitude.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return jnp.where(jnp.abs(x) > threshold, x, 0)
 
 
 def threshold(x: Array, threshold: float, default_value: float) -> Array:
-    """`x` where it exceeds `threshold`, `default_value` elsewhere."""
+    """Threshold: `x` where `x > threshold`, `default_value` elsewhere.
+
+    Args:
+        x: An array of any shape.
+        threshold: Threshold of `x`.
+        default_value: Value of the output where `x` does not exceed the threshold.
+
+    Returns:
+        An array of the shape and dtype of `x`.
+    """
     return jnp.where(x > threshold, x, default_value)
 
 
 def sparsemax(x: Array, axis: int = -1) -> Array:
-    """Sparse normalization along `axis`, as Keras computes it.
+    """Sparsemax along an axis, with the results of Keras.
 
     Martins and Astudillo project onto the probability simplex with the threshold
-    `(sum of the support - 1) / size of the support`. Keras 3.15 sums the cumulative sums of the
-    support instead, so that the result sums to 1 only where a single value is in the support.
-    This gives Keras's numbers.
+    `(sum of the support - 1) / size of the support`. Keras 3.15 adds the cumulative sums of the
+    support instead, so that the result sums to 1 only if the support is a single value. This
+    function returns the same results as Keras.
+
+    Args:
+        x: An array of at least one axis.
+        axis: The axis to normalize over.
+
+    Returns:
+        An array of the shape and dtype of `x`.
 
     Reference:
         Martins and Astudillo, 2016, https://arxiv.org/abs/1602.02068
@@ -154,11 +203,14 @@ BY_NAME: dict[str, Callable[..., Array]] = {
 
 
 def get(identifier: str | Activation | None) -> Callable[..., Array]:
-    """Returns the activation that `identifier` stands for.
+    """Returns the activation with the given identifier.
 
     Args:
         identifier: One of Keras's names, any function from an array to an array, or `None` for
             `linear`.
+
+    Returns:
+        A function from an array to an array.
 
     Raises:
         ValueError: If the name is unknown.

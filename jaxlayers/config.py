@@ -1,4 +1,4 @@
-"""Settings of the process: Keras's `image_data_format`, and how CPUs compute convolutions."""
+"""Settings of the process: Keras's `image_data_format`, and the library for CPU convolutions."""
 
 import functools
 import json
@@ -9,30 +9,30 @@ from pathlib import Path
 DATA_FORMATS = ("channels_last", "channels_first")
 CPU_CONVOLUTIONS = ("auto", "onednn", "xla")
 
-_chosen: str | None = None
+_configured: str | None = None
 _cpu_convolutions: str | None = None
 
 
 def image_data_format() -> str:
     """Returns the data format of layers that are constructed without one.
 
-    The value passed to `set_image_data_format`, if any; else the one in Keras's configuration file,
-    `keras.json` in the folder `KERAS_HOME` or, if that variable is not set, in `~/.keras`; else
-    `"channels_last"`.
+    It is the value passed to `set_image_data_format`, if any; otherwise the one in Keras's
+    configuration file, `keras.json` in the folder `KERAS_HOME` or, if that variable is not set, in
+    `~/.keras`; otherwise `"channels_last"`.
 
     Returns:
         `"channels_last"` or `"channels_first"`.
 
     Raises:
-        ValueError: If the configuration file holds any other data format.
+        ValueError: If the configuration file contains any other data format.
     """
-    return _chosen or _read(_keras_json())
+    return _configured or _read_data_format(_keras_json())
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Sets the data format of layers constructed from now on, for this process.
+    """Sets the data format of layers that are constructed without one, for this process.
 
-    Layers read it when they are constructed; existing layers keep theirs.
+    Layers read it when they are constructed; existing layers do not change.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`, case-insensitive.
@@ -40,12 +40,12 @@ def set_image_data_format(data_format: str) -> None:
     Raises:
         ValueError: If it is any other value.
     """
-    global _chosen
+    global _configured
     if str(data_format).lower() not in DATA_FORMATS:
         raise ValueError(
             f"set_image_data_format: data_format must be one of {DATA_FORMATS}, got {data_format!r}"
         )
-    _chosen = data_format.lower()
+    _configured = data_format.lower()
 
 
 def cpu_convolutions(library: str) -> None:
@@ -56,8 +56,8 @@ def cpu_convolutions(library: str) -> None:
     else `"auto"`.
 
     Args:
-        library: `"auto"` for oneDNN where it was tested, and XLA elsewhere; `"onednn"` for the same,
-            with an error where oneDNN cannot be used; `"xla"` for XLA's operations only.
+        library: `"auto"` for oneDNN where it has been tested and XLA elsewhere; `"onednn"` for the
+            same, with an error where oneDNN cannot be used; `"xla"` for XLA's operations only.
 
     Raises:
         ValueError: If it is any other value.
@@ -91,14 +91,16 @@ def _keras_json() -> Path:
 
 
 @functools.cache
-def _read(path: Path) -> str:
+def _read_data_format(path: Path) -> str:
     try:
         data_format = json.loads(path.read_text()).get("image_data_format", "channels_last")
     except OSError:
         return "channels_last"
     except (ValueError, AttributeError) as error:
         # Keras also ignores a file that is not JSON, but silently.
-        warnings.warn(f"{path} holds no JSON object ({error}); using channels_last", stacklevel=3)
+        warnings.warn(
+            f"{path} contains no JSON object ({error}); using channels_last", stacklevel=3
+        )
         return "channels_last"
     if data_format not in DATA_FORMATS:
         raise ValueError(

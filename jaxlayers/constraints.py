@@ -1,6 +1,6 @@
-"""Keras's constraints: projections of a weight, applied after each update by the optimizer.
+"""Keras's constraints: projections of a weight, applied after each update of the optimizer.
 
-Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
+Each is a frozen dataclass: hashable, equal by value, and its repr is the call that constructs it.
 """
 
 import math
@@ -15,7 +15,7 @@ from jaxlayers._lookup import resolve
 
 Constraint = Callable[[Array], Array]
 
-# Keras's `backend.epsilon()`, so that a weight of zeros is not divided by a norm of 0.
+# Keras's `backend.epsilon()`, which avoids a division by a norm of 0.
 _EPSILON = 1e-7
 
 
@@ -25,8 +25,8 @@ class MaxNorm:
 
     Args:
         max_value: The largest norm, not negative.
-        axis: The axis or axes that norms are computed over: 0 for the incoming weights of a unit of
-            `Dense`, (0, 1, 2) for those of a filter of `Conv2D`.
+        axis: The axis or axes to compute norms over: 0 for the incoming weights of a unit of
+            `Dense`, (0, 1, 2) for the weights of a filter of `Conv2D`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -92,8 +92,8 @@ class MinMaxNorm:
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
         clipped = jnp.clip(norms, self.min_value, self.max_value)
-        desired = self.rate * clipped + (1 - self.rate) * norms
-        return w * (desired / (_EPSILON + norms))
+        target = self.rate * clipped + (1 - self.rate) * norms
+        return w * (target / (_EPSILON + norms))
 
 
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
@@ -111,11 +111,14 @@ BY_NAME: dict[str, type] = {
 
 
 def get(identifier: str | Constraint | type | None) -> Constraint | None:
-    """Returns the constraint that `identifier` stands for.
+    """Returns the constraint with the given identifier.
 
     Args:
         identifier: One of Keras's names, a class of this module, any function from an array to
             an array of its shape, or `None` for no constraint.
+
+    Returns:
+        A function from an array to an array, or `None`.
 
     Raises:
         ValueError: If the name is unknown.

@@ -1,4 +1,4 @@
-"""Fusion of pairs of layers into one cheaper computation with the same results."""
+"""Fusion of pairs of layers into a cheaper computation with the same results."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Apply = Callable[[Params, State, Array], tuple[Array, State]]
 
 
 def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
-    """Returns the convolutions that are fused with the nearest upsampling before them.
+    """Returns the functions that fuse convolutions with a preceding nearest upsampling.
 
     Args:
         layers: The layers of a Sequential, in order.
@@ -68,4 +68,4 @@ def _apply(
             dilation=layer.dilation_rate,
             data_format=layer.data_format,
         )
-    return convolution.finish(layer, params, state, y)
+    return convolution.add_bias_and_activate(layer, params, state, y)

@@ -1,6 +1,6 @@
-"""Keras's initializers: functions `(key, shape, dtype) -> array`, the signature of JAX's own.
+"""Keras's initializers: functions `(key, shape, dtype) -> array`, as in `jax.nn.initializers`.
 
-Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
+Each is a frozen dataclass: hashable, equal by value, and its repr is the call that constructs it.
 The key replaces Keras's `seed`. Any function of `jax.nn.initializers` can be used as well.
 """
 
@@ -24,7 +24,7 @@ _KEY = fields.Key()
 
 
 class _Value(fields.Field[Any, Any]):
-    """A number, or an array of numbers."""
+    """A number or an array of numbers."""
 
     allowed = "a number or an array of numbers"
 
@@ -37,7 +37,7 @@ class _Value(fields.Field[Any, Any]):
 
 @dataclass(frozen=True)
 class Zeros:
-    """All zeros."""
+    """Initializes to zeros."""
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         return jnp.zeros(shape, dtype)
@@ -45,7 +45,7 @@ class Zeros:
 
 @dataclass(frozen=True)
 class Ones:
-    """All ones."""
+    """Initializes to ones."""
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         return jnp.ones(shape, dtype)
@@ -53,13 +53,13 @@ class Ones:
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant value.
+    """Initializes to a constant.
 
     Args:
         value: A number, or an array that broadcasts to the weight.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If `value` is not a number or an array of numbers.
     """
 
     value: _Value = _Value(default=0.0)
@@ -70,7 +70,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Identity:
-    """`gain` on the diagonal of a matrix, zero elsewhere.
+    """Initializes to the identity matrix times `gain`.
 
     Args:
         gain: The value on the diagonal.
@@ -90,7 +90,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class RandomNormal:
-    """Normal distribution.
+    """Draws from a normal distribution.
 
     Args:
         mean: Mean of the distribution.
@@ -110,7 +110,7 @@ class RandomNormal:
 
 @dataclass(frozen=True)
 class TruncatedNormal:
-    """Normal distribution, truncated at two standard deviations from the mean.
+    """Draws from a normal distribution truncated at two standard deviations from the mean.
 
     Args:
         mean: Mean before truncation.
@@ -125,13 +125,13 @@ class TruncatedNormal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("TruncatedNormal", "key", key)
-        drawn = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
-        return self.mean + self.stddev * drawn
+        samples = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
+        return self.mean + self.stddev * samples
 
 
 @dataclass(frozen=True)
 class RandomUniform:
-    """Uniform distribution in `[minval, maxval)`.
+    """Draws from the uniform distribution in `[minval, maxval)`.
 
     Args:
         minval: Lower bound.
@@ -162,7 +162,7 @@ _TRUNCATED_STDDEV = 0.87962566103423978
 
 
 class _Distribution(fields.Choice):
-    """The name of a distribution; `"normal"` is Keras's alias of the truncated one."""
+    """The name of a distribution; `"normal"` is Keras's alias of `"truncated_normal"`."""
 
     def __init__(self) -> None:
         names = ("truncated_normal", "untruncated_normal", "uniform", "normal")
@@ -175,23 +175,23 @@ class _Distribution(fields.Choice):
 
 @dataclass(frozen=True)
 class VarianceScaling:
-    """Zero mean and variance `scale / n`, with `n` from the shape of the weight.
+    """Draws from a distribution with mean 0 and variance `scale / n`.
 
-    Unlike `jax.nn.initializers.variance_scaling` it also accepts shapes of one axis, whose fan in
-    and fan out are its length.
+    Unlike `jax.nn.initializers.variance_scaling`, it also accepts shapes of one axis, whose fan-in
+    and fan-out are its length.
 
     Args:
         scale: Scaling factor, positive.
-        mode: `"fan_in"`: `n` is the number of inputs of a unit; `"fan_out"`: that of its outputs;
-            `"fan_avg"`: their mean.
+        mode: `"fan_in"`: `n` is the number of inputs of a unit; `"fan_out"`: the number of its
+            outputs; `"fan_avg"`: their mean.
         distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or
             `"uniform"`.
-        input_axes: The axes whose product is fan in, if other than those of a kernel `(*window,
-            inputs, outputs)`; used only together with `output_axes`.
-        output_axes: The axes whose product is fan out.
+        input_axes: The axes whose sizes multiply to fan-in, for weights that are not kernels
+            `(*window, inputs, outputs)`; used only together with `output_axes`.
+        output_axes: The axes whose sizes multiply to fan-out.
 
     Raises:
-        ValueError: If the scale, mode or distribution is any other.
+        ValueError: If an argument is out of range.
     """
 
     scale: fields.PositiveNumber = fields.PositiveNumber(default=1.0)
@@ -227,7 +227,7 @@ def _fixed(default: Any) -> Any:
 
 @dataclass(frozen=True)
 class GlorotUniform(VarianceScaling):
-    """Uniform in ±sqrt(6 / (fan in + fan out)).
+    """Glorot uniform: uniform in ±limit, with `limit = sqrt(6 / (fan_in + fan_out))`.
 
     Reference:
         Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
@@ -240,7 +240,7 @@ class GlorotUniform(VarianceScaling):
 
 @dataclass(frozen=True)
 class GlorotNormal(VarianceScaling):
-    """Truncated normal, standard deviation sqrt(2 / (fan in + fan out)).
+    """Glorot normal: truncated normal with `stddev = sqrt(2 / (fan_in + fan_out))`.
 
     Reference:
         Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
@@ -253,7 +253,7 @@ class GlorotNormal(VarianceScaling):
 
 @dataclass(frozen=True)
 class HeUniform(VarianceScaling):
-    """Uniform in ±sqrt(6 / fan in).
+    """He uniform: uniform in ±limit, with `limit = sqrt(6 / fan_in)`.
 
     Reference:
         He et al., 2015, https://arxiv.org/abs/1502.01852
@@ -266,7 +266,7 @@ class HeUniform(VarianceScaling):
 
 @dataclass(frozen=True)
 class HeNormal(VarianceScaling):
-    """Truncated normal, standard deviation sqrt(2 / fan in).
+    """He normal: truncated normal with `stddev = sqrt(2 / fan_in)`.
 
     Reference:
         He et al., 2015, https://arxiv.org/abs/1502.01852
@@ -279,7 +279,7 @@ class HeNormal(VarianceScaling):
 
 @dataclass(frozen=True)
 class LecunUniform(VarianceScaling):
-    """Uniform in ±sqrt(3 / fan in).
+    """LeCun uniform: uniform in ±limit, with `limit = sqrt(3 / fan_in)`.
 
     Reference:
         LeCun et al., 1998, Efficient BackProp
@@ -292,7 +292,7 @@ class LecunUniform(VarianceScaling):
 
 @dataclass(frozen=True)
 class LecunNormal(VarianceScaling):
-    """Truncated normal, standard deviation sqrt(1 / fan in).
+    """LeCun normal: truncated normal with `stddev = sqrt(1 / fan_in)`.
 
     Reference:
         Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
@@ -305,12 +305,12 @@ class LecunNormal(VarianceScaling):
 
 @dataclass(frozen=True)
 class Orthogonal:
-    """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
+    """Draws a matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
 
-    A weight of more than two axes is treated as a matrix whose rows are all axes but the last.
+    A weight with more than two axes is reshaped to a matrix whose columns are the last axis.
 
     Args:
-        gain: Factor that the matrix is multiplied by.
+        gain: Factor by which the matrix is multiplied.
 
     Raises:
         ValueError: If called with a shape of fewer than two axes.
@@ -326,15 +326,15 @@ class Orthogonal:
             raise ValueError(f"Orthogonal: shape must have two axes or more, got {tuple(shape)}")
         _KEY.check("Orthogonal", "key", key)
         dtype = jax.dtypes.canonicalize_dtype(dtype)
-        # QR decompositions need at least float32.
-        wide = jnp.promote_types(dtype, jnp.float32)
-        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), wide).astype(dtype)
+        # The QR decomposition requires at least float32.
+        qr_dtype = jnp.promote_types(dtype, jnp.float32)
+        return jax.nn.initializers.orthogonal(self.gain)(key, tuple(shape), qr_dtype).astype(dtype)
 
 
 class _Window(fields.Field[Any, str | tuple[float, ...] | None]):
     """A window by name or by its values, or `None`."""
 
-    allowed = "a name that scipy.signal.get_window knows, a tuple of numbers or None"
+    allowed = "a name that scipy.signal.get_window accepts, a tuple of numbers or None"
 
     def convert(self, value: Any) -> str | tuple[float, ...] | None:
         if isinstance(value, str):
@@ -354,20 +354,20 @@ class _Scaling(fields.Field[str | None, str | None]):
 
 @dataclass(frozen=True)
 class STFT:
-    """The kernel of a convolution over time that computes a short-time Fourier transform.
+    """Initializes the kernel of a convolution that computes a short-time Fourier transform.
 
-    The shape is (frame length, 1, FFT length // 2 + 1).
+    The shape of the kernel is (frame length, 1, FFT length // 2 + 1).
 
     Args:
-        side: `"real"` or `"imag"`: the part of the transform.
-        window: A name that `scipy.signal.get_window` knows, the values of a window, or `None`.
+        side: `"real"` or `"imag"`, the part of the transform.
+        window: A name that `scipy.signal.get_window` accepts, the values of a window, or `None`.
         scaling: `"density"` divides the window by its L2 norm, `"spectrum"` by its L1 norm,
             `None` does not scale it.
-        periodic: The second argument of `get_window` after the length: a window for spectra
-            rather than for filters.
+        periodic: Whether the window is periodic, for spectral analysis, or symmetric, for filters;
+            the argument `fftbins` of `get_window`.
 
     Raises:
-        ValueError: If the side, scaling or window is any other.
+        ValueError: If an argument is out of range.
     """
 
     side: fields.Choice = fields.Choice("real", "imag", default="real")
@@ -377,8 +377,8 @@ class STFT:
 
     def __call__(self, key: Array | None, shape: Shape, dtype: Any = float) -> Array:
         frame_length, _, bins = shape
-        turns = np.arange(frame_length)[:, None, None] * np.arange(bins) / (2 * (bins - 1))
-        wave = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * turns)
+        cycles = np.arange(frame_length)[:, None, None] * np.arange(bins) / (2 * (bins - 1))
+        wave = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * cycles)
         if self.window is not None:
             wave = wave * self._scaled_window(frame_length)[:, None, None]
         return jnp.asarray(wave, dtype)
@@ -390,7 +390,8 @@ class STFT:
             window = np.asarray(self.window)
         if window.shape != (frame_length,):
             raise ValueError(
-                f"STFT: the window has shape {window.shape}, the frame needs ({frame_length},)"
+                f"STFT: window must have shape ({frame_length},), the frame length, "
+                f"got {window.shape}"
             )
         norm = {None: 1, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}
         scaled: np.ndarray = window / norm[self.scaling]
@@ -459,11 +460,14 @@ BY_NAME: dict[str, type] = {
 
 
 def get(identifier: str | Initializer | type) -> Initializer:
-    """Returns the initializer that `identifier` stands for.
+    """Returns the initializer with the given identifier.
 
     Args:
         identifier: One of Keras's names, a class of this module, or any function
             `(key, shape, dtype) -> array`.
+
+    Returns:
+        A function `(key, shape, dtype) -> array`.
 
     Raises:
         ValueError: If the name is unknown.

@@ -1,4 +1,4 @@
-"""The contract of a layer: `init` and one pure function, over dictionaries of arrays."""
+"""The interface of layers: `init` and the pure function `apply`, over dictionaries of arrays."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -13,24 +13,24 @@ Params = dict[str, Any]
 State = dict[str, Any]
 Shape = tuple[int, ...]
 
-# The layers whose output_shape is calling init, which may in turn call output_shape.
-_finding_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_finding_shape", default=())
+# The layers whose output_shape calls init at the moment; init may in turn call output_shape.
+_inferring_shape: ContextVar[tuple["Layer", ...]] = ContextVar("_inferring_shape", default=())
 
 
 class FinalActivation(NamedTuple):
-    """The activation that a layer ends in."""
+    """The final activation of a layer."""
 
-    name: str  # Keras's name; "linear" where there is none
-    axes: tuple[int, ...] = ()  # the axes it normalizes over, batch included; () if elementwise
+    name: str  # Keras's name; "linear" if there is none
+    axes: tuple[int, ...] = ()  # axes it normalizes over, counting the batch; () if elementwise
     removable: bool = True  # whether `logits` can remove it
 
 
 class Layer:
-    """The base class of layers: a frozen dataclass of Keras's arguments with two pure functions.
+    """The base class of layers: frozen dataclasses of Keras's arguments with two pure functions.
 
     A custom layer is a frozen dataclass that inherits from this class and defines `apply`, and
-    `init` if it has params or state; everything else has defaults. Layers are hashable and equal by
-    value, so that they can be static arguments of `jax.jit`, and `init, apply = layer` unpacks the
+    `init` if it has params or state; all other methods have defaults. Layers are hashable and equal
+    by value, so that they can be static arguments of `jax.jit`. `init, apply = layer` unpacks the
     two functions.
 
     Shapes in `init` and `output_shape` are those of one example, without the batch dimension.
@@ -47,7 +47,7 @@ class Layer:
 
     @property
     def input_shape(self) -> Sequence[int] | None:
-        """The shape of one example that the layer was constructed for; `None` if any."""
+        """The shape of one example that the layer was constructed with, or `None`."""
         return None
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
@@ -58,13 +58,13 @@ class Layer:
             input_shape: Shape of one example.
 
         Returns:
-            `params`, the trainable weights, and `state`, the non-trainable ones: both dictionaries
+            `params`, the trainable weights, and `state`, the non-trainable weights: dictionaries
             with Keras's weight names, `{}` if there are none.
 
         Raises:
             ValueError: If the layer does not accept the shape.
         """
-        if not _is_finding_shape(self):
+        if not _is_inferring_shape(self):
             self.output_shape(input_shape)
         return {}, {}
 
@@ -83,38 +83,42 @@ class Layer:
             params: The params, as returned by `init`.
             state: The state, as returned by `init` or by the previous call.
             x: [batch, *input_shape].
-            training: Whether this is a training step; only then dropout drops and batch
+            training: Whether to run in training mode, in which dropout is applied and batch
                 normalization uses the statistics of the batch.
-            key: A JAX random key; required in training by layers that use random numbers.
+            key: A JAX random key; required in training mode by layers that use random numbers.
 
         Returns:
             The output, [batch, *output_shape], and the new state.
 
         Raises:
-            ValueError: If the layer does not accept the shape of `x`, or needs a key and got none.
+            ValueError: If the layer does not accept the shape of `x`, or requires a key and none
+                was passed.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no apply")
+        raise NotImplementedError(f"{type(self).__name__} does not define apply")
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         """Returns the shape of one example of the output.
+
+        Args:
+            input_shape: Shape of one example of the input.
 
         Raises:
             ValueError: If the layer does not accept the input shape.
         """
         if type(self).init is Layer.init:
             params, state = {}, {}
-        elif _is_finding_shape(self):
+        elif _is_inferring_shape(self):
             raise TypeError(
                 f"{type(self).__name__}: output_shape must be defined where init calls it, "
                 "got that of Layer, which calls init"
             )
         else:
-            token = _finding_shape.set((*_finding_shape.get(), self))
+            token = _inferring_shape.set((*_inferring_shape.get(), self))
             try:
-                made = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
+                weights = jax.eval_shape(lambda k: self.init(k, input_shape), jax.random.key(0))
             finally:
-                _finding_shape.reset(token)
-            params, state = made
+                _inferring_shape.reset(token)
+            params, state = weights
         x = jax.ShapeDtypeStruct((1, *input_shape), float)
         y, _ = jax.eval_shape(lambda *a: self.apply(*a), params, state, x)
         return tuple(y.shape[1:])
@@ -123,34 +127,42 @@ class Layer:
         """Returns the sum of the layer's regularization penalties, a scalar.
 
         Add it to the loss inside the differentiated function. Activity penalties are read from
-        `state`, where `apply` stores them.
+        `state`, in which `apply` stores them.
+
+        Args:
+            params: The params.
+            state: The new state, as returned by `apply`.
         """
         return jnp.zeros(())
 
     def constrain(self, params: Params) -> Params:
-        """Returns `params` projected onto the layer's constraints."""
+        """Returns `params` projected onto the layer's constraints.
+
+        Args:
+            params: The params, after an update by the optimizer.
+        """
         return params
 
     @property
     def output_values(self) -> Literal["computed", "mixed", "moved"]:
-        """How the values of the output relate to those of the input.
+        """How the values of the output are related to those of the input.
 
-        `"moved"`: the values of the input in other positions, as in `Flatten`, so that an
-        elementwise function gives the same result before and after the layer. `"mixed"`: values
+        `"moved"`: they are values of the input in other positions, as in `Flatten`, so that an
+        elementwise function gives the same result before and after the layer. `"mixed"`: they are
         within the range of the input, such as averages. `"computed"`: anything else.
         """
         return "computed"
 
     def final_activation(self) -> FinalActivation | None:
-        """Returns the activation that the layer ends in; `None` if it is not known."""
+        """Returns the final activation of the layer; `None` if it is not known."""
         return None
 
     def logits(self) -> "Layer":
         """Returns the layer without its final sigmoid or softmax.
 
-        Losses are computed from the input of these activations, which does not saturate. Returns
-        the layer itself if it ends in neither, or if the activation cannot be removed. The params
-        and the state stay the same.
+        Losses are computed from the input of these activations, which does not saturate. If the
+        layer ends in neither, or the activation cannot be removed, the layer itself is returned.
+        The returned layer has the same params and state.
         """
         return self
 
@@ -164,8 +176,8 @@ class Layer:
         return f"{type(self).__name__}({', '.join(_arguments(self))})"
 
 
-def _is_finding_shape(layer: Layer) -> bool:
-    return any(other is layer for other in _finding_shape.get())
+def _is_inferring_shape(layer: Layer) -> bool:
+    return any(other is layer for other in _inferring_shape.get())
 
 
 def _arguments(layer: Any) -> Iterator[str]:

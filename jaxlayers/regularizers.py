@@ -1,6 +1,6 @@
 """Keras's regularizers: functions from a weight to the scalar penalty added to the loss.
 
-Each is a frozen dataclass: equal by value, hashable, and printed as the call that makes it.
+Each is a frozen dataclass: hashable, equal by value, and its repr is the call that constructs it.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Regularizer = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class L1:
-    """`l1 * sum(|x|)`.
+    """The L1 penalty, `l1 * sum(|x|)`.
 
     Args:
         l1: Factor, not negative.
@@ -38,7 +38,7 @@ class L1:
 
 @dataclass(frozen=True)
 class L2:
-    """`l2 * sum(x ** 2)`.
+    """The L2 penalty, `l2 * sum(x ** 2)`.
 
     Args:
         l2: Factor, not negative.
@@ -55,9 +55,9 @@ class L2:
 
 @dataclass(frozen=True)
 class L1L2:
-    """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
+    """The sum of both penalties, `l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
-    Looked up by the name `"l1l2"`, both factors are 0, as in Keras.
+    With the name `"l1l2"`, both factors are 0, as in Keras.
 
     Args:
         l1: Factor of the magnitudes, not negative.
@@ -76,16 +76,16 @@ class L1L2:
 
 @dataclass(frozen=True)
 class OrthogonalRegularizer:
-    """Penalizes the cosine of the angle between each two rows (or columns) of a matrix.
+    """Penalizes the cosine similarities of the rows (or columns) of a matrix.
 
-    `factor` times the mean of the magnitudes of the products of all pairs of L2-normalized rows.
+    The penalty is `factor` times the mean absolute cosine similarity over all pairs of rows.
 
     Args:
         factor: Factor of the penalty, not negative.
         mode: `"rows"` or `"columns"`.
 
     Raises:
-        ValueError: If the factor or mode is any other; when called, if `x` is not a matrix.
+        ValueError: If an argument is out of range; when called, if `x` is not a matrix.
     """
 
     factor: fields.Number = fields.Number(at_least=0, default=0.01)
@@ -120,11 +120,14 @@ BY_NAME: dict[str, type] = {
 
 
 def get(identifier: str | Regularizer | type | None) -> Regularizer | None:
-    """Returns the regularizer that `identifier` stands for.
+    """Returns the regularizer with the given identifier.
 
     Args:
         identifier: One of Keras's names, a class of this module, any function from an array to a
             scalar, or `None` for no penalty.
+
+    Returns:
+        A function from an array to a scalar, or `None`.
 
     Raises:
         ValueError: If the name is unknown.

@@ -20,7 +20,7 @@ from jaxlayers.summary import summarize
 
 
 class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
-    """At least one layer."""
+    """A non-empty sequence of layers."""
 
     def check(self, owner: object, name: str, value: Any) -> tuple[Layer, ...]:
         if not isinstance(value, Iterable) or isinstance(value, str):
@@ -42,25 +42,31 @@ class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
 class Sequential(Layer):
     """Applies layers one after another; Keras's `Sequential`.
 
-    Params and state are dictionaries from the names of the layers to those of the layers that
-    have any. The names are Keras's: `conv2d`, `conv2d_1`, ... in the order of the model; a
-    Sequential inside another is named by its own `name`.
+    `params` and `state` are dictionaries from layer names to the params and state of the layers;
+    layers without any are omitted. The names are Keras's: `conv2d`, `conv2d_1`, ... in the order of
+    the model. A nested Sequential has its own `name`.
 
-    `model[:k]` is the Sequential of the first k layers and `model[i:j]` that of a range of layers;
-    the layers keep their names, so that both work with the same params and state. `model[i]` and
+    `model[:k]` is a Sequential of the first k layers, and `model[i:j]` of a range of layers. The
+    layers keep their names, so that slices use the same params and state. `model[i]` and
     `model["conv2d"]` are single layers.
 
     Args:
         layers: The layers, at least one.
         input_shape: Shape of one example; if `None`, `init` and `output_shape` require it.
-        name: Name of the model in its summary and inside another model.
-        names: Names of the layers; Keras's if `None`.
-        fuse: Whether `apply` fuses layers as `jaxlayers.fusion` describes, rather than running
-            layer by layer; the results are the same.
+        name: Name of the model, for its summary and for models that contain it.
+        names: Names of the layers; `None` for Keras's names.
+        fuse: Whether `apply` fuses pairs of layers, as described in `jaxlayers.fusion`; the results
+            are the same.
+
+    Input shape:
+        [batch, *input_shape].
+
+    Output shape:
+        That of the last layer.
 
     Raises:
-        ValueError: If there are no layers, the names do not fit them, or they do not accept the
-            input shape.
+        ValueError: If there are no layers, there is not one unique name per layer, or a layer does
+            not accept its input shape.
         TypeError: If an element is not a layer.
 
     Example:
@@ -86,7 +92,8 @@ class Sequential(Layer):
         names = _default_names(self.layers) if self.names is None else self.names
         if len(names) != len(self.layers) or len(set(names)) != len(names):
             raise ValueError(
-                f"Sequential: names must be {len(self.layers)} different ones, got {names}"
+                f"Sequential: names must be {len(self.layers)} unique names, one per layer, "
+                f"got {names}"
             )
         fields.set_fields(self, names=names)
         if self.input_shape is not None:
@@ -97,27 +104,28 @@ class Sequential(Layer):
         """Initializes the params and the state of all layers.
 
         Args:
-            key: A JAX random key; each layer gets `jax.random.fold_in(key, its position)`.
+            key: A JAX random key; that of a layer is `jax.random.fold_in(key, position)`.
             input_shape: Shape of one example; required if the model was constructed without one.
 
         Returns:
-            `params` and `state`, dictionaries from layer names to those of the layers.
+            `params` and `state`, dictionaries from layer names to the params and state of the
+            layers.
 
         Raises:
-            ValueError: If no shape is known, it differs from that of the construction, or a layer
-                does not accept it.
+            ValueError: If no input shape is known, it differs from the one the model was
+                constructed with, or a layer does not accept it.
         """
         shape = self._input_shape(input_shape)
-        fields.Key().check(_called(self), "key", key)
+        fields.Key().check(_label(self), "key", key)
         params: Params = {}
         state: State = {}
         for position, (name, layer) in enumerate(self.items()):
-            with _naming(self, name, position):
-                made = layer.init(jax.random.fold_in(key, position), shape)
+            with _layer_notes(self, name, position):
+                initialized = layer.init(jax.random.fold_in(key, position), shape)
                 shape = layer.output_shape(shape)
-            for whole, part in zip((params, state), made, strict=True):
-                if part:
-                    whole[name] = part
+            for tree, weights in zip((params, state), initialized, strict=True):
+                if weights:
+                    tree[name] = weights
         return params, state
 
     def apply(
@@ -130,21 +138,24 @@ class Sequential(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self._check_inputs(params, state, x, key)
-        training = is_training(_called(self), training)
+        training = is_training(_label(self), training)
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
-        # One vectorized call: separate calls each take XLA as long to compile as a convolution.
+        # One vectorized call, because each separate call takes XLA as long to compile as a
+        # convolution.
         keys = None if key is None else _fold_in_each(key, jnp.arange(len(self)))
         for position, (name, layer) in enumerate(self.items()):
             if position + 1 in fused:
                 continue  # fused into the next layer
-            own = params.get(name, {}), state.get(name, {})
+            layer_weights = params.get(name, {}), state.get(name, {})
             layer_key = None if keys is None else keys[position]
-            with _naming(self, name, position):
+            with _layer_notes(self, name, position):
                 if position in fused:
-                    x, layer_state = fused[position](*own, x)
+                    x, layer_state = fused[position](*layer_weights, x)
                 else:
-                    x, layer_state = layer.apply(*own, x, training=training, key=layer_key)
+                    x, layer_state = layer.apply(
+                        *layer_weights, x, training=training, key=layer_key
+                    )
             if layer_state:
                 new_state[name] = layer_state
         return x, new_state
@@ -163,10 +174,17 @@ class Sequential(Layer):
         return shape
 
     def shapes(self, input_shape: Sequence[int] | None = None) -> Iterator[Shape]:
-        """Yields the shape of one example of the output of each layer, in order."""
+        """Yields the output shape of each layer for one example, in order.
+
+        Args:
+            input_shape: As in `output_shape`.
+
+        Raises:
+            ValueError: As in `init`.
+        """
         shape = self._input_shape(input_shape)
         for position, (name, layer) in enumerate(self.items()):
-            with _naming(self, name, position):
+            with _layer_notes(self, name, position):
                 shape = layer.output_shape(shape)
             yield shape
 
@@ -207,9 +225,10 @@ class Sequential(Layer):
     def _final_activation(self) -> tuple[int, FinalActivation | None]:
         """Returns the position of the last layer that computes values, and its activation.
 
-        The layers after it move or mix these values. An elementwise function can be removed if
-        later layers only move values; one that normalizes over axes, only if it normalizes over a
-        whole example and no value is lost, which requires a known input shape.
+        The layers after it move or mix these values. An elementwise activation can be removed if
+        these layers only move values. An activation that normalizes over axes can be removed only
+        if it normalizes over a whole example and no value is dropped; to check this, the input
+        shape must be known.
         """
         position = len(self) - 1
         while position > 0 and self.layers[position].output_values != "computed":
@@ -226,17 +245,17 @@ class Sequential(Layer):
             return position, found._replace(removable=False)
         before, shape = list(self.shapes())[position], self.output_shape()
         normalized = {axis % (len(before) + 1) for axis in found.axes}
-        over = math.prod(before[axis - 1] for axis in normalized if axis > 0)
-        whole = 0 not in normalized and over == math.prod(before) == math.prod(shape)
+        normalized_size = math.prod(before[axis - 1] for axis in normalized if axis > 0)
+        is_whole = 0 not in normalized and normalized_size == math.prod(before) == math.prod(shape)
         axes = tuple(range(1, len(shape) + 1))
-        return position, found._replace(axes=axes, removable=found.removable and whole)
+        return position, found._replace(axes=axes, removable=found.removable and is_whole)
 
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in order."""
         return zip(self.names or (), self.layers, strict=True)
 
     def summary(self, input_shape: Sequence[int] | None = None) -> str:
-        """Returns Keras's table: name, output shape and number of parameters of each layer.
+        """Returns Keras's summary table: the name, output shape and parameters of each layer.
 
         Args:
             input_shape: Shape of one example; required if the model was constructed without one.
@@ -253,19 +272,19 @@ class Sequential(Layer):
     def __getitem__(self, index: int | str | slice) -> Layer:
         if isinstance(index, str):
             if index not in (self.names or ()):
-                raise KeyError(f"{_called(self)}: index must be one of {self.names}, got {index!r}")
+                raise KeyError(f"{_label(self)}: index must be one of {self.names}, got {index!r}")
             return self.layers[(self.names or ()).index(index)]
         if not isinstance(index, slice):
             try:
                 return self.layers[index]
             except (IndexError, TypeError) as error:
                 raise type(error)(
-                    f"{_called(self)}: index must be an integer from {-len(self)} to "
+                    f"{_label(self)}: index must be an integer from {-len(self)} to "
                     f"{len(self) - 1}, the name of a layer or a slice, got {index!r}"
                 ) from None
         start, _, step = index.indices(len(self))
         if step != 1:
-            raise ValueError(f"{_called(self)}: slice must have step 1, got {step}")
+            raise ValueError(f"{_label(self)}: slice must have step 1, got {step}")
         shape = self.input_shape
         if shape is not None and start > 0:
             shape = self[:start].output_shape()
@@ -288,27 +307,27 @@ class Sequential(Layer):
     def _check_inputs(self, params: Params, state: State, x: Array, key: Array | None) -> None:
         _check_weights(self, params=params, state=state)
         if key is not None:
-            fields.Key().check(_called(self), "key", key)
+            fields.Key().check(_label(self), "key", key)
         axes = self.input_shape
         if axes is not None and hasattr(x, "shape") and len(x.shape) != len(axes) + 1:
             hint = "; for one example pass x[None]" if len(x.shape) == len(axes) else ""
             raise ValueError(
-                f"{_called(self)}: x must be [{', '.join(map(str, ('batch', *axes)))}], "
+                f"{_label(self)}: x must be [{', '.join(map(str, ('batch', *axes)))}], "
                 f"got an array of shape {tuple(x.shape)}{hint}"
             )
 
     def _input_shape(self, given: Sequence[int] | None) -> Shape:
         if given is None and self.input_shape is None:
             raise ValueError(
-                f"{_called(self)}: input_shape must be the shape of one example, at construction "
-                "or here, got None"
+                f"{_label(self)}: input_shape must be the shape of one example, passed to the "
+                "constructor or to this method, got None"
             )
         if given is None:
             return tuple(self.input_shape or ())
         shape = example_shape(self, given)
         if self.input_shape is not None and shape != self.input_shape:
             raise ValueError(
-                f"{_called(self)}: input_shape must be {self.input_shape}, as at construction, "
+                f"{_label(self)}: input_shape must be {self.input_shape}, as in the constructor, "
                 f"got {shape}"
             )
         return shape
@@ -317,25 +336,25 @@ class Sequential(Layer):
 _fold_in_each = jax.vmap(jax.random.fold_in, (None, 0))
 
 
-def _called(model: Sequential) -> str:
+def _label(model: Sequential) -> str:
     return f"Sequential {model.name!r}"
 
 
 def _check_weights(model: Sequential, **trees: Any) -> None:
     """Raises an error if params or state are not dictionaries.
 
-    They may have layers that are not in this model, if it is a slice of a larger one.
+    Additional layers are accepted, because this model may be a slice of a larger one.
     """
     for kind, tree in trees.items():
         if not isinstance(tree, Mapping):
             raise TypeError(
-                f"{_called(model)}: {kind} must be a dictionary from the names of layers to their "
-                f"weights, as from init, got {tree!r}"
+                f"{_label(model)}: {kind} must be a dictionary from the names of layers to their "
+                f"weights, as returned by init, got {tree!r}"
             )
 
 
 def _default_names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """Returns Keras's names: the class name in snake case, then with `_1`, `_2` for repeats."""
+    """Returns Keras's names: class names in snake case, with `_1`, `_2`, ... for duplicates."""
     seen: Counter[str] = Counter()
     names = []
     for layer in layers:
@@ -352,8 +371,8 @@ def snake_case(name: str) -> str:
 
 
 @contextmanager
-def _naming(model: Sequential, name: str, position: int) -> Iterator[None]:
-    """Adds a note to an error that names the layer and the model it comes from."""
+def _layer_notes(model: Sequential, name: str, position: int) -> Iterator[None]:
+    """Adds a note with the names of the layer and the model to errors."""
     try:
         yield
     except Exception as error:

@@ -12,7 +12,7 @@ from jaxlayers.layer import Layer, Params, Shape, State
 
 @runtime_checkable
 class Composition(Protocol):
-    """A model that is made of named layers."""
+    """A model that consists of named layers."""
 
     @property
     def name(self) -> str:
@@ -20,7 +20,7 @@ class Composition(Protocol):
         ...
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
-        """Makes the params and the state, by the names of the layers."""
+        """Initializes the params and the state, dictionaries by layer name."""
         ...
 
     def items(self) -> Iterable[tuple[str, Layer]]:
@@ -32,7 +32,7 @@ class Composition(Protocol):
         ...
 
     def summary(self) -> str:
-        """Returns Keras's table of the model."""
+        """Returns Keras's summary table of the model."""
         ...
 
 
@@ -43,12 +43,12 @@ def summarize(model: Composition, input_shape: Sequence[int]) -> str:
     """Returns the summary table of a Sequential.
 
     Args:
-        model: The Sequential; nested ones are shown with their layers, indented.
+        model: The Sequential; the layers of nested models are indented.
         input_shape: Shape of one example.
 
     Returns:
-        Lines of text: one row per layer with its name and class, its output shape with None for the
-        batch and its number of parameters, then the totals with their size in memory.
+        The table as text: one row per layer with its name, class, output shape (`None` for the
+        batch) and number of parameters, followed by the totals and their size in memory.
     """
     params, state = jax.eval_shape(lambda key: model.init(key, input_shape), jax.random.key(0))
     trainable, other = _arrays(params), _arrays(state)
@@ -98,7 +98,7 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _arrays(tree: Any) -> list[jax.ShapeDtypeStruct]:
-    """Returns the weights of a tree, without activity penalties."""
+    """Returns the arrays of a tree except activity penalties."""
     paths, _ = jax.tree_util.tree_flatten_with_path(tree)
     return [leaf for path, leaf in paths if path[-1].key != "activity_penalty"]
 

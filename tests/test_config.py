@@ -26,7 +26,7 @@ CONSTRUCTORS = [
 def home(monkeypatch, tmp_path):
     """An empty KERAS_HOME, without a configured data format."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(config, "_chosen", None)
+    monkeypatch.setattr(config, "_configured", None)
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def test_a_file_without_a_data_format_means_channels_last(home) -> None:
 @pytest.mark.parametrize("text", ["{", "", "[1]", "\x00"])
 def test_an_invalid_file_warns_and_means_channels_last(home, text) -> None:
     (home / "keras.json").write_text(text)
-    with pytest.warns(UserWarning, match="keras.json holds no JSON object"):
+    with pytest.warns(UserWarning, match="keras.json contains no JSON object"):
         assert config.image_data_format() == "channels_last"
 
 

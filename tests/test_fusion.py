@@ -66,7 +66,7 @@ def flops(model, params, state, x) -> float:
 
 def test_a_window_of_five_on_a_doubled_image_takes_36_products_instead_of_100() -> None:
     geometry = Geometry((1, 1), ((2, 2), (2, 2)), (1, 1))
-    assert upsampled.pays((14, 14), (5, 5), (2, 2), geometry)
+    assert upsampled.is_cheaper((14, 14), (5, 5), (2, 2), geometry)
     model = Sequential(
         [layers.UpSampling2D(), layers.Conv2D(64, 5, padding="same")], input_shape=(14, 14, 64)
     )
@@ -109,9 +109,9 @@ def test_other_pairs_are_not_fused(pair) -> None:
 
 def test_pairs_are_not_fused_if_that_takes_more_products() -> None:
     geometry = Geometry((1, 1), ((0, 0), (0, 0)), (1, 3))
-    assert not upsampled.pays((16, 16), (1, 1), (1, 1), geometry)
+    assert not upsampled.is_cheaper((16, 16), (1, 1), (1, 1), geometry)
     # Three taps with dilation 3 on an image twice as large read three positions.
-    assert not upsampled.pays((16, 16), (1, 3), (1, 2), geometry)
+    assert not upsampled.is_cheaper((16, 16), (1, 3), (1, 2), geometry)
 
 
 def test_the_generator_has_two_fused_pairs_and_the_same_outputs() -> None:

@@ -292,8 +292,8 @@ def test_the_input_shape_is_an_argument_of_the_constructor_or_of_init() -> None:
         (([layers.ReLU()], 5), ValueError, "input_shape must be a tuple of integers.*got 5"),
         (([layers.ReLU()], (5, -1)), ValueError, r"not negative, .* got \(5, -1\)"),
         (([layers.Dense(2)], ()), ValueError, "at least one axis"),
-        (([layers.ReLU()], None, "m", ("a", "b")), ValueError, "names must be 1 different"),
-        (([layers.ReLU()] * 2, None, "m", ("a", "a")), ValueError, "names must be 2 different"),
+        (([layers.ReLU()], None, "m", ("a", "b")), ValueError, "names must be 1 unique"),
+        (([layers.ReLU()] * 2, None, "m", ("a", "a")), ValueError, "names must be 2 unique"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, error, message) -> None:

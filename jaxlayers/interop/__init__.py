@@ -1,4 +1,4 @@
-"""Other file formats: Keras, StableHLO, safetensors."""
+"""Reading and writing of other file formats: Keras, StableHLO, safetensors."""
 
 from jaxlayers.interop import keras, safetensors, stablehlo
 

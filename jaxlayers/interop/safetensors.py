@@ -1,4 +1,4 @@
-"""Models as safetensors files: params, state and the config of the model in one file."""
+"""Writing of models to safetensors files, with params, state and config in one file."""
 
 import json
 import os
@@ -14,22 +14,22 @@ from jaxlayers.layer import Layer, Params, State
 
 
 def save(path: str | os.PathLike[str], model: Layer, params: Params, state: State) -> None:
-    """Writes a model to a safetensors file.
+    """Saves a model to a safetensors file.
 
     The arrays of params and state have names such as `conv2d.kernel`. The metadata of the file
-    holds the model under `keras_config`, as JSON that `jaxlayers.interop.keras.from_config`
-    reads.
+    contains the config of the model as JSON under `keras_config`, which
+    `jaxlayers.interop.keras.from_config` reads.
 
     Args:
-        path: The file; ends in `.safetensors`.
-        model: A model whose config `jaxlayers.interop.keras.serialize` returns.
+        path: Path of the file, which must end in `.safetensors`.
+        model: A model that `jaxlayers.interop.keras.serialize` supports.
         params: Params of the model.
         state: State of the model; activity penalties in it are not saved.
 
     Raises:
         FileExistsError: If the file exists.
-        ValueError: If the extension is any other, the model cannot be serialized, or two arrays
-            have the same name.
+        ValueError: If the path has another extension, the model cannot be serialized, or two
+            arrays have the same name.
         ImportError: If safetensors is not installed.
         OSError: If the file cannot be written.
     """
@@ -42,7 +42,7 @@ def save(path: str | os.PathLike[str], model: Layer, params: Params, state: Stat
         from safetensors import numpy as safetensors
     except ImportError as error:
         raise ImportError(
-            'safetensors files need a package: pip install "jaxlayers[keras]"'
+            'safetensors files need safetensors: pip install "jaxlayers[keras]"'
         ) from error
     arrays: dict[str, Any] = {}
     for tree in (params, state):

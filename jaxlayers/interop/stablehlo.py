@@ -1,4 +1,4 @@
-"""Trained models as StableHLO, which runs without this library, through `jax.export`."""
+"""Export of models to StableHLO through `jax.export`; the files run without this library."""
 
 import functools
 import os
@@ -21,8 +21,8 @@ from jaxlayers.summary import Composition
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
-# A file is what JAX serializes, its checksum and this signature. JAX itself detects neither
-# truncated nor changed weights; it ignores bytes after the end of its own data.
+# A file consists of the data that JAX serializes, its checksum and this signature. JAX does not
+# detect truncated or changed weights, and ignores bytes after the end of its data.
 _SIGNATURE = b"jaxlayers"
 _CHECKSUM_BYTES = 4
 
@@ -38,36 +38,36 @@ def export(
     dtype: Any = jnp.float32,
     vjp_order: int = 0,
 ) -> None:
-    """Writes a model with its params to a file that JAX runs without this library.
+    """Exports a model with its params to a file that JAX can run without this library.
 
-    The file holds the function from a batch of any size to the outputs, as `model.apply`
-    computes them with `training=False`, lowered to StableHLO for each of `platforms`; none of
-    them needs to be present. The file is written atomically.
+    The file contains the function from a batch of any size to the outputs of `model.apply` with
+    `training=False`, lowered to StableHLO for each of `platforms`. The platforms need not be
+    available on this machine. The file is written atomically.
 
-    `load_exported` reads it, and so does JAX alone, in a process without jaxlayers (both need
-    the package flatbuffers):
+    `load_exported` reads the file. JAX also reads it without jaxlayers (both require the package
+    flatbuffers):
 
         jax.export.deserialize(bytearray(open(path, "rb").read())).call(x)
 
-    JAX guarantees to run such a file with a jaxlib built up to 6 months after the one that wrote
-    it, and up to 3 weeks before; later versions may refuse it. To keep a model for longer, keep
-    params and state, and export again. The file includes the source file paths that JAX records
+    JAX guarantees that a jaxlib built up to 6 months after, or up to 3 weeks before, the one that
+    wrote the file can run it; later versions may refuse it. To store a model for longer, save its
+    params and state, and export it again. The file includes the source file paths that JAX records
     for the operations of the program.
 
     Args:
         model: Any layer, such as a `Sequential`.
         params: Params as returned by `init`; they become constants of the function.
-        state: Likewise.
-        path: The file; an existing one is replaced.
-        platforms: The platforms to run on: any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
-        input_shape: Shape of one example; required if the model was constructed without.
+        state: State as returned by `init`; it becomes constants of the function.
+        path: Path of the file; an existing file is replaced.
+        platforms: The platforms to export for, any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
+        input_shape: Shape of one example; required if the model was constructed without one.
         dtype: Dtype of the inputs.
         vjp_order: Number of times the loaded function can be differentiated with respect to its
             input.
 
     Raises:
         ValueError: If a platform is unknown, `vjp_order` is negative, no input shape is known, or
-            the model or the params do not fit it.
+            the params are not those of the model for this shape.
         TypeError: If `model` is not a `Layer`, `params` or `state` is not a dictionary, or the
             dtype is unknown.
         ImportError: If flatbuffers is not installed.
@@ -113,26 +113,26 @@ def export(
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A model from a file of `export`: a function from a batch of examples to the outputs.
+    """An exported model, a function from a batch of examples to the outputs.
 
-    It works under `jax.jit`. It can be differentiated with respect to x as many times as
-    `vjp_order` said when it was exported; `jax.vmap` is not supported.
+    It works under `jax.jit`. It can be differentiated with respect to `x` as many times as the
+    argument `vjp_order` of `export` specified. `jax.vmap` is not supported.
 
     Args:
-        path: The file it was read from.
-        exported: The object that JAX deserialized: its `platforms`, `in_avals`, `out_avals` and
+        path: Path of the file that the model was read from.
+        exported: The deserialized object of JAX, with `platforms`, `in_avals`, `out_avals` and
             `mlir_module()`.
     """
 
     path: Path
-    exported: jax_export.Exported = field(repr=False)  # which prints the whole model
+    exported: jax_export.Exported = field(repr=False)  # its repr includes the whole program
 
     def __call__(self, x: Array) -> Array:
         """Computes the outputs, on the device of `x`.
 
         Args:
-            x: [batch, *input_shape], of the dtype that the model was exported for; a batch of
-                at least one.
+            x: [batch, *input_shape], with a batch size of at least 1 and the dtype that the model
+                was exported for.
 
         Returns:
             [batch, *output_shape].
@@ -167,18 +167,18 @@ class ExportedModel:
 
 
 def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
-    """Reads a model that `export` wrote.
+    """Loads a model that `export` has written.
 
     Args:
-        path: The file. A model can call anything that jaxlib offers: load only files that you
-            trust.
+        path: Path of the file. Load only files that you trust, because a model can call anything
+            that jaxlib offers.
 
     Returns:
         A function from x, [batch, *input_shape], to the outputs, [batch, *output_shape].
 
     Raises:
-        ValueError: If the file does not exist, is damaged or of another kind, or was written by a
-            version of JAX that this one cannot read.
+        ValueError: If the file does not exist, is damaged or has another format, or was written by
+            a version of JAX that the installed version cannot read.
         TypeError: If `path` is not a path.
         ImportError: If flatbuffers is not installed.
 
@@ -204,7 +204,7 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
     if start < 0 or content[end:] != _SIGNATURE:
         raise ValueError(
             f"{path}: is not a complete file; path of load_exported must be a file written by "
-            "jaxlayers.export, and this one is truncated or of another kind"
+            "jaxlayers.export, and this one is truncated or has another format"
         )
     if _checksum(content[:start]) != content[start:end]:
         raise ValueError(f"{path}: is damaged; its checksum does not match its content")
@@ -212,7 +212,7 @@ def load_exported(path: str | os.PathLike[str]) -> ExportedModel:
         return ExportedModel(path, jax_export.deserialize(bytearray(content[:start])))
     except ImportError as error:
         raise _without_flatbuffers() from error
-    except Exception as error:  # the content is intact, so the version is the cause
+    except Exception as error:  # the checksum matches, so the cause is the version
         raise ValueError(
             f"{path}: jax {jax.__version__} cannot read it ({error}); export the model again "
             "with a version of jax that is closer to this one"
@@ -252,7 +252,7 @@ def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruc
         known = jnp.issubdtype(canonical, jnp.number) or jnp.issubdtype(canonical, jnp.bool_)
     except TypeError:
         known = False
-    if dtype is None or not known:  # NumPy takes None for float64
+    if dtype is None or not known:  # NumPy interprets None as float64
         raise TypeError(
             "export: dtype must be the dtype of the inputs, such as jnp.float32 or 'uint8', "
             f"got {dtype!r}"
@@ -262,10 +262,10 @@ def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruc
 
 
 def _check_weights(infer: Any, batch: jax.ShapeDtypeStruct) -> None:
-    """Checks that the model can be applied to params and state.
+    """Checks that the params and the state are those of the model.
 
     Raises:
-        ValueError: If they are not those of the model for this input shape.
+        ValueError: If the model cannot be applied with them to this input shape.
     """
     example = batch.shape[1:]
     try:
@@ -273,7 +273,8 @@ def _check_weights(infer: Any, batch: jax.ShapeDtypeStruct) -> None:
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             "export: params and state must be those that init returns for the model with "
-            f"input_shape={example}, and dtype ({batch.dtype}) one that it takes: {error}"
+            f"input_shape={example}, and dtype must be one that it accepts, got {batch.dtype}: "
+            f"{error}"
         ) from error
 
 

@@ -69,8 +69,7 @@ class ReLU(Layer):
     Args:
         max_value: Largest value of the output, not negative; `None` for no limit.
         negative_slope: Slope below `threshold`, not negative.
-        threshold: Value of `x` below which the output is `negative_slope * (x - threshold)`; not
-            negative.
+        threshold: Value below which the output is `negative_slope * (x - threshold)`; not negative.
 
     Input shape:
         [batch, ...].
@@ -112,10 +111,12 @@ class ReLU(Layer):
 
 @dataclass(frozen=True, repr=False)
 class LeakyReLU(Layer):
-    """`x` where it is positive, `negative_slope * x` elsewhere; Keras's `LeakyReLU`.
+    """Leaky rectified linear unit; Keras's `LeakyReLU`.
+
+    The output is `x` where `x` is positive and `negative_slope * x` elsewhere.
 
     Args:
-        negative_slope: Slope where `x` is negative, not negative itself.
+        negative_slope: Slope for negative inputs; not negative.
         alpha: Keras 2's name of `negative_slope`.
 
     Input shape:
@@ -163,7 +164,7 @@ class Softmax(Layer):
     """Softmax over one or more axes; Keras's `Softmax`.
 
     Args:
-        axis: The axis or axes to normalize over, counted with the batch axis.
+        axis: The axis or axes to normalize over, counting the batch axis.
 
     Input shape:
         [batch, ...].
@@ -212,5 +213,5 @@ class Softmax(Layer):
 
 
 def _floating(x: Array) -> Array:
-    """Returns `x` with integers as floats, which `jax.nn` rejects or, in `softmax`, overflows."""
+    """Converts integers to floats; `jax.nn` rejects them, or overflows (`softmax`)."""
     return jnp.asarray(x, jnp.result_type(x, float))

@@ -18,7 +18,7 @@ class ImageLayer(Protocol):
 
 
 def as_tuple(value: Any) -> tuple[Any, ...] | None:
-    """Returns a list, tuple or other iterable as a tuple; `None` for anything else."""
+    """Returns an iterable as a tuple; `None` for strings and other values."""
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else None
 
 
@@ -41,7 +41,10 @@ def example_shape(layer: object, input_shape: Sequence[int], *axes: str) -> tupl
     Args:
         layer: The layer, for the error message.
         input_shape: Shape of one example.
-        axes: Names of the expected axes; if none, any number of axes is allowed.
+        axes: Names of the expected axes; if there are none, any number of axes is allowed.
+
+    Raises:
+        ValueError: If it is not a shape, or has another number of axes.
     """
     shape = _EXAMPLE_SHAPE.check(layer, "input_shape", input_shape)
     if axes and len(shape) != len(axes):
@@ -56,7 +59,12 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
     Args:
         layer: The layer, for the error message.
         x: [batch, *axes].
-        axes: Names of the expected axes after the batch; if none, any number is allowed.
+        axes: Names of the expected axes after the batch; if there are none, any number of axes is
+            allowed.
+
+    Raises:
+        TypeError: If `x` is not an array of numbers.
+        ValueError: If it has no batch axis, or another number of axes.
     """
     if not hasattr(x, "ndim"):
         raise TypeError(f"{layer!r}: x must be an array, got {type(x).__name__}; use jnp.asarray")
@@ -101,5 +109,5 @@ def is_training(owner: object, training: bool) -> bool:
 
 
 def same_shape(layer: object, input_shape: Sequence[int]) -> tuple[int, ...]:
-    """The `output_shape` of layers that do not change the shape."""
+    """Implements `output_shape` for layers that do not change the shape."""
     return example_shape(layer, input_shape)

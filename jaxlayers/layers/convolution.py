@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution of images."""
+"""Convolutions and transposed convolutions of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ def _padding() -> fields.Choice:
 
 @dataclass(frozen=True, repr=False)
 class Conv2D(Layer):
-    """`activation(correlation of x with the kernel + bias)`; Keras's `Conv2D`.
+    """2D convolution, `activation(convolution(x, kernel) + bias)`; Keras's `Conv2D`.
 
     Args:
         filters: Channels of the output, a positive integer.
@@ -108,7 +108,7 @@ class Conv2D(Layer):
             groups=self.groups,
             data_format=self.data_format,
         )
-        return finish(self, params, state, y)
+        return add_bias_and_activate(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         spatial, channels = arguments.split_channels(self, input_shape)
@@ -144,16 +144,16 @@ class Conv2D(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Conv2DTranspose(Layer):
-    """The transpose of a convolution, which enlarges images; Keras's `Conv2DTranspose`.
+    """2D transposed convolution; Keras's `Conv2DTranspose`.
 
     Args:
         filters: Channels of the output, a positive integer.
         kernel_size: Height and width of the window; one integer for both.
-        strides: Factor by which the image grows; one integer for both axes.
-        padding: `"same"` makes the output `strides` times as large as the input; `"valid"` keeps
-            all positions that the windows cover.
+        strides: Factors by which the image is enlarged; one integer for both axes.
+        padding: `"same"` for outputs that are `strides` times as large as the input, `"valid"` for
+            outputs with all positions that the windows cover.
         output_padding: Rows and columns added at the bottom and the right of the smallest output,
-            less than `strides`; one integer for both; `None` for the sizes given at `padding`.
+            less than `strides`; one integer for both; `None` for the sizes described at `padding`.
         data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
         dilation_rate: Dilation of the window; one integer for both axes.
         activation: A name or a function; `None` for none.
@@ -209,13 +209,13 @@ class Conv2DTranspose(Layer):
 
     def __post_init__(self) -> None:
         _check_window(self)
-        behind = self.output_padding
-        if behind is not None and any(
-            rows >= stride for rows, stride in zip(behind, self.strides, strict=True)
+        output_padding = self.output_padding
+        if output_padding is not None and any(
+            rows >= stride for rows, stride in zip(output_padding, self.strides, strict=True)
         ):
             raise ValueError(
                 f"Conv2DTranspose: output_padding must be less than strides, "
-                f"got output_padding={behind}, strides={self.strides}"
+                f"got output_padding={output_padding}, strides={self.strides}"
             )
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
@@ -242,12 +242,14 @@ class Conv2DTranspose(Layer):
             dilation=self.dilation_rate,
             data_format=self.data_format,
         )
-        return finish(self, params, state, y)
+        return add_bias_and_activate(self, params, state, y)
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         spatial, _ = arguments.split_channels(self, input_shape)
-        behind = self.output_padding or (None, None)
-        axes = zip(spatial, self.kernel_size, self.strides, self.dilation_rate, behind, strict=True)
+        output_padding = self.output_padding or (None, None)
+        axes = zip(
+            spatial, self.kernel_size, self.strides, self.dilation_rate, output_padding, strict=True
+        )
         extents = [
             windows.transposed_extent(
                 extent,
@@ -272,7 +274,7 @@ class Conv2DTranspose(Layer):
 
 
 def _check_window(layer: "Conv2D | Conv2DTranspose") -> None:
-    """Checks that strides and dilation are not combined."""
+    """Checks that strides and dilation_rate are not both above 1."""
     if max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
         raise ValueError(
             f"{type(layer).__name__}: strides must be 1 if dilation_rate is above 1, "
@@ -288,10 +290,10 @@ def check_input(layer: "Conv2D | Conv2DTranspose", params: Params, state: State,
     weights.check(layer, "state", state, weights.activity_shapes(layer))
 
 
-def finish(
+def add_bias_and_activate(
     layer: "Conv2D | Conv2DTranspose", params: Params, state: State, y: Array
 ) -> tuple[Array, State]:
-    """Adds the bias, applies the activation and records the activity penalty."""
+    """Adds the bias, applies the activation and stores the activity penalty in the state."""
     if layer.use_bias:
         axis = 1 + arguments.image_axes(layer).index("channels")
         y = weights.add_bias(y, params["bias"], axis)

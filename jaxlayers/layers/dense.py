@@ -13,7 +13,7 @@ from jaxlayers.layers import arguments, weights
 
 @dataclass(frozen=True, repr=False)
 class Dense(Layer):
-    """`activation(x @ kernel + bias)` over the last axis; Keras's `Dense`.
+    """Fully connected layer, `activation(x @ kernel + bias)`; Keras's `Dense`.
 
     Args:
         units: Size of the last axis of the output, a positive integer.
@@ -32,7 +32,7 @@ class Dense(Layer):
         `kernel` [inputs, units], `bias` [units].
 
     Input shape:
-        [batch, ..., inputs]; examples of one axis or more.
+        [batch, ..., inputs], at least two axes.
 
     Output shape:
         [batch, ..., units].

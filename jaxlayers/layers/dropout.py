@@ -14,13 +14,14 @@ from jaxlayers.layers import arguments
 
 @dataclass(frozen=True, repr=False)
 class Dropout(Layer):
-    """Sets a random fraction of the input to 0 in training; Keras's `Dropout`.
+    """Sets a random fraction of the input to 0 in training mode; Keras's `Dropout`.
 
     Args:
-        rate: Fraction of the input to drop, from 0 to 1; the rest is divided by `1 - rate`.
+        rate: Fraction of the input to drop, from 0 to 1; all other values are divided by
+            `1 - rate`.
         noise_shape: Shape of the random mask, including the batch, which is broadcast to the input.
-            A `None` in it stands for the size of that axis of the input; `None` alone for the shape
-            of the input.
+            `None` in place of an axis is the size of that axis of the input; `None` instead of a
+            tuple is the shape of the input.
 
     Input shape:
         [batch, ...].
@@ -29,7 +30,7 @@ class Dropout(Layer):
         Same as the input.
 
     Raises:
-        ValueError: If an argument is out of range, or there is no key in training.
+        ValueError: If an argument is out of range, or no key is passed in training mode.
 
     Reference:
         Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html

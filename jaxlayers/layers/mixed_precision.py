@@ -1,4 +1,4 @@
-"""Mixed precision: computation in bfloat16, variables in float32."""
+"""Mixed precision: computation in bfloat16, weights and state in float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,20 @@ from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 
 @dataclass(frozen=True)
 class InBfloat16(Layer):
-    """A layer that computes in bfloat16.
+    """Applies a layer in bfloat16; Keras's dtype policy `mixed_bfloat16`.
 
-    Params, state, gradients and the output stay float32, and so do the statistics of batch
+    Params, state, gradients and the output remain float32, and so do the statistics of batch
     normalization and the losses computed from the output. Intermediate activations take half of the
     memory, and accelerators multiply them at least twice as fast.
 
     Args:
         layer: Any layer, such as a `Sequential`.
+
+    Input shape:
+        Same as for `layer`.
+
+    Output shape:
+        Same as for `layer`.
 
     Raises:
         ValueError: If `layer` is not a layer.
@@ -38,7 +44,7 @@ class InBfloat16(Layer):
 
     @property
     def input_shape(self) -> Sequence[int] | None:
-        """The shape of one example, if the layer was constructed with one."""
+        """The shape of one example that the layer was constructed with, or `None`."""
         return self.layer.input_shape
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
@@ -54,11 +60,11 @@ class InBfloat16(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         y, new_state = self.layer.apply(
-            jax.tree.map(_narrow, params), state, _narrow(x), training=training, key=key
+            jax.tree.map(_to_bfloat16, params), state, _to_bfloat16(x), training=training, key=key
         )
         # The state keeps its dtype.
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
-        return _wide(y), new_state
+        return _to_float32(y), new_state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return self.layer.output_shape(input_shape)
@@ -80,10 +86,10 @@ class InBfloat16(Layer):
         return InBfloat16(self.layer.logits())
 
 
-def _narrow(array: Array) -> Array:
+def _to_bfloat16(array: Array) -> Array:
     is_float32 = getattr(array, "dtype", None) == jnp.float32
     return array.astype(jnp.bfloat16) if is_float32 else array
 
 
-def _wide(array: Array) -> Array:
+def _to_float32(array: Array) -> Array:
     return array.astype(jnp.float32) if array.dtype == jnp.bfloat16 else array

@@ -16,7 +16,7 @@ Bounds = Mapping[str, float | None] | Sequence[tuple[str, float]]
 
 
 class _Clipping(fields.Field[Bounds | None, tuple[tuple[str, float], ...] | None]):
-    """Bounds of the correction of batch renormalization, as a tuple of names and numbers."""
+    """Bounds for the correction of batch renormalization, as a tuple of (name, number)."""
 
     allowed = (
         "a dictionary from any of 'rmin', 'rmax' and 'dmax' to numbers, such that rmin <= rmax "
@@ -43,17 +43,17 @@ class _Clipping(fields.Field[Bounds | None, tuple[tuple[str, float], ...] | None
 
 @dataclass(frozen=True, repr=False)
 class BatchNormalization(Layer):
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`; Keras's `BatchNormalization`.
+    """Batch normalization; Keras's `BatchNormalization`.
 
-    In training the mean and the variance are those of the batch, and the moving ones in the state
-    are updated: `moving * momentum + batch * (1 - momentum)`. In inference they are the moving
-    ones. All of it is computed in at least float32, whatever the dtype of the input.
+    The output is `gamma * (x - mean) / sqrt(variance + epsilon) + beta`. In training mode, the mean
+    and the variance are those of the batch, and the moving statistics in the state are updated:
+    `moving * momentum + batch * (1 - momentum)`. In inference mode, they are the moving statistics.
+    The computation uses at least float32 for any dtype of the input.
 
-    Under `jax.jit` on several devices the statistics are those of the global batch.
+    Under `jax.jit` on several devices, the statistics are those of the global batch.
 
     Args:
-        axis: The axis to be normalized separately, counted with the batch; usually the channel
-            axis.
+        axis: The axis to be normalized separately, counting the batch; usually the channel axis.
         momentum: Momentum of the moving mean and variance, from 0 to 1.
         epsilon: Constant added to the variance; not negative.
         center: Whether to add beta.
@@ -67,16 +67,17 @@ class BatchNormalization(Layer):
         beta_constraint: A name or a function that projects beta.
         gamma_constraint: Likewise for gamma.
         renorm: Whether to use batch renormalization, which corrects the statistics of the batch in
-            training towards moving averages.
-        renorm_clipping: Bounds of that correction: any of `rmin`, `rmax` and `dmax`.
+            training mode towards moving averages.
+        renorm_clipping: Bounds of this correction, a dictionary with any of the keys `"rmin"`,
+            `"rmax"` and `"dmax"`.
         renorm_momentum: Momentum of these moving averages, from 0 to 1.
-        synchronized: Keras's argument for TensorFlow; must be False, as in Keras with JAX.
+        synchronized: Keras's argument for TensorFlow; must be False, as in Keras on JAX.
 
     Params:
-        `gamma` and `beta`, [size of the axis].
+        `gamma` and `beta`, [axis size].
 
     State:
-        `moving_mean` and `moving_variance`, [size of the axis]; with renorm also `moving_stddev`,
+        `moving_mean` and `moving_variance`, [axis size]; with `renorm` also `moving_stddev`,
         `renorm_mean` and `renorm_stddev`.
 
     Input shape:
@@ -119,16 +120,16 @@ class BatchNormalization(Layer):
     def __post_init__(self) -> None:
         if self.synchronized:
             raise ValueError(
-                "BatchNormalization: synchronized must be False, got True; under jax.jit over "
-                "several devices the statistics are those of the global batch anyway"
+                "BatchNormalization: synchronized must be False, got True; under jax.jit on "
+                "several devices, the statistics are always those of the global batch"
             )
 
     def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
         extent = (self._extent(input_shape),)
         moving = {"moving_mean": extent, "moving_variance": extent}
-        made = weights.initialize(self, key, self._weights(input_shape) | moving)
-        params = {name: made[name] for name in made if name not in moving}
-        state = {name: made[name] for name in moving}
+        initialized = weights.initialize(self, key, self._weights(input_shape) | moving)
+        params = {name: initialized[name] for name in initialized if name not in moving}
+        state = {name: initialized[name] for name in moving}
         if self.renorm:
             stddev = jnp.sqrt(state["moving_variance"])
             state |= {
@@ -158,10 +159,10 @@ class BatchNormalization(Layer):
         x = jnp.asarray(x, dtype)
         moving = {name: value.astype(dtype) for name, value in state.items()}
         new_state = moving
-        # An empty batch has no statistics; in Keras they become and stay NaN.
+        # An empty batch has no statistics; in Keras, the moving statistics become NaN.
         if training and x.size != 0:
             mean, variance = jnp.mean(x, others), jnp.var(x, others)
-            new_state = self._follow(moving, mean, variance)
+            new_state = self._update_moving(moving, mean, variance)
         else:
             mean, variance = moving["moving_mean"], moving["moving_variance"]
 
@@ -176,8 +177,8 @@ class BatchNormalization(Layer):
             y = y * along_axis(params["gamma"].astype(dtype))
         if self.center:
             y = y + along_axis(params["beta"].astype(dtype))
-        kept = {name: new_state[name].astype(value.dtype) for name, value in state.items()}
-        return y.astype(out_dtype), kept
+        cast_state = {name: new_state[name].astype(value.dtype) for name, value in state.items()}
+        return y.astype(out_dtype), cast_state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape)
@@ -198,13 +199,13 @@ class BatchNormalization(Layer):
         return dict.fromkeys(names, (self._extent(input_shape),))
 
     def _axis(self, shape: Sequence[int]) -> int:
-        """Returns `axis` as a non-negative integer, counted with the batch."""
+        """Returns `axis` as a non-negative integer, counting the batch."""
         axes = len(shape) + 1
         axis = self.axis + axes if self.axis < 0 else self.axis
         if not 1 <= axis < axes:
             raise ValueError(
-                f"{self!r}: axis must be one of an input of {axes} axes and not that of the "
-                f"batch, which is 0; examples have shape {tuple(shape)}"
+                f"{self!r}: axis must be an axis of an input with {axes} axes, other than the "
+                f"batch axis 0; examples have shape {tuple(shape)}"
             )
         return axis
 
@@ -212,34 +213,34 @@ class BatchNormalization(Layer):
         shape = arguments.example_shape(self, input_shape)
         return shape[self._axis(shape) - 1]
 
-    def _follow(self, moving: State, mean: Array, variance: Array) -> State:
+    def _update_moving(self, moving: State, mean: Array, variance: Array) -> State:
         """Returns the updated moving statistics."""
 
-        def step(name: str, value: Array, momentum: float) -> Array:
+        def moving_average(name: str, value: Array, momentum: float) -> Array:
             old: Array = moving[name]
             return old * momentum + value * (1 - momentum)
 
-        moving_mean = step("moving_mean", mean, self.momentum)
+        moving_mean = moving_average("moving_mean", mean, self.momentum)
         if not self.renorm:
-            moving_variance = step("moving_variance", variance, self.momentum)
+            moving_variance = moving_average("moving_variance", variance, self.momentum)
             return {"moving_mean": moving_mean, "moving_variance": moving_variance}
         stddev = jnp.sqrt(variance + self.epsilon)
-        moving_stddev = step("moving_stddev", stddev, self.momentum)
+        moving_stddev = moving_average("moving_stddev", stddev, self.momentum)
         return {
             "moving_mean": moving_mean,
             "moving_variance": jnp.maximum(moving_stddev**2 - self.epsilon, 0),
             "moving_stddev": moving_stddev,
-            "renorm_mean": step("renorm_mean", mean, self.renorm_momentum),
-            "renorm_stddev": step("renorm_stddev", stddev, self.renorm_momentum),
+            "renorm_mean": moving_average("renorm_mean", mean, self.renorm_momentum),
+            "renorm_stddev": moving_average("renorm_stddev", stddev, self.renorm_momentum),
         }
 
     def _correction(self, moving: State, mean: Array, variance: Array) -> tuple[Array, Array]:
-        """Returns the factor r and the offset d of batch renormalization, as constants."""
+        """Returns the factor r and the offset d of batch renormalization, without gradients."""
         bounds = dict(self.renorm_clipping or ())
         floor = jnp.sqrt(jnp.asarray(self.epsilon, mean.dtype))
-        slow_stddev = jnp.maximum(moving["renorm_stddev"], floor)
-        r = jnp.sqrt(variance + self.epsilon) / slow_stddev
-        d = (mean - moving["renorm_mean"]) / slow_stddev
+        renorm_stddev = jnp.maximum(moving["renorm_stddev"], floor)
+        r = jnp.sqrt(variance + self.epsilon) / renorm_stddev
+        d = (mean - moving["renorm_mean"]) / renorm_stddev
         r = jnp.clip(r, bounds.get("rmin"), bounds.get("rmax"))
         limit = bounds.get("dmax")
         d = d if limit is None else jnp.clip(d, -limit, limit)

@@ -14,10 +14,10 @@ from jaxlayers.layers import arguments
 _Pair = tuple[int, int]
 
 
-class _Sides(fields.Field[int | Sequence[int | Sequence[int]], tuple[_Pair, _Pair]]):
-    """Rows above and below, and columns left and right."""
+class _Padding(fields.Field[int | Sequence[int | Sequence[int]], tuple[_Pair, _Pair]]):
+    """The padding of rows and columns, `((top, bottom), (left, right))`."""
 
-    allowed = "an integer, two, or ((top, bottom), (left, right)), none of them negative"
+    allowed = "an integer, (rows, columns) or ((top, bottom), (left, right)), not negative"
 
     def convert(self, value: Any) -> tuple[_Pair, _Pair]:
         side = fields.IntegerPair(at_least=0)
@@ -30,15 +30,16 @@ class ZeroPadding2D(Layer):
     """Adds rows and columns of zeros around images; Keras's `ZeroPadding2D`.
 
     Args:
-        padding: `((top, bottom), (left, right))`; `(rows, columns)` for the same on both sides; one
-            integer for all four.
+        padding: `((top, bottom), (left, right))`, `(rows, columns)` for symmetric padding, or one
+            integer for all sides.
         data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
 
     Input shape:
         [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
 
     Output shape:
-        [batch, top + height + bottom, left + width + right, channels], or channels first.
+        [batch, top + height + bottom, left + width + right, channels], or
+        [batch, channels, top + height + bottom, left + width + right] for channels_first.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -48,7 +49,7 @@ class ZeroPadding2D(Layer):
         (29, 32, 1)
     """
 
-    padding: _Sides = _Sides(default=(1, 1))
+    padding: _Padding = _Padding(default=(1, 1))
     data_format: fields.DataFormat = fields.DataFormat()
 
     output_values = "mixed"

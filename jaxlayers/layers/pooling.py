@@ -16,24 +16,7 @@ from jaxlayers.ops import windows
 
 @dataclass(frozen=True, repr=False)
 class _Pooling2D(Layer):
-    """Reduces each window of an image to one position, per channel.
-
-    Args:
-        pool_size: Height and width of the window; one integer for both.
-        strides: Strides of the window; one integer for both axes, `None` for `pool_size`.
-        padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
-        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
-
-    Input shape:
-        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
-
-    Output shape:
-        [batch, rows, columns, channels], or [batch, channels, rows, columns].
-
-    Raises:
-        ValueError: If an argument is out of range, or an image is smaller than the window without
-            padding.
-    """
+    """The base class of pooling layers, which reduce each window of each channel to one value."""
 
     pool_size: fields.IntegerPair = fields.IntegerPair()
     strides: fields.Optional[int | Sequence[int], tuple[int, int]] = fields.Optional(
@@ -80,14 +63,24 @@ class _Pooling2D(Layer):
 
 @dataclass(frozen=True, repr=False)
 class MaxPooling2D(_Pooling2D):
-    """The maximum of each window; Keras's `MaxPooling2D`.
+    """Takes the maximum of each window; Keras's `MaxPooling2D`.
 
     Args:
         pool_size: Height and width of the window; one integer for both.
         strides: Strides of the window; one integer for both axes, `None` for `pool_size`.
         padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
-            Padding is never the maximum.
+            Padding is ignored.
         data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, rows, columns, channels], or [batch, channels, rows, columns].
+
+    Raises:
+        ValueError: If an argument is out of range, or an image is smaller than the window without
+            padding.
 
     Example:
         >>> MaxPooling2D(2).output_shape((28, 28, 16))
@@ -101,9 +94,24 @@ class MaxPooling2D(_Pooling2D):
 
 @dataclass(frozen=True, repr=False)
 class AveragePooling2D(_Pooling2D):
-    """The mean of each window, without padding; Keras's `AveragePooling2D`.
+    """Takes the mean of each window; Keras's `AveragePooling2D`.
 
-    Arguments as in `MaxPooling2D`; as in Keras, `pool_size` has no default.
+    Args:
+        pool_size: Height and width of the window; one integer for both. Required, as in Keras.
+        strides: Strides of the window; one integer for both axes, `None` for `pool_size`.
+        padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
+            Padding is excluded from the mean.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, rows, columns, channels], or [batch, channels, rows, columns].
+
+    Raises:
+        ValueError: If an argument is out of range, or an image is smaller than the window without
+            padding.
 
     Example:
         >>> AveragePooling2D(2, padding="same").output_shape((7, 7, 16))
@@ -116,9 +124,24 @@ class AveragePooling2D(_Pooling2D):
 
 @dataclass(frozen=True, repr=False)
 class SumPooling2D(_Pooling2D):
-    """The sum of each window; not in Keras.
+    """Takes the sum of each window; not in Keras.
 
-    Arguments as in `MaxPooling2D`.
+    Args:
+        pool_size: Height and width of the window; one integer for both.
+        strides: Strides of the window; one integer for both axes, `None` for `pool_size`.
+        padding: `"valid"` for no padding, `"same"` for outputs of size ceil(input size / stride).
+            Padding is zeros.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, rows, columns, channels], or [batch, channels, rows, columns].
+
+    Raises:
+        ValueError: If an argument is out of range, or an image is smaller than the window without
+            padding.
 
     Example:
         >>> SumPooling2D().output_shape((28, 28, 16))
@@ -131,7 +154,7 @@ class SumPooling2D(_Pooling2D):
 
 @dataclass(frozen=True, repr=False)
 class _GlobalPooling2D(Layer):
-    """Reduces an image to one position, per channel."""
+    """The base class of global pooling layers, which reduce each channel to one value."""
 
     data_format: fields.DataFormat = fields.DataFormat()
     keepdims: fields.Boolean = fields.Boolean(default=False)
@@ -162,7 +185,7 @@ class _GlobalPooling2D(Layer):
 
 @dataclass(frozen=True, repr=False)
 class GlobalAveragePooling2D(_GlobalPooling2D):
-    """The mean of each channel over the image; Keras's `GlobalAveragePooling2D`.
+    """Takes the mean of each channel over the image; Keras's `GlobalAveragePooling2D`.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
@@ -173,6 +196,9 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
 
     Output shape:
         [batch, channels]; with keepdims [batch, 1, 1, channels], or [batch, channels, 1, 1].
+
+    Raises:
+        ValueError: If an argument is out of range, or the image is empty.
 
     Example:
         >>> GlobalAveragePooling2D().output_shape((7, 7, 16))
@@ -185,9 +211,20 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
 
 @dataclass(frozen=True, repr=False)
 class GlobalMaxPooling2D(_GlobalPooling2D):
-    """The maximum of each channel over the image; Keras's `GlobalMaxPooling2D`.
+    """Takes the maximum of each channel over the image; Keras's `GlobalMaxPooling2D`.
 
-    Arguments and shapes as in `GlobalAveragePooling2D`.
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+        keepdims: Whether to keep the axes of the image with size 1.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        [batch, channels]; with keepdims [batch, 1, 1, channels], or [batch, channels, 1, 1].
+
+    Raises:
+        ValueError: If an argument is out of range, or the image is empty.
 
     Example:
         >>> GlobalMaxPooling2D(keepdims=True).output_shape((7, 7, 16))

@@ -13,8 +13,8 @@ from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
 
 
-class _Target(fields.Tuple):
-    """A shape with at most one -1."""
+class _TargetShape(fields.Tuple):
+    """A shape, in which one axis may be -1."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,8 +34,8 @@ class Reshape(Layer):
     """Reshapes each example; Keras's `Reshape`.
 
     Args:
-        target_shape: Shape of one example of the output; one of its integers may be -1, which is
-            inferred from the size of the input.
+        target_shape: Shape of one example of the output. One axis may be -1, which is inferred from
+            the size of the input.
 
     Input shape:
         [batch, ...]; examples must have the same size as `target_shape`.
@@ -44,15 +44,14 @@ class Reshape(Layer):
         [batch, *target_shape].
 
     Raises:
-        ValueError: If the target shape is not a sequence of such integers, or does not fit the
-            input.
+        ValueError: If `target_shape` is not a shape, or its size is not that of the input.
 
     Example:
         >>> Reshape((7, 7, -1)).output_shape((12544,))
         (7, 7, 256)
     """
 
-    target_shape: _Target = _Target()
+    target_shape: _TargetShape = _TargetShape()
 
     output_values = "moved"
 
@@ -72,10 +71,10 @@ class Reshape(Layer):
         shape = arguments.example_shape(self, input_shape)
         size, known = math.prod(shape), math.prod(d for d in self.target_shape if d != -1)
         if -1 in self.target_shape:
-            fits = known != 0 and size % known == 0
+            is_valid = known != 0 and size % known == 0
         else:
-            fits = size == known
-        if not fits:
+            is_valid = size == known
+        if not is_valid:
             raise ValueError(
                 f"{self!r}: input_shape must have the same size as target_shape "
                 f"{self.target_shape}, got {shape} of size {size}"
@@ -88,8 +87,9 @@ class Flatten(Layer):
     """Flattens each example into a vector; Keras's `Flatten`.
 
     Args:
-        data_format: With `"channels_first"` the channels are moved last before flattening, so that
-            both formats give the same vector; `None` for the configured one.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one. With
+            `"channels_first"`, the channels are moved to the last axis before flattening, so that
+            both formats give the same vector.
 
     Input shape:
         [batch, ...].
@@ -98,7 +98,7 @@ class Flatten(Layer):
         [batch, size of one example].
 
     Raises:
-        ValueError: If the data format is any other.
+        ValueError: If the data format is invalid.
 
     Example:
         >>> Flatten().output_shape((7, 7, 256))

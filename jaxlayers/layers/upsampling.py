@@ -15,10 +15,10 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 @dataclass(frozen=True, repr=False)
 class UpSampling2D(Layer):
-    """Enlarges images by `size`; Keras's `UpSampling2D`.
+    """Upsamples images by integer factors; Keras's `UpSampling2D`.
 
     Args:
-        size: Factors of height and width; one integer for both.
+        size: Upsampling factors of height and width; one integer for both.
         data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
         interpolation: `"nearest"` repeats positions; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
             `"lanczos5"` interpolate.
@@ -27,7 +27,8 @@ class UpSampling2D(Layer):
         [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
 
     Output shape:
-        [batch, size[0] * height, size[1] * width, channels], or channels first.
+        [batch, size[0] * height, size[1] * width, channels], or
+        [batch, channels, size[0] * height, size[1] * width] for channels_first.
 
     Raises:
         ValueError: If an argument is out of range.

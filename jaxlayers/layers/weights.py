@@ -23,7 +23,7 @@ class HasActivation(Protocol):
 
 
 class HasActivityRegularizer(Protocol):
-    """A layer with a penalty of its output."""
+    """A layer with an activity regularizer."""
 
     @property
     def activity_regularizer(self) -> Any:
@@ -32,7 +32,7 @@ class HasActivityRegularizer(Protocol):
 
 
 def activation_field(**default: Any) -> fields.Identifier:
-    """Returns the field of an activation, required if no `default` is given."""
+    """Returns the field of an activation, which is required unless `default` is passed."""
     return fields.Identifier(activations.get, "x", **default)
 
 
@@ -52,7 +52,16 @@ def constraint_field() -> fields.Identifier:
 
 
 def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
-    """Initializes the weights of `shapes`, each with the initializer of its name."""
+    """Initializes weights.
+
+    Args:
+        layer: The layer; the field `{name}_initializer` is the initializer of a weight.
+        key: A JAX random key.
+        shapes: Names and shapes of the weights.
+
+    Raises:
+        ValueError: If an initializer returns an array of another shape, or `key` is not a key.
+    """
     fields.Key().check(layer, "key", key)
     dtype = jnp.result_type(float)
     weights = {}
@@ -64,13 +73,13 @@ def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[st
         if getattr(weights[name], "shape", None) != shape:
             raise ValueError(
                 f"{layer!r}: {name}_initializer must return an array of shape {shape}, "
-                f"got {_kind(weights[name])}"
+                f"got {_describe(weights[name])}"
             )
     return weights
 
 
 def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) -> None:
-    """Checks that the weights fit the layer and its input.
+    """Checks that params or state have the expected weights.
 
     Args:
         layer: The layer, for the error message.
@@ -84,7 +93,7 @@ def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) ->
     """
     if not isinstance(weights, Mapping):
         raise TypeError(
-            f"{layer!r}: {kind} must be a dictionary of arrays, as from init, "
+            f"{layer!r}: {kind} must be a dictionary of arrays, as returned by init, "
             f"got {type(weights).__name__} ({weights!r})"
         )
     if weights.keys() != shapes.keys():
@@ -92,13 +101,14 @@ def check(layer: Layer, kind: str, weights: Any, shapes: Mapping[str, Shape]) ->
             f"a dictionary of the weights {sorted(shapes)}" if shapes else "an empty dictionary"
         )
         raise ValueError(
-            f"{layer!r}: {kind} must be {expected}, as from init, got {sorted(weights, key=str)}"
+            f"{layer!r}: {kind} must be {expected}, as returned by init, "
+            f"got {sorted(weights, key=str)}"
         )
     for name, shape in shapes.items():
         if not hasattr(weights[name], "shape") or tuple(weights[name].shape) != shape:
             raise ValueError(
                 f"{layer!r}: {name} in {kind} must have shape {shape} for this input, "
-                f"got {_kind(weights[name])}"
+                f"got {_describe(weights[name])}"
             )
 
 
@@ -115,7 +125,7 @@ def activate(layer: HasActivation, y: Array) -> Array:
 
 
 def add_bias(y: Array, bias: Array, axis: int = -1) -> Array:
-    """Adds a bias along one axis of `y`, broadcast explicitly to its rank."""
+    """Adds a bias along one axis of `y`, with its rank expanded explicitly."""
     others = [other for other in range(y.ndim) if other != axis % y.ndim]
     return y + jnp.expand_dims(bias, others)
 
@@ -139,7 +149,7 @@ def constrain(layer: Layer, params: Params) -> Params:
             if getattr(projected[name], "shape", None) != weight.shape:
                 raise ValueError(
                     f"{layer!r}: {name}_constraint must return an array of shape {weight.shape}, "
-                    f"got {_kind(projected[name])}"
+                    f"got {_describe(projected[name])}"
                 )
     return projected
 
@@ -157,18 +167,18 @@ def initial_activity(layer: HasActivityRegularizer) -> State:
 def record_activity(layer: HasActivityRegularizer, state: State, y: Array) -> State:
     """Returns the state with the penalty of the output `y`: [batch, ...].
 
-    Keras divides by the batch size, so that the penalty does not grow with it.
+    As in Keras, the penalty is divided by the batch size.
     """
     if layer.activity_regularizer is None:
         return state
     total = _regularize(layer, "activity_regularizer", y)
     batch = jnp.maximum(jnp.asarray(y.shape[0], total.dtype), 1)
-    # The dtype of the state, so that a scan can carry it in any precision.
+    # Cast to the dtype of the state, so that the state can be the carry of a scan.
     return {**state, "activity_penalty": (total / batch).astype(state["activity_penalty"].dtype)}
 
 
 def final_activation(layer: HasActivation) -> FinalActivation | None:
-    """Returns the layer's activation, if it is a named one; see `Layer.final_activation`."""
+    """Returns the activation of a layer if it has a name; see `Layer.final_activation`."""
     function = activations.get(layer.activation)
     name = next((name for name, known in activations.BY_NAME.items() if known is function), None)
     if name is None:
@@ -180,21 +190,21 @@ _AXES = {"softmax": (-1,), "log_softmax": (-1,), "sparsemax": (-1,), "glu": (-1,
 
 
 def logits(layer: Any) -> Any:
-    """Returns the layer without its sigmoid or softmax, if it has one; see `Layer.logits`."""
+    """Returns the layer without its sigmoid or softmax, if any; see `Layer.logits`."""
     final = final_activation(layer)
-    squashes = final is not None and final.name in ("sigmoid", "softmax")
-    return replace(layer, activation=None) if squashes else layer
+    is_removable = final is not None and final.name in ("sigmoid", "softmax")
+    return replace(layer, activation=None) if is_removable else layer
 
 
 def _regularize(layer: object, name: str, x: Array) -> Array:
-    """Returns the penalty of `x` by the regularizer in the field `name`, a scalar."""
+    """Returns the penalty that the regularizer in the field `name` returns for `x`, a scalar."""
     regularizer: Any = regularizers.get(getattr(layer, name))
     total = regularizer(x)
     if total is None or jnp.shape(total) != ():
-        raise ValueError(f"{layer!r}: {name} must return a scalar, got {_kind(total)}")
+        raise ValueError(f"{layer!r}: {name} must return a scalar, got {_describe(total)}")
     return jnp.asarray(total)
 
 
-def _kind(value: Any) -> str:
-    """Describes a wrong weight: its shape, or its repr if it is not an array."""
+def _describe(value: Any) -> str:
+    """Describes an invalid weight: its shape, or its repr if it is not an array."""
     return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)

@@ -1,15 +1,18 @@
-"""The confusion matrix of a classifier, and precision and recall of its classes."""
+"""The confusion matrix of a classifier, and the precision and recall of each class."""
 
 import numpy as np
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """Returns the number of examples per true and predicted class, int64 [classes, classes].
+    """Returns the number of examples for each true and predicted class.
 
     Args:
-        labels: True classes, integers [N]; they are the rows.
-        predictions: Predicted classes, integers [N]; they are the columns.
+        labels: True classes, integers [N].
+        predictions: Predicted classes, integers [N].
         classes: Number of classes.
+
+    Returns:
+        int64 [classes, classes]; rows are true classes, columns are predicted classes.
 
     Example:
         >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
@@ -21,23 +24,25 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
 
 
 def precision(matrix: np.ndarray) -> np.ndarray:
-    """Returns the precision of each class, [classes], 0 if it is never predicted.
-
-    The precision is the fraction of the predictions of a class that are correct.
+    """Returns the precision of each class, the fraction of its predictions that are correct.
 
     Args:
         matrix: A confusion matrix, [classes, classes].
+
+    Returns:
+        [classes]; 0 for classes that are never predicted.
     """
     return _fraction(matrix, matrix.sum(0))
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Returns the recall of each class, [classes], 0 if it has no examples.
-
-    The recall is the fraction of the examples of a class that are predicted correctly.
+    """Returns the recall of each class, the fraction of its examples classified correctly.
 
     Args:
         matrix: A confusion matrix, [classes, classes].
+
+    Returns:
+        [classes]; 0 for classes without examples.
     """
     return _fraction(matrix, matrix.sum(1))
 

@@ -13,47 +13,137 @@ Metric = Callable[[Array, Array], Array]
 
 
 def root_mean_squared_error(predictions: Array, targets: Array) -> Array:
-    """Returns the root of the mean of `(target - prediction)**2` over a batch, a scalar."""
+    """Returns the square root of the mean of `(target - prediction)**2` over the whole batch.
+
+    Args:
+        predictions: [batch, ..., n].
+        targets: Targets of the same shape.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     return jnp.sqrt(losses.mean_squared_error(predictions, targets).mean())
 
 
 def cosine_similarity(predictions: Array, targets: Array) -> Array:
-    """Returns the cosine of the angle between predictions and targets along the last axis."""
+    """Returns the cosine similarity of predictions and targets along the last axis.
+
+    Args:
+        predictions: [batch, ..., n].
+        targets: Targets of the same shape.
+
+    Returns:
+        [batch, ...].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     return -losses.cosine_similarity(predictions, targets)
 
 
 def binary_accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns the fraction of correct predictions, thresholded at 0.5, over the last axis."""
+    """Returns the fraction of correct predictions over the last axis, with a threshold of 0.5.
+
+    Args:
+        predictions: Probabilities, [batch, ..., n].
+        targets: 0 or 1, [batch, ..., n].
+
+    Returns:
+        [batch, ...].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     _check_same(predictions, targets, "binary_accuracy")
     return ((predictions > 0.5) == targets).mean(-1, dtype=float)
 
 
 def categorical_accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns whether the class with the largest prediction is that with the largest target."""
+    """Returns whether the class with the largest prediction has the largest target.
+
+    Args:
+        predictions: [batch, ..., classes].
+        targets: One-hot labels or probabilities, [batch, ..., classes].
+
+    Returns:
+        0 or 1, [batch, ...].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     _check_same(predictions, targets, "categorical_accuracy")
     return (predictions.argmax(-1) == targets.argmax(-1)).astype(float)
 
 
 def sparse_categorical_accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns whether the class with the largest prediction is the integer target."""
+    """Returns whether the class with the largest prediction is the target.
+
+    Args:
+        predictions: [batch, ..., classes].
+        targets: Integers, [batch, ...].
+
+    Returns:
+        0 or 1, [batch, ...].
+
+    Raises:
+        ValueError: If the targets have another shape.
+    """
     return (predictions.argmax(-1) == _classes(predictions, targets)).astype(float)
 
 
 def top_k_categorical_accuracy(predictions: Array, targets: Array, k: int = 5) -> Array:
-    """Returns whether the largest target is among the `k` largest predictions."""
+    """Returns whether the class with the largest target is among the top `k` predictions.
+
+    Args:
+        predictions: [batch, ..., classes].
+        targets: One-hot labels or probabilities, [batch, ..., classes].
+        k: Number of predictions to consider.
+
+    Returns:
+        0 or 1, [batch, ...].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     _check_same(predictions, targets, "top_k_categorical_accuracy")
     return sparse_top_k_categorical_accuracy(predictions, targets.argmax(-1), k)
 
 
 def sparse_top_k_categorical_accuracy(predictions: Array, targets: Array, k: int = 5) -> Array:
-    """Returns whether the integer target is among the `k` largest predictions."""
+    """Returns whether the target is among the top `k` predictions.
+
+    Args:
+        predictions: [batch, ..., classes].
+        targets: Integers, [batch, ...].
+        k: Number of predictions to consider.
+
+    Returns:
+        0 or 1, [batch, ...].
+
+    Raises:
+        ValueError: If the targets have another shape.
+    """
     labels = _classes(predictions, targets)
-    right = jnp.take_along_axis(predictions, labels[..., None], axis=-1)
-    return ((predictions > right).sum(-1) < k).astype(float)
+    true_class = jnp.take_along_axis(predictions, labels[..., None], axis=-1)
+    return ((predictions > true_class).sum(-1) < k).astype(float)
 
 
 def accuracy(predictions: Array, targets: Array) -> Array:
-    """Returns the binary, categorical or sparse accuracy, chosen by the shapes as in Keras."""
+    """Returns the binary, categorical or sparse categorical accuracy, depending on the shapes.
+
+    Args:
+        predictions: [batch, ..., n]; for n = 1 the binary accuracy is returned.
+        targets: [batch, ..., n]; for n > 1 also integers, [batch, ...].
+
+    Returns:
+        [batch, ...].
+
+    Raises:
+        ValueError: If the targets have another shape.
+    """
     if predictions.shape[-1] == 1:
         return binary_accuracy(predictions, targets)
     if targets.shape == predictions.shape:
@@ -81,15 +171,18 @@ BY_NAME: dict[str, Metric] = {
     "top_k_categorical_accuracy": top_k_categorical_accuracy,
 }
 
-# Metrics whose square is a mean, rather than the metric itself.
+# Metrics that are the square root of a mean.
 ROOTS: frozenset[Metric] = frozenset({root_mean_squared_error})
 
 
 def get(identifier: str | Metric) -> Metric:
-    """Returns the metric that `identifier` stands for.
+    """Returns the metric with the given identifier.
 
     Args:
         identifier: One of Keras's names, or a function of predictions and targets.
+
+    Returns:
+        A function of predictions and targets.
 
     Raises:
         ValueError: If the name is unknown.

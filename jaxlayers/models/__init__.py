@@ -1,4 +1,4 @@
-"""Models, as functions that return a Sequential."""
+"""Functions that return models, each a `Sequential`."""
 
 from jaxlayers.models import cnn, dcgan
 

@@ -13,7 +13,7 @@ def image_shape(model: str, given: Sequence[int]) -> tuple[int, int, int]:
     """Checks an image shape and returns (height, width, channels).
 
     Raises:
-        ValueError: If the argument is anything else.
+        ValueError: If the argument is not an image shape.
     """
     height, width, channels = _IMAGE_SHAPE.check(model, "image_shape", given)
     return height, width, channels

@@ -7,9 +7,9 @@ from jaxlayers import layers
 from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
 
-# For runs of a few hundred steps; Keras's 0.99 is too slow for these.
+# Keras's default of 0.99 adapts too slowly for runs of a few hundred steps.
 _MOMENTUM = 0.9
-# Independent of the configured data format, because image_shape is channels last.
+# Not the configured data format, because image_shape is channels last.
 _FORMAT = "channels_last"
 
 
@@ -27,7 +27,7 @@ def lenet(
         classes: Number of classes, at least 2.
         width: Number of filters of the first convolution; the second has twice as many.
         hidden: Number of units of the first fully connected layer.
-        dropout: Rate of the dropout after it.
+        dropout: Rate of the dropout after the first fully connected layer.
 
     Returns:
         A Sequential from [batch, *image_shape] to [batch, classes], probabilities.
@@ -36,8 +36,8 @@ def lenet(
         ValueError: If the images are too small for the pooling, or an argument is out of range.
 
     Reference:
-        LeCun et al., 1998, Gradient-based learning applied to document recognition; here with ReLU,
-        maximum pooling and dropout.
+        LeCun et al., 1998, Gradient-based learning applied to document recognition. Unlike the
+        original, the model has ReLU activations, maximum pooling and dropout.
 
     Example:
         >>> lenet().output_shape()
@@ -82,8 +82,8 @@ def vgg(
     Args:
         image_shape: (height, width, channels); each stage but the last halves height and width.
         classes: Number of classes, at least 2.
-        width: Number of filters of the convolutions of the first stage; each further stage doubles
-            it.
+        width: Number of filters of the convolutions of the first stage; each following stage
+            doubles it.
         stages: Number of stages.
         dropout: Rate of the dropout before the output layer.
 
@@ -94,9 +94,10 @@ def vgg(
         ValueError: If the images are too small for the pooling, or an argument is out of range.
 
     Reference:
-        Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556, for the pairs; Ioffe and
-        Szegedy, 2015, https://arxiv.org/abs/1502.03167, for the normalization; Lin et al., 2014,
-        https://arxiv.org/abs/1312.4400, for the mean.
+        Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556, for the pairs of
+        convolutions; Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167, for the batch
+        normalization; Lin et al., 2014,
+        https://arxiv.org/abs/1312.4400, for the global average pooling.
 
     Example:
         >>> vgg((32, 32, 3), classes=100).output_shape()
@@ -117,7 +118,7 @@ def vgg(
                 3,
                 padding="same",
                 data_format=_FORMAT,
-                use_bias=False,  # the normalization has a bias
+                use_bias=False,  # batch normalization adds one
                 kernel_initializer="he_normal",
             ),
             layers.BatchNormalization(momentum=_MOMENTUM),
@@ -148,7 +149,7 @@ def _image_shape(
     if min(shape[:2]) < 2**poolings:
         raise ValueError(
             f"{model}: image_shape must be at least {2**poolings} x {2**poolings}, because "
-            f"{poolings} poolings halve images, got {shape}; {remedy}"
+            f"{poolings} pooling layers halve the images, got {shape}; {remedy}"
         )
     return shape
 

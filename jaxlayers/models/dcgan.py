@@ -11,10 +11,10 @@ from jaxlayers import layers
 from jaxlayers.models import arguments
 from jaxlayers.sequential import Sequential
 
-# As in the Keras version of the model: faster than Keras's default of 0.99.
+# As in the Keras version of the model; it adapts faster than Keras's default of 0.99.
 _MOMENTUM = 0.9
 _KERNEL = 5
-# Independent of the configured data format, because image_shape is channels last.
+# Not the configured data format, because image_shape is channels last.
 _FORMAT = "channels_last"
 
 

@@ -1,4 +1,4 @@
-"""The array functions that layers are made of."""
+"""Array functions that the layers are built on."""
 
 from jaxlayers.ops.convolution import (
     convolution,

@@ -8,7 +8,13 @@ from jax import Array
 
 
 def repeat_pixels(x: Array, size: Sequence[int], axes: Sequence[int]) -> Array:
-    """Repeats each position of `x` along `axes`, `size` times each: nearest upsampling."""
+    """Upsamples an array by nearest neighbors.
+
+    Args:
+        x: An array of any shape.
+        size: Number of times each position is repeated, one integer per entry of `axes`.
+        axes: The axes to upsample.
+    """
     for count, axis in zip(size, axes, strict=True):
         if count > 1:
             x = jnp.repeat(x, count, axis=axis)
@@ -16,7 +22,14 @@ def repeat_pixels(x: Array, size: Sequence[int], axes: Sequence[int]) -> Array:
 
 
 def resize_images(x: Array, size: Sequence[int], axes: Sequence[int], method: str) -> Array:
-    """Resizes `x` along `axes` to `size` times its extents, by a method of `jax.image.resize`."""
+    """Upsamples an array by interpolation.
+
+    Args:
+        x: An array of any shape.
+        size: Upsampling factors, one integer per entry of `axes`.
+        axes: The axes to upsample.
+        method: A method of `jax.image.resize`, such as `"bilinear"`.
+    """
     shape = list(x.shape)
     for factor, axis in zip(size, axes, strict=True):
         shape[axis] *= factor

@@ -1,6 +1,6 @@
-"""Sizes of windows and of what they produce, one spatial axis at a time.
+"""Padding and output sizes of windows, for one spatial axis at a time.
 
-An axis of `extent` positions is padded before and after, and a window of `size` taps, `dilation`
+An axis of `extent` positions is padded on both sides. A window of `size` taps, which are `dilation`
 positions apart, is placed every `stride` positions.
 """
 
@@ -8,20 +8,25 @@ Padding = tuple[int, int]
 
 
 def span(size: int, dilation: int = 1) -> int:
-    """Returns the number of positions from the first tap of a window to the last."""
+    """Returns the number of positions that a dilated window covers.
+
+    Args:
+        size: Number of taps of the window.
+        dilation: Dilation of the window.
+    """
     return (size - 1) * dilation + 1
 
 
 def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Padding:
-    """Returns how many positions are added before and after.
+    """Returns the padding before and after an axis.
 
     Args:
-        extent: positions of the axis.
-        size: taps of the window.
-        stride: positions between windows.
-        dilation: positions between the taps of a window.
-        mode: `"valid"` adds none; `"same"` as many as give `ceil(extent / stride)` windows, an
-            odd one after.
+        extent: Size of the axis.
+        size: Number of taps of the window.
+        stride: Stride of the window.
+        dilation: Dilation of the window.
+        mode: `"valid"` for no padding; `"same"` for the padding that gives
+            `ceil(extent / stride)` windows. If it is odd, the larger part is after the axis.
     """
     if mode == "valid":
         return 0, 0
@@ -33,12 +38,28 @@ def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Pa
 def padded_output_extent(
     extent: int, size: int, stride: int, dilation: int, padding: Padding
 ) -> int:
-    """Returns the number of windows; 0 or less where the padded axis is shorter than one."""
+    """Returns the number of windows; 0 or less if the padded axis is smaller than the window.
+
+    Args:
+        extent: Size of the axis.
+        size: Number of taps of the window.
+        stride: Stride of the window.
+        dilation: Dilation of the window.
+        padding: Padding before and after the axis.
+    """
     return (extent + sum(padding) - span(size, dilation)) // stride + 1
 
 
 def output_extent(extent: int, size: int, stride: int, dilation: int, mode: str) -> int:
-    """Returns the number of windows with `"valid"` or `"same"` padding, as above."""
+    """Returns the number of windows with Keras's padding modes.
+
+    Args:
+        extent: Size of the axis.
+        size: Number of taps of the window.
+        stride: Stride of the window.
+        dilation: Dilation of the window.
+        mode: `"valid"` or `"same"`.
+    """
     if mode == "same":
         return -(-extent // stride)
     return padded_output_extent(extent, size, stride, dilation, (0, 0))
@@ -49,30 +70,38 @@ def transposed_padding(
 ) -> Padding:
     """Returns the padding of the dilated input of a transposed convolution, as Keras computes it.
 
-    The input is dilated with `stride - 1` zeros between its positions; a window then slides over
-    it with stride 1.
+    The input is dilated with `stride - 1` zeros between its positions, and then convolved with
+    stride 1.
 
     Args:
-        size: taps of the window.
-        stride: positions between those of the input after dilation.
-        dilation: positions between the taps of the window.
+        size: Number of taps of the window.
+        stride: Stride of the transposed convolution.
+        dilation: Dilation of the window.
         mode: `"valid"` or `"same"`.
-        output_padding: positions added at the end of the smallest output; `None` for as many as
-            make the output `extent * stride` long (`"same"`), or complete the last stride
-            (`"valid"`).
+        output_padding: Positions added at the end of the smallest output. `None` for the number
+            that gives an output of size `extent * stride` (`"same"`), or that completes the last
+            stride (`"valid"`).
     """
-    reach = span(size, dilation)
+    window_span = span(size, dilation)
     if mode == "valid":
-        after = max(stride - reach, 0) if output_padding is None else output_padding
-        return reach - 1, reach - 1 + after
+        after = max(stride - window_span, 0) if output_padding is None else output_padding
+        return window_span - 1, window_span - 1 + after
     if output_padding is None:
-        total = stride + reach - 2
+        total = stride + window_span - 2
     else:
-        total = reach + reach % 2 - 2 + output_padding
-    before = min(total - total // 2, reach - 1)
+        total = window_span + window_span % 2 - 2 + output_padding
+    before = min(total - total // 2, window_span - 1)
     return before, total - before
 
 
 def transposed_extent(extent: int, size: int, stride: int, dilation: int, padding: Padding) -> int:
-    """Returns the extent of the output of a transposed convolution."""
+    """Returns the size of the output of a transposed convolution along one axis.
+
+    Args:
+        extent: Size of the input, before dilation.
+        size: Number of taps of the window.
+        stride: Stride of the transposed convolution.
+        dilation: Dilation of the window.
+        padding: Padding of the dilated input, from `transposed_padding`.
+    """
     return (extent - 1) * stride + 1 + sum(padding) - span(size, dilation) + 1

@@ -12,9 +12,9 @@ import numpy as np
 from jaxlayers._files import write_atomically
 
 _SEPARATOR = "/"
-_DEEPEST = 100
-# Raised by NumPy for damaged or other files.
-_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
+_MAX_DEPTH = 100
+# Raised for files that are damaged or in another format.
+_READ_ERRORS = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 
 def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
@@ -22,6 +22,10 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
 
     The file is written atomically. Arrays of bfloat16, which the format does not support, are
     written as float32.
+
+    Args:
+        path: The file.
+        tree: Nested dictionaries of arrays.
     """
     with write_atomically(path) as file:
         arrays: dict[str, Any] = dict(_flatten(tree))
@@ -31,29 +35,29 @@ def write_arrays(path: Path, tree: Mapping[str, Any]) -> None:
 def read_arrays(path: Path, shapes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Returns the nested dictionaries that `write_arrays` wrote, with NumPy arrays.
 
-    Memory use is bounded by the size of the file: compressed members, which `write_arrays` never
-    writes, and arrays that claim to be larger than their part of the file are rejected.
+    Memory use is bounded by the size of the file. Compressed members, which `write_arrays` never
+    writes, and arrays whose declared size exceeds their part of the file are rejected.
 
     Args:
         path: The file.
-        shapes: Nested dictionaries of arrays or of `jax.ShapeDtypeStruct`. Other arrays are not
-            read, and a missing array or one of another shape is an error before any is read;
-            `None` for all arrays in the file.
+        shapes: Nested dictionaries of arrays or `jax.ShapeDtypeStruct` to read; other arrays are
+            ignored. Shapes are compared before any array is read. `None` for all arrays.
 
     Raises:
-        ValueError: If the file is damaged, or does not hold these arrays of numbers.
+        ValueError: If the file is damaged, an array is missing or has another shape, or it is not
+            numeric.
     """
-    wanted = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
+    expected = None if shapes is None else {name: leaf.shape for name, leaf in _leaves(shapes)}
     tree: dict[str, Any] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if wanted is not None:
-                members = {name: info for name, info in members.items() if name in wanted}
-                _compare(wanted, {name: _header(archive, m)[0] for name, m in members.items()})
+            if expected is not None:
+                members = {name: info for name, info in members.items() if name in expected}
+                _compare(expected, {name: _header(archive, m)[0] for name, m in members.items()})
             for name, info in members.items():
                 _insert(tree, name, _read(archive, info))
-    except _UNREADABLE as error:
+    except _READ_ERRORS as error:
         raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
     return tree
 
@@ -67,7 +71,7 @@ def array_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except _UNREADABLE as error:
+    except _READ_ERRORS as error:
         raise ValueError(f"{path}: cannot be read as arrays ({error})") from error
 
 
@@ -76,10 +80,10 @@ def flat_names(tree: Mapping[str, Any]) -> list[str]:
     return [name for name, _ in _leaves(tree)]
 
 
-def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _compare(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     different = [
         f"{name} is {found.get(name, 'missing')}, the model has {shape}"
-        for name, shape in wanted.items()
+        for name, shape in expected.items()
         if found.get(name) != shape
     ]
     if different:
@@ -88,9 +92,9 @@ def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtype[Any]]:
-    """Returns the shape, the order and the dtype that a member claims, having checked them."""
+    """Returns the declared shape, order and dtype of a member, after checking them."""
     if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{info.filename!r} is compressed; parameters are stored uncompressed")
+        raise ValueError(f"{info.filename!r} is compressed; arrays must be stored uncompressed")
     with archive.open(info) as member:
         return _read_header(member, info)
 
@@ -101,10 +105,10 @@ def _read_header(member: Any, info: zipfile.ZipInfo) -> tuple[Any, bool, np.dtyp
         raise ValueError(f"{info.filename!r} has version {version} of NumPy's format")
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
     if dtype.kind not in "fiub":
-        raise ValueError(f"{info.filename!r} holds {dtype}, not numbers")
+        raise ValueError(f"{info.filename!r} has dtype {dtype}, which is not numeric")
     size = math.prod(shape) * dtype.itemsize
     if size > info.file_size:
-        raise ValueError(f"{info.filename!r} claims {size} bytes and has {info.file_size}")
+        raise ValueError(f"{info.filename!r} declares {size} bytes, but has {info.file_size}")
     return shape, fortran_order, dtype
 
 
@@ -121,8 +125,8 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
 
 def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
     *parents, name = map(unquote, path.split(_SEPARATOR))
-    if len(parents) > _DEEPEST:
-        raise ValueError(f"an array is nested {len(parents)} dictionaries deep")
+    if len(parents) > _MAX_DEPTH:
+        raise ValueError(f"an array is nested too deeply, in {len(parents)} dictionaries")
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
@@ -136,12 +140,12 @@ def _insert(tree: dict[str, Any], path: str, array: np.ndarray) -> None:
 def _flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
     for path, leaf in _leaves(tree):
         array = np.asarray(leaf)
-        # NumPy would write the dtypes of other packages (kind V), but not read them.
+        # NumPy would write dtypes of other packages (kind V), but could not read them.
         yield path, array.astype(np.float32) if array.dtype.kind == "V" else array
 
 
 def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields each array with its path; an empty dictionary's path ends in the separator."""
+    """Yields each array with its path; the path of an empty dictionary ends in the separator."""
     if not tree:
         yield above, np.empty(0)
     for name, node in tree.items():

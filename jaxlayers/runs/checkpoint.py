@@ -1,4 +1,4 @@
-"""Checkpoints, from which a run is resumed exactly; written in the background."""
+"""Checkpoints, which are written in the background and from which runs are resumed."""
 
 import json
 import logging
@@ -18,27 +18,28 @@ from jax import Array
 
 from jaxlayers.runs.names import larger_is_better, named
 
-# Free space required beyond the arrays, for metadata, metrics and plots.
-_MORE_BYTES = 2**20
+# Free space required in addition to the arrays, for metadata, metrics and plots.
+_RESERVED_BYTES = 2**20
 
 
 class CheckpointError(ValueError):
-    """Raised if a checkpoint cannot be read or written, or was made by another run."""
+    """Raised if a checkpoint cannot be read or written, or belongs to another run."""
 
 
 class Checkpoints:
-    """The checkpoints of a run, in a folder with one sub-folder each.
+    """The checkpoints of a run, each in a sub-folder of a folder.
 
-    A checkpoint gets its name only when it is complete, so that a run that is killed during a write
-    still has the previous one. A checksum of every array is saved and compared when it is restored.
+    A checkpoint is renamed to its final name only when it is complete, so that a run that is killed
+    during a write still has the previous checkpoint. A checksum of every array is saved, and
+    verified when the checkpoint is restored.
 
     Args:
         path: The folder; it need not exist.
         identity: A JSON description of the run; a checkpoint can only be restored by a run with the
             same description.
         keep: Number of latest checkpoints to keep.
-        best: Name of a metric; the checkpoint with its best value is kept as well: the smallest, or
-            the largest if `larger_is_better`.
+        best: Name of a metric, whose best checkpoint is kept as well: the one with the smallest
+            value, or with the largest if `larger_is_better`.
 
     Raises:
         ImportError: If orbax-checkpoint is not installed.
@@ -48,12 +49,12 @@ class Checkpoints:
         self, path: Path, identity: Mapping[str, Any], keep: int = 3, best: str | None = None
     ) -> None:
         self._path = path.absolute()
-        # As it will be read from JSON.
+        # Converted as it will be read back from JSON.
         self._identity = json.loads(json.dumps(identity))
         self._orbax = _orbax()
         policies = self._orbax.checkpoint_managers
 
-        # Negated if larger is better, because the smallest is kept.
+        # Negated if larger is better, because the smallest value is kept.
         sign = -1 if best is not None and larger_is_better(best) else 1
 
         def metric(metrics: Mapping[str, float]) -> float:
@@ -69,8 +70,8 @@ class Checkpoints:
             best_mode="min",
             cleanup_tmp_directories=True,
         )
-        # These errors are raised here as well; orbax's log would hide the message.
-        logging.getLogger("absl").addFilter(_not_of_orbax)
+        # Errors that orbax logs are raised here as well; the log would hide their messages.
+        logging.getLogger("absl").addFilter(_is_not_logged_by_orbax)
         try:
             self._manager = self._orbax.CheckpointManager(self._path, options=options)
         except OSError as error:
@@ -81,7 +82,7 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def save(self, step: int, tree: Any, metrics: Mapping[str, float]) -> None:
-        """Starts writing a checkpoint; returns when the arrays have been copied.
+        """Starts to write a checkpoint and returns when the arrays have been copied.
 
         Args:
             step: Number of steps taken.
@@ -93,13 +94,13 @@ class Checkpoints:
         """
         arrays = _arrays(tree)
         # A partial write would leave less space for other outputs.
-        needed = sum(array.nbytes for array in arrays.values()) + _MORE_BYTES
+        needed = sum(array.nbytes for array in arrays.values()) + _RESERVED_BYTES
         free = shutil.disk_usage(self._path).free
         if free < needed:
             raise self._not_written(
                 f"no space left on device: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} free"
             )
-        saved = {name: [_kind(array), _checksum(array)] for name, array in arrays.items()}
+        saved = {name: [_description(array), _checksum(array)] for name, array in arrays.items()}
         args = self._orbax.args
         try:
             self._manager.save(
@@ -127,12 +128,12 @@ class Checkpoints:
             raise self._not_written(error) from error
 
     def close(self) -> None:
-        """Waits for pending writes and stops background work."""
+        """Waits for pending writes and stops background threads."""
         try:
             self.wait()
         finally:
             self._manager.close()
-            logging.getLogger("absl").removeFilter(_not_of_orbax)
+            logging.getLogger("absl").removeFilter(_is_not_logged_by_orbax)
 
     def restore(self, like: Any, step: int | None = None) -> Any:
         """Returns the pytree of a checkpoint.
@@ -142,8 +143,8 @@ class Checkpoints:
             step: The step of the checkpoint; `None` for the last one.
 
         Raises:
-            CheckpointError: If there is none, it is damaged, or it was made by another run. The
-                message names the file or value, and the older checkpoints.
+            CheckpointError: If there is no checkpoint, it is damaged, or it belongs to another run.
+                The message names the file or value, and the older checkpoints.
         """
         steps = self.steps()
         if not steps:
@@ -174,7 +175,7 @@ class Checkpoints:
         for name, array in arrays.items():
             if _checksum(array) != saved[name][1]:
                 raise self._damaged(step, f"arrays: {name}", "checksum mismatch")
-        return _like(like, arrays)
+        return _unflatten(like, arrays)
 
     def forget_after(self, step: int) -> None:
         """Removes the checkpoints of later steps, which will be repeated."""
@@ -186,9 +187,9 @@ class Checkpoints:
         self, step: int, identity: Any, saved: Mapping[str, str], wanted: Mapping[str, Array]
     ) -> None:
         was = identity | saved
-        now = self._identity | {name: _kind(array) for name, array in wanted.items()}
+        now = self._identity | {name: _description(array) for name, array in wanted.items()}
         different = [
-            f"{name} was {was.get(name, 'not there')} and is {now.get(name, 'not there')}"
+            f"{name} was {was.get(name, 'missing')} and is {now.get(name, 'missing')}"
             for name in sorted({*was, *now})
             if was.get(name) != now.get(name)
         ]
@@ -206,43 +207,44 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            # If several reads fail, asyncio logs all but the first when it collects them; here they
-            # are one error.
-            logging.getLogger("asyncio").addFilter(_not_in_orbax)
+            # If several reads fail, asyncio logs all but the first; here, one error is raised.
+            logging.getLogger("asyncio").addFilter(_is_not_raised_in_orbax)
             raise self._damaged(step, what, error) from None
 
     def _damaged(self, step: int, what: str, error: object) -> CheckpointError:
         older = [str(other) for other in self.steps() if other < step]
-        offer = (
-            f"There are older ones, after {', '.join(older)} steps: resume from one of them by "
-            f"its number, resume={older[-1]}"
+        advice = (
+            f"There are older checkpoints, after {', '.join(older)} steps; to resume from one of "
+            f"them, use its number, such as resume={older[-1]}"
             if older
-            else "There is no older one"
+            else "There is no older checkpoint"
         )
         text = str(error).strip().split("\n")[0][:300]
         return CheckpointError(
-            f"{self._path / str(step)}: the checkpoint is damaged ({what}: {text}). {offer}"
+            f"{self._path / str(step)}: the checkpoint is damaged ({what}: {text}). {advice}"
         )
 
     def _not_written(self, error: object) -> CheckpointError:
         try:
-            whole = [step for step in self.steps() if (self._path / str(step)).is_dir()]
+            complete = [step for step in self.steps() if (self._path / str(step)).is_dir()]
         except OSError:
-            whole = []
+            complete = []
         last = (
-            f"the last good one is that after {whole[-1]} steps" if whole else "there is none yet"
+            f"the last complete checkpoint is after {complete[-1]} steps"
+            if complete
+            else "there is no complete checkpoint"
         )
         return CheckpointError(f"{self._path}: a checkpoint could not be written ({error}); {last}")
 
 
-def _not_in_orbax(record: logging.LogRecord) -> bool:
-    """Whether a log record reports an error that was not raised in orbax."""
+def _is_not_raised_in_orbax(record: logging.LogRecord) -> bool:
+    """Returns whether a log record does not report an error that was raised in orbax."""
     error = record.exc_info[1] if record.exc_info else None
     frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
     return not any("orbax" in frame.filename for frame in frames)
 
 
-def _not_of_orbax(record: logging.LogRecord) -> bool:
+def _is_not_logged_by_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in record.pathname
 
 
@@ -269,7 +271,7 @@ def _arrays(tree: Any) -> dict[str, Array]:
     }
 
 
-def _like(like: Any, arrays: Mapping[str, Array]) -> Any:
+def _unflatten(like: Any, arrays: Mapping[str, Array]) -> Any:
     leaves = [
         jax.random.wrap_key_data(arrays[name], impl=jax.random.key_impl(leaf))
         if _is_key(leaf)
@@ -279,11 +281,11 @@ def _like(like: Any, arrays: Mapping[str, Array]) -> Any:
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
-def _kind(array: Array) -> str:
+def _description(array: Array) -> str:
     return f"{array.dtype}{list(array.shape)}"
 
 
 def _checksum(array: Array) -> int:
-    # Every device has the whole array; a process can only read that of its own devices.
+    # Arrays are replicated, and a process can only read the copies on its own devices.
     local = array.addressable_data(0) if isinstance(array, Array) else array
     return zlib.crc32(np.ascontiguousarray(local).tobytes())

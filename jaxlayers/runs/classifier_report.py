@@ -19,8 +19,8 @@ from jaxlayers.runs.report import report
 from jaxlayers.runs.terminal import display_width, padded
 from jaxlayers.sequential import Sequential
 
-_MOST_MISTAKES = 24
-_MOST_SALIENCIES = 8
+_MAX_MISTAKES = 24
+_MAX_SALIENCIES = 8
 
 
 def write_classifier_report(
@@ -33,21 +33,22 @@ def write_classifier_report(
 ) -> str:
     """Evaluates a classifier and writes the results to the folder of its run.
 
-    Writes `evaluation.json` (accuracy, precision, recall and the confusion matrix), `pictures/`
-    (the confusion matrix, the most confident mistakes, the kernels of the first convolution,
-    feature maps and saliency) and the report that shows them.
+    It writes `evaluation.json` (accuracy, precision, recall and the confusion matrix), `pictures/`
+    (plots of the confusion matrix, the most confident mistakes, the kernels of the first
+    convolution, feature maps and saliency) and the report, which includes them.
 
     Args:
         folder: Folder of the run.
         model: A model from images, [batch, height, width, channels] with values from 0 to 1, to
-            probabilities, [batch, classes]. Feature maps are only plotted of a `Sequential`.
+            probabilities, [batch, classes]. Feature maps are plotted only for a `Sequential`.
         params: Params of the model.
         state: State of the model.
         dataset: Images that the model was not trained on, with labels.
-        class_names: Names of the classes; if `None`, those of the data set, or the labels.
+        class_names: Names of the classes; if `None`, those of the data set or, if it has none, the
+            labels.
 
     Returns:
-        A table for the terminal: precision and recall of each class, and the accuracy.
+        A table with the precision and recall of each class, and the accuracy, as text.
 
     Raises:
         FileNotFoundError: If there is no run in the folder.
@@ -59,7 +60,7 @@ def write_classifier_report(
     labels = dataset.labels
     if labels is None:
         raise ValueError(
-            f"write_classifier_report: dataset must have labels, {dataset.name} has none"
+            f"write_classifier_report: dataset must have labels, got {dataset.name} without labels"
         )
     names = class_names or dataset.class_names
     probabilities = predict(model, params, state, dataset.images)
@@ -81,7 +82,7 @@ def write_classifier_report(
     if dataset.images.shape[-1] in (1, 3):  # shown as images
         plotted = {
             "mistakes": _plot_mistakes(dataset, probabilities, pictures / "mistakes"),
-            **_plot_inside(model, params, state, dataset, probabilities, pictures),
+            **_plot_features(model, params, state, dataset, probabilities, pictures),
         }
     evaluation = Evaluation(int(steps[-1]), names, matrix, **plotted)
     evaluation.write(folder.path / "evaluation.json")
@@ -90,13 +91,16 @@ def write_classifier_report(
 
 
 def predict(model: Layer, params: Params, state: State, images: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of each class, [N, classes], computed in equal batches.
+    """Returns the class probabilities of images, computed in batches of equal size.
 
     Args:
         model: A classifier.
         params: Params of the model.
         state: State of the model.
         images: [N, height, width, channels], floats from 0 to 1, or uint8 from 0 to 255.
+
+    Returns:
+        [N, classes].
     """
     apply = jax.jit(lambda batch: model.apply(params, state, _as_float(batch))[0])
     size = min(len(images), 256)
@@ -116,18 +120,18 @@ def _plot_mistakes(
     """Plots the most confident mistakes."""
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
     wrong = np.flatnonzero(predicted != dataset.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISTAKES]
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MAX_MISTAKES]
     mistakes: list[Mistake] = []
     for row in worst:
         path = _numbered(folder, len(mistakes))
-        classifier_plots.save_small(dataset.images[row] / 255, path)
+        classifier_plots.save_thumbnail(dataset.images[row] / 255, path)
         assert dataset.labels is not None
         label = int(dataset.labels[row])
         mistakes.append(Mistake(label, int(predicted[row]), float(confidence[row])))
     return tuple(mistakes)
 
 
-def _plot_inside(
+def _plot_features(
     model: Layer,
     params: Params,
     state: State,
@@ -138,9 +142,9 @@ def _plot_inside(
     """Plots kernels, feature maps of one image, and the saliency of one image per class."""
     labels = dataset.labels
     assert labels is not None
-    # Correctly classified images have the most informative saliency.
-    right = np.flatnonzero(probabilities.argmax(-1) == labels)
-    rows = right if len(right) else np.arange(len(labels))
+    # Saliency is most informative for correctly classified images.
+    correct = np.flatnonzero(probabilities.argmax(-1) == labels)
+    rows = correct if len(correct) else np.arange(len(labels))
     maps: list[FeatureMaps] = []
     if isinstance(model, Sequential):
         kernels = features.first_kernels(model, params)
@@ -152,7 +156,7 @@ def _plot_inside(
             shown = classifier_plots.save_feature_maps(array, path)
             maps.append(FeatureMaps(name, array.shape, shown))
     saliency: list[int] = []
-    for label in np.unique(labels[rows])[:_MOST_SALIENCIES]:
+    for label in np.unique(labels[rows])[:_MAX_SALIENCIES]:
         image = dataset.images[rows[labels[rows] == label][0]] / np.float32(255)
         values = features.saliency(model, params, state, image, label)
         path = _numbered(folder / "saliency", len(saliency))

@@ -51,12 +51,12 @@ class Evaluation:
         step: The step after which it was evaluated.
         class_names: Names of the classes.
         confusion: The confusion matrix, [classes, classes]; rows are the true classes.
-        mistakes: The plotted mistakes, the most confident first.
+        mistakes: The plotted mistakes, in order of decreasing probability.
         saliency: The class of each image with a saliency plot.
         feature_maps: The plotted feature maps.
 
     Raises:
-        ValueError: If they contradict each other.
+        ValueError: If the arguments are inconsistent.
     """
 
     step: int
@@ -74,7 +74,7 @@ class Evaluation:
                 f"names, got shape {self.confusion.shape}"
             )
         if not count or (self.confusion < 0).any() or not self.confusion.any():
-            raise ValueError("confusion must be numbers of examples, at least one above 0")
+            raise ValueError("confusion must be counts of examples, at least one of them above 0")
         labels = [label for m in self.mistakes for label in (m.label, m.predicted)]
         for label in (*labels, *self.saliency):
             if not 0 <= label < count:
@@ -82,7 +82,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The fraction of the examples that are classified correctly."""
+        """The fraction of examples that are classified correctly."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
     @property
@@ -128,7 +128,7 @@ class Evaluation:
 
 
 def read_evaluation(path: Path) -> Evaluation | None:
-    """Returns the evaluation in a file, or None if there is no such file.
+    """Returns the evaluation in a file; `None` if the file does not exist.
 
     Raises:
         ValueError: If the file is damaged.
@@ -149,7 +149,7 @@ def read_evaluation(path: Path) -> Evaluation | None:
         )
     except KeyError as error:
         raise ValueError(
-            f"{path}: is not an evaluation: it has no {short_repr(error.args[0])}"
+            f"{path}: is not an evaluation: {short_repr(error.args[0])} is missing"
         ) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path}: is not an evaluation: {error}") from error

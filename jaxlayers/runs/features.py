@@ -16,9 +16,14 @@ _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, layers.SumPooling2D)
 
 
 def first_kernels(model: Sequential, params: Params) -> np.ndarray | None:
-    """Returns the kernels of the first convolution, [filters, height, width, channels].
+    """Returns the kernels of the first `Conv2D` of a model.
 
-    `None` if the model has no `Conv2D`.
+    Args:
+        model: The model.
+        params: Params of the model.
+
+    Returns:
+        [filters, height, width, channels]; `None` if the model has no `Conv2D`.
     """
     for name, layer in model.items():
         if isinstance(layer, layers.Conv2D):
@@ -29,7 +34,7 @@ def first_kernels(model: Sequential, params: Params) -> np.ndarray | None:
 def feature_maps(
     model: Sequential, params: Params, state: State, image: Array
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the name and the output of each convolution and pooling for one image.
+    """Yields the output of each convolution and pooling layer for one image.
 
     Args:
         model: A model in the data format `"channels_last"`.
@@ -47,9 +52,10 @@ def feature_maps(
 
 
 def saliency(model: Layer, params: Params, state: State, image: Array, label: int) -> np.ndarray:
-    """Returns the saliency of each pixel for a class, [height, width], not negative.
+    """Returns the saliency of each pixel of an image for a class.
 
-    It is the largest absolute gradient of the logit with respect to the channels of the pixel.
+    It is the largest absolute value of the gradient of the logit with respect to the channels of
+    the pixel.
 
     Args:
         model: A classifier; the logits are used if a `Sequential` ends in an activation.
@@ -58,7 +64,10 @@ def saliency(model: Layer, params: Params, state: State, image: Array, label: in
         image: [height, width, channels], values from 0 to 1.
         label: The label of the class.
 
-    References:
+    Returns:
+        [height, width], not negative.
+
+    Reference:
         Simonyan et al., 2014, https://arxiv.org/abs/1312.6034
     """
     scored = model.logits() if isinstance(model, Sequential) else model

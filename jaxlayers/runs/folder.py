@@ -1,4 +1,4 @@
-"""The folder of a run: its configuration, its metrics and its results."""
+"""The folder of a run: its configuration, metrics and results."""
 
 import json
 import shutil
@@ -14,8 +14,8 @@ from jaxlayers._text import printable, short_repr
 from jaxlayers.runs.arrays import read_arrays, write_arrays
 from jaxlayers.runs.lock import is_lock, locked
 
-# Largest size of config.json and model.json; this package writes smaller files.
-_LARGEST_JSON = 2**25
+# Maximum size of config.json and model.json; this package writes smaller files.
+_MAX_JSON_BYTES = 2**25
 
 
 class RunFolder:
@@ -26,17 +26,17 @@ class RunFolder:
     | `config.json` | everything that is needed to repeat the run |
     | `model.json` | the models as Keras configs, and a description of their inputs |
     | `metrics.jsonl` | one line per logged step: its number and its metrics |
-    | `samples/step_0000100.png` | grids of samples of the same latent vectors |
+    | `samples/step_0000100.png` | grids of samples from the same latent vectors |
     | `pictures/` | plots of a classifier |
     | `curves.png` | the metrics as curves |
     | `events.*` | metrics and samples for TensorBoard |
-    | `report.html` | the report: all of the above in one file |
+    | `report.html` | the report, with all of the above in one file |
     | `checkpoints/` | checkpoints to resume the run from |
     | `parameters.npz` | the last params and state |
 
     Args:
         path: The folder; it need not exist.
-        config: Further entries of `config.json`, such as the arguments of a command line.
+        config: Additional entries of `config.json`, such as the arguments of a command line.
     """
 
     def __init__(self, path: str | Path, config: Mapping[str, Any] | None = None) -> None:
@@ -54,9 +54,8 @@ class RunFolder:
         )
         if used:
             raise FileExistsError(
-                f"{self.path}: is not an empty folder; nothing in it has been changed. Resume "
-                "the run in it with resume=True, use another folder, or remove "
-                "this one"
+                f"{self.path}: is not an empty folder; it has not been changed. Resume its run "
+                "with resume=True, use another folder, or remove this one"
             )
 
     def check_resumable(self) -> None:
@@ -73,7 +72,7 @@ class RunFolder:
 
     @contextmanager
     def open(self, *, resume: bool = False) -> Iterator[None]:
-        """Creates the folder of a new run, or opens that of a run to resume, for one writer.
+        """Creates the folder of a new run, or opens the folder of a run to resume, with a lock.
 
         Args:
             resume: Whether to resume a run.
@@ -91,18 +90,26 @@ class RunFolder:
         with locked(self.path):
             if resume:
                 for temporary in self.path.glob(".*.tmp"):
-                    temporary.unlink()  # of a run that was killed during a write
+                    temporary.unlink()  # left by a run that was killed during a write
             else:
                 self.check_unused()
                 (self.path / "samples").mkdir()
             yield
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Writes `config.json`: `config` and `extra_config`; `config` takes precedence."""
+        """Writes `config.json`, which also contains `extra_config`.
+
+        Args:
+            config: The configuration, JSON values; it takes precedence over `extra_config`.
+        """
         self._write("config.json", _json({**self.extra_config, **config}))
 
     def write_model(self, model: Mapping[str, Any]) -> None:
-        """Writes `model.json`."""
+        """Writes `model.json`.
+
+        Args:
+            model: The configs of the models and the description of their inputs, JSON values.
+        """
         self._write("model.json", _json(model))
 
     def remove(self) -> None:
@@ -110,7 +117,11 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def forget_after(self, step: int) -> None:
-        """Removes outputs of later steps, which will be repeated."""
+        """Removes the outputs of later steps, which will be repeated.
+
+        Args:
+            step: The last step whose outputs are kept.
+        """
         for later, path in self.samples().items():
             if later > step:
                 path.unlink()
@@ -122,12 +133,17 @@ class RunFolder:
             self._write(path.name, "".join(json.dumps(line) + "\n" for line in lines))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends the metrics of a step."""
+        """Appends the metrics of a step to `metrics.jsonl`.
+
+        Args:
+            step: Number of steps taken.
+            metrics: Metrics of that step by name.
+        """
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Returns the metrics logged so far as columns of equal length.
+        """Returns the logged metrics, one array per name, all of equal length.
 
         Missing values, such as those between evaluations, are NaN.
         """
@@ -148,7 +164,12 @@ class RunFolder:
         return self.path / "samples" / f"step_{step:07d}.png"
 
     def save_parameters(self, params: Any, state: Any) -> None:
-        """Writes params and state, nested dictionaries of arrays."""
+        """Writes `parameters.npz`.
+
+        Args:
+            params: Nested dictionaries of arrays.
+            state: Nested dictionaries of arrays.
+        """
         write_arrays(self.path / "parameters.npz", {"params": params, "state": state})
 
     def load_parameters(self) -> tuple[Any, Any]:
@@ -157,13 +178,13 @@ class RunFolder:
         Arrays of bfloat16 are returned as float32.
 
         Raises:
-            FileNotFoundError: If the run has saved none.
+            FileNotFoundError: If the run has not saved any.
             ValueError: If the file is damaged.
         """
         path = self.existing("parameters.npz")
         tree = read_arrays(path)
         if tree.keys() != {"params", "state"}:
-            raise ValueError(f"{path}: must hold params and state, got {sorted(tree)}")
+            raise ValueError(f"{path}: must contain params and state, got {sorted(tree)}")
         return tree["params"], tree["state"]
 
     def config(self) -> dict[str, Any]:
@@ -188,16 +209,14 @@ class RunFolder:
         """Returns the path of a file of the run.
 
         Raises:
-            FileNotFoundError: the run has none of that name.
+            FileNotFoundError: If the run has no file of this name.
         """
         if not (self.path / name).exists():
-            raise FileNotFoundError(
-                f"{self.path}: has no {name}; use the folder of a run that has ended"
-            )
+            raise FileNotFoundError(f"{self.path}: has no {name}; use the folder of a finished run")
         return self.path / name
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns the metrics logged so far, one dictionary per logged step.
+        """Returns the logged metrics, one dictionary per logged step.
 
         Raises:
             ValueError: If the file is damaged.
@@ -224,14 +243,16 @@ class RunFolder:
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.existing(name)
-        if path.stat().st_size > _LARGEST_JSON:
-            raise ValueError(f"{path}: has {path.stat().st_size} bytes, more than {_LARGEST_JSON}")
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ValueError(
+                f"{path}: has {path.stat().st_size} bytes, more than {_MAX_JSON_BYTES}"
+            )
         try:
             content = json.loads(path.read_text("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: is not readable JSON ({printable(str(error))})") from error
+            raise ValueError(f"{path}: is not valid JSON ({printable(str(error))})") from error
         if not isinstance(content, dict):
-            raise ValueError(f"{path}: must hold a JSON object, got {short_repr(content)}")
+            raise ValueError(f"{path}: must contain a JSON object, got {short_repr(content)}")
         return content
 
     def _write(self, name: str, text: str) -> None:
@@ -240,7 +261,7 @@ class RunFolder:
 
 
 def columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
-    """Converts rows of metrics to one column per name; missing values are NaN."""
+    """Converts rows of metrics to one array per name; missing values are NaN."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 

@@ -16,29 +16,29 @@ from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
 from jaxlayers.summary import Composition
 
-# Bytes of parameters that are read for a model whose weights have shapes that are not known.
-_LARGEST = 2**32
+# Maximum size in bytes of parameters.npz for models whose weights have unknown shapes.
+_MAX_BYTES = 2**32
 
 Models = Mapping[str, tuple[Layer, Params, State]]
 """Models by name, each with its params and state; the main model first."""
 
 
 def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, State]:
-    """Loads a trained model from the folder of a run, or from one that `save` wrote.
+    """Loads a trained model from the folder of a run, or from a folder written by `save`.
 
     Args:
         path: The folder.
-        name: Name of the model, if there are several: `"generator"` or `"discriminator"` of a GAN.
-            `None` for the main one, such as the generator.
+        name: Name of the model if there are several, such as `"generator"` or `"discriminator"` of
+            a GAN; `None` for the main model, such as the generator.
 
     Returns:
         The model, its params and its state, with NumPy arrays. The params are those after the last
-        step, or their average if the task computes one.
+        step, or the averaged params if the task computes them.
 
     Raises:
-        FileNotFoundError: If it is not the folder of a run, or the run has not ended.
+        FileNotFoundError: If it is not the folder of a run, or the run has not finished.
         ValueError: If a file is damaged, the arrays are not those of the model or not finite, or
-            the model has custom layers or functions, which a config cannot name.
+            the model has custom layers or functions, which a config cannot represent.
 
     Example:
         >>> from jaxlayers import layers
@@ -62,7 +62,7 @@ def load(path: str | Path, name: str | None = None) -> tuple[Layer, Params, Stat
 
 
 def save(path: str | Path, model: Layer, params: Params, state: State) -> None:
-    """Saves a model to a folder, from which `load` reads it.
+    """Saves a model to a folder, from which `load` loads it.
 
     Args:
         path: The folder; it must be empty or not exist.
@@ -103,7 +103,7 @@ def save_models(folder: RunFolder, models: Models) -> None:
 
 
 def _config(model: Layer) -> dict[str, Any]:
-    """Returns the config of a model, or the reason that it has none."""
+    """Returns the config of a model, or the reason why it cannot be serialized."""
     try:
         return keras.serialize(model)
     except keras.NotSerializableError as error:
@@ -115,8 +115,8 @@ def _model(where: Path, name: str, config: Any) -> Layer:
         raise ValueError(f"{where}: the config of {name!r} must be an object, got {config!r:.60}")
     if "unsupported" in config:
         raise ValueError(
-            f"{where}: {name!r} was not written as a config: {config['unsupported']}. Construct "
-            "the model in Python, and read its arrays with RunFolder(path).load_parameters()"
+            f"{where}: {name!r} could not be serialized: {config['unsupported']}. Construct the "
+            "model in Python, and read its arrays with RunFolder(path).load_parameters()"
         )
     try:
         return keras.from_config(config)
@@ -125,7 +125,7 @@ def _model(where: Path, name: str, config: Any) -> Layer:
 
 
 def _arrays(where: Path, model: Layer, name: str, names: list[str]) -> tuple[Params, State]:
-    """Returns the params and the state of a model, having refused arrays that are not its own."""
+    """Returns the params and the state of a model, after checking the names of the arrays."""
     shapes = None
     if model.input_shape is not None:
         params, state = abstract_init(model, tuple(model.input_shape))
@@ -134,12 +134,12 @@ def _arrays(where: Path, model: Layer, name: str, names: list[str]) -> tuple[Par
         others = tuple(
             f"{part}/{quote(o, safe='')}/" for part in shapes for o in names if o != name
         )
-        strange = sorted(array for array in extra if not (others and array.startswith(others)))
-        if strange:
-            raise ValueError(f"{where}: holds {short_repr(strange)}, which the model does not have")
-    elif where.stat().st_size > _LARGEST:
+        unknown = sorted(array for array in extra if not (others and array.startswith(others)))
+        if unknown:
+            raise ValueError(f"{where}: has {short_repr(unknown)}, which the model does not have")
+    elif where.stat().st_size > _MAX_BYTES:
         raise ValueError(
-            f"{where}: has {where.stat().st_size} bytes, more than the {_LARGEST} that are read "
+            f"{where}: has {where.stat().st_size} bytes, more than the {_MAX_BYTES} that are read "
             "for a model without an input shape"
         )
     tree = read_arrays(where, shapes)
@@ -148,12 +148,12 @@ def _arrays(where: Path, model: Layer, name: str, names: list[str]) -> tuple[Par
         params, state = params.get(name, {}), state.get(name, {})
     for array, value in named({"params": params, "state": state}).items():
         if not np.isfinite(value).all():
-            raise ValueError(f"{where}: {array} holds NaN or infinity")
+            raise ValueError(f"{where}: {array} contains NaN or infinity")
     return params, state
 
 
 def _by_name(trees: Mapping[str, tuple[Any, Any]], several: bool) -> dict[str, Any]:
-    """Returns the params and the state of models as `parameters.npz` has them."""
+    """Returns the params and the state of models in the structure of `parameters.npz`."""
     if not several:
         ((params, state),) = trees.values()
         return {"params": params, "state": state}

@@ -14,11 +14,11 @@ class FolderInUseError(FileExistsError):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of an existing folder and removes the lock file at the end.
+    """Locks an existing folder, and removes the lock file at the end.
 
-    The lock is the operating system's (`flock`): it is released even if the process is killed, so
-    that no file has to be removed manually. Where `flock` is not available (Windows), nothing is
-    locked.
+    The lock is `flock` of the operating system, which is released even if the process is killed, so
+    that no file has to be removed manually. If `flock` is not available (Windows), the folder is
+    not locked.
 
     Args:
         folder: An existing folder.
@@ -40,11 +40,11 @@ def locked(folder: Path) -> Iterator[None]:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise FolderInUseError(
-                f"{folder}: another run is writing into this folder (process {holder}). Wait for "
-                "its end, stop it, or use another folder for this run"
+                f"{folder}: another run is writing to this folder (process {holder}). Wait until "
+                "it ends, stop it, or use another folder for this run"
             ) from error
         # The previous holder may have removed the file between open and flock.
-        if _is_at(descriptor, path):
+        if _refers_to(descriptor, path):
             break
         os.close(descriptor)
     try:
@@ -57,12 +57,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a path is a lock file."""
+    """Returns whether a path is a lock file."""
     return path.name == _NAME
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether a path refers to the open file."""
+def _refers_to(descriptor: int, path: Path) -> bool:
+    """Returns whether a path refers to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

@@ -7,16 +7,25 @@ import jax
 VALIDATION = "val_"
 """Prefix of the names of validation metrics, as in Keras."""
 
-_LARGER = ("accuracy", "precision", "recall", "auc", "f1", "density", "coverage", "inception")
+_LARGER_IS_BETTER = (
+    "accuracy",
+    "precision",
+    "recall",
+    "auc",
+    "f1",
+    "density",
+    "coverage",
+    "inception",
+)
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better, by its name: for accuracies, not for losses."""
-    return any(word in metric.lower() for word in _LARGER)
+    """Returns whether larger values of a metric are better, determined by its name."""
+    return any(word in metric.lower() for word in _LARGER_IS_BETTER)
 
 
 def name_of(path: tuple[Any, ...]) -> str:
-    """Returns the dotted name of a path of JAX, such as `params.generator.dense.kernel`."""
+    """Returns the dotted name of a JAX key path, such as `params.generator.dense.kernel`."""
     return ".".join(
         str(next(getattr(part, field) for field in ("key", "name", "idx") if hasattr(part, field)))
         for part in path

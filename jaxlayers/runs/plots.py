@@ -16,8 +16,8 @@ def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
     Args:
         images: [N, height, width, channels], values from 0 to 1, one or three channels.
         path: Path of the file.
-        scale: Pixels of the PNG per pixel of an image; if `None`, chosen for a width of about 600
-            pixels.
+        scale: Integer factor by which images are enlarged; if `None`, the factor that gives a width
+            of about 600 pixels.
 
     Raises:
         ImportError: If Pillow is not installed.
@@ -77,15 +77,15 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
 
 
 def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
-    """Plots metrics against steps in one PNG, with one panel per last word of their names.
+    """Plots metrics against steps in one PNG, with one panel per suffix of their names.
 
-    Losses come first. Lines with more than a few points are smoothed, with the values in a lighter
-    color. A panel whose largest value dwarfs the rest has a logarithmic axis. If there are no
-    metrics, nothing is written.
+    The panel of the losses is the first. Lines with more than a few points are smoothed, and the
+    original values are shown in a lighter color. A panel has a logarithmic axis if its largest
+    value is much larger than the others. If there are no metrics, nothing is written.
 
     Args:
-        metrics: `step` and columns of its length; `seconds` is not plotted. Lines connect the
-            finite values.
+        metrics: Arrays of equal length by name, one of which is `step`; `seconds` is not plotted.
+            Lines connect the finite values.
         path: Path of the file.
 
     Raises:
@@ -113,7 +113,7 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
             # Validation metrics have few points, each a mean over many examples.
             smooth = not name.startswith(VALIDATION)
             axis.plot(steps, _smoothed(values) if smooth else values, **style)
-        if is_dwarfed(np.concatenate([columns[name] for name in names])):
+        if needs_log_axis(np.concatenate([columns[name] for name in names])):
             axis.set_yscale("log")
         axis.set_ylabel(_legible(label), parse_math=False)
         axis.grid(alpha=0.3)
@@ -124,18 +124,18 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     drawing.savefig(path, dpi=120)
 
 
-def is_dwarfed(values: np.ndarray) -> bool:
-    """Whether most values are indistinguishable on a linear axis, because one dwarfs them.
+def needs_log_axis(values: np.ndarray) -> bool:
+    """Returns whether most values would be indistinguishable on a linear axis.
 
-    True if the values are positive and the largest is more than twenty times the median; values
-    that are not finite are ignored.
+    This is the case if the values are positive and the largest is more than twenty times the
+    median. Values that are not finite are ignored.
     """
     finite = values[np.isfinite(values)]
     return bool(len(finite) and finite.min() > 0 and finite.max() > 20 * np.median(finite))
 
 
 def figure(width: float, height: float) -> Any:
-    """Returns an empty matplotlib figure of a size in inches.
+    """Returns an empty matplotlib figure with the given size in inches.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -148,7 +148,9 @@ def figure(width: float, height: float) -> Any:
 
 
 def is_legible(text: str) -> bool:
-    """Whether matplotlib can draw a text: its font has the characters, in left-to-right order.
+    """Returns whether matplotlib can draw a text.
+
+    Its font must have the characters, and right-to-left scripts are not supported.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -171,7 +173,7 @@ def _legible(name: str) -> str:
 
 
 def _smoothed(values: np.ndarray, part: float = 0.05) -> np.ndarray:
-    """Returns the moving average over a fraction `part` of the values, shorter at both ends."""
+    """Returns the moving average over a fraction `part` of the values, fewer at both ends."""
     width = max(1, int(len(values) * part))
     window = np.ones(width)
     return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")

@@ -11,16 +11,16 @@ from jaxlayers.runs import plots
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.report import report
 from jaxlayers.runs.tensorboard import TensorBoard
-from jaxlayers.runs.terminal import Progress, say
+from jaxlayers.runs.terminal import Progress, print_line
 
 
 class Recorder:
-    """Writes metrics and samples to memory, a folder, TensorBoard and the terminal.
+    """Records metrics and samples in memory, a folder, TensorBoard and the terminal.
 
     Args:
         progress: The display on the terminal.
         folder: The folder to write to; `None` to write no files.
-        after: Number of steps taken before the run was resumed.
+        after: Number of steps taken before the run is resumed.
     """
 
     def __init__(self, progress: Progress, folder: RunFolder | None, after: int = 0) -> None:
@@ -37,7 +37,7 @@ class Recorder:
         if importlib.util.find_spec("tensorboardX"):
             self._events = TensorBoard(folder.path, after)
         else:
-            say('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
+            print_line('no TensorBoard files: pip install "jaxlayers[train]"', file=sys.stderr)
 
     def metrics(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""
@@ -50,7 +50,7 @@ class Recorder:
             self._events.scalars(step, metrics)
 
     def samples(self, step: int, images: np.ndarray) -> None:
-        """Adds a grid of samples, of images [N, height, width, channels], from 0 to 1."""
+        """Adds a grid of samples, [N, height, width, channels], with values from 0 to 1."""
         if self._folder is not None:
             plots.save_grid(images, self._folder.sample_path(step))
         if self._events is not None:

@@ -1,4 +1,4 @@
-"""The report of a run: its result, curves, samples and configuration in one HTML file."""
+"""The report of a run: results, curves, samples and configuration in one HTML file."""
 
 import html
 import json
@@ -15,31 +15,31 @@ from jaxlayers._text import short_repr
 from jaxlayers.runs.evaluation import Evaluation, read_evaluation
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import VALIDATION
-from jaxlayers.runs.plots import is_dwarfed
+from jaxlayers.runs.plots import needs_log_axis
 from jaxlayers.runs.report_classifier import confusion_section, picture_sections
 from jaxlayers.runs.report_parts import breakable, data_uri, figure, section
 from jaxlayers.runs.report_result import result_section, steps_per_epoch
 
-_MOST_POINTS = 2000
-_MOST_SAMPLES = 200
+_MAX_POINTS = 2000
+_MAX_SAMPLES = 200
 # The metrics of each chart, by the suffix of their names.
 _CHARTS = {"Losses": "loss", "Learning rate": "learning_rate"}
 _OTHER = "Other metrics"
 # Nesting levels of the configuration with separate rows.
-_DEEPEST = 10
+_MAX_DEPTH = 10
 
 
 def report(folder: RunFolder) -> None:
-    """Writes `report.html` from the files in the folder of a run.
+    """Writes `report.html` from the other files in the folder of a run.
 
     Raises:
         FileNotFoundError: If it is not the folder of a run.
-        ValueError: If one of its files is damaged.
+        ValueError: If a file is damaged.
     """
     metrics, summaries = folder.metrics(), folder.model().get("summaries")
     evaluation = read_evaluation(folder.path / "evaluation.json")
     if evaluation is not None and evaluation.step != max(metrics.get("step", [0])):
-        evaluation = None  # from before the run was resumed
+        evaluation = None  # of an earlier step, before the run was resumed
     write_report(
         folder.path / "report.html",
         title=folder.path.resolve().name,
@@ -63,63 +63,65 @@ def write_report(
     pictures: Mapping[str, Path] | None = None,
     evaluation: Evaluation | None = None,
 ) -> None:
-    """Writes a self-contained HTML file.
+    """Writes the report as a self-contained HTML file.
 
     The file is written atomically. It shows at most 2000 logged steps and 200 grids of samples,
-    evenly spaced and including the first and the last, and says if some are omitted. Texts from the
-    arguments are escaped.
+    evenly spaced and including the first and the last, and notes if some are omitted. Text from the
+    arguments is escaped.
 
     Args:
         path: Path of the file; its folder must exist.
         title: The heading, such as the name of the run.
         config: The configuration; nested mappings become rows with dotted names. The result section
             shows `steps`, `batch_size`, `examples` and `environment`.
-        summaries: The summary of each model, by name.
-        metrics: `step` and columns of its length, including `seconds`. Values that are not finite
-            are gaps in a curve; columns without finite values are omitted.
+        summaries: The summary of each model by name.
+        metrics: Arrays of equal length by name, including `step` and `seconds`. Values that are not
+            finite are gaps in a curve; arrays without finite values are omitted.
         samples: The PNG files of samples by step, in any order.
         pictures: Other PNG files by caption, in order.
-        evaluation: The evaluation of a classifier; its plots are in the folder `pictures` next to
-            the file.
+        evaluation: The evaluation of a classifier; its plots must be in the folder `pictures` next
+            to the file.
 
     Raises:
         OSError: If an image cannot be read, or the file cannot be written.
-        ValueError: If the columns differ in length, or there is none named `step`.
+        ValueError: If the arrays of metrics differ in length, or `step` is missing.
     """
     metrics = _checked(metrics)
     pictures = dict(pictures or {})
-    matrix = inside = ""
+    confusion = plot_sections = ""
     if evaluation is not None:
-        # The matrix is shown as a table, which supports class names in any script.
+        # The matrix is an HTML table instead, which supports class names in any script.
         pictures.pop("confusion", None)
         kernels = pictures.pop("first kernels", None)
-        matrix = confusion_section(evaluation)
-        inside = picture_sections(evaluation, path.parent / "pictures", kernels)
+        confusion = confusion_section(evaluation)
+        plot_sections = picture_sections(evaluation, path.parent / "pictures", kernels)
     shown = {name: value for name, value in config.items() if name != "environment"}
     parts = {
         "title": html.escape(title),
         "result": result_section(config, metrics, evaluation),
         "samples_hidden": "" if samples else " hidden",
-        "matrix": matrix,
-        "inside": inside,
+        "matrix": confusion,
+        "plots": plot_sections,
         "pictures": _pictures(pictures),
         "models": _models(summaries),
         "config": "\n".join(_config_row(*row) for row in _flatten(shown)),
         "data": _json({**_curves(metrics, steps_per_epoch(config)), **_samples(samples)}),
     }
     template = resources.files("jaxlayers.runs").joinpath("report_page.html").read_text("utf-8")
-    # In one pass, so that texts that look like a placeholder are not replaced.
+    # In one pass, so that text that looks like a placeholder is not replaced.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
     with write_atomically(path) as file:
-        # The name of a file can have bytes that are not text; they become question marks.
+        # File names can contain bytes that are not text, which are replaced by question marks.
         file.write(page.encode("utf-8", "replace"))
 
 
 def _checked(metrics: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Checks metrics and returns the columns with a finite value."""
+    """Checks metrics and returns the arrays that have finite values."""
     lengths = {name: len(column) for name, column in metrics.items()}
     if len(set(lengths.values())) > 1 or (lengths and "step" not in lengths):
-        raise ValueError(f"metrics: must be step and columns of its length, got lengths {lengths}")
+        raise ValueError(
+            f"metrics: must be arrays of equal length, including step, got lengths {lengths}"
+        )
     columns = {}
     for name, column in metrics.items():
         try:
@@ -134,9 +136,9 @@ def _config_row(name: str, value: str) -> str:
 
 
 def _flatten(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the dotted name and the text of each value; an empty mapping counts as a value."""
+    """Yields the dotted name and the text of each value; an empty mapping is a value."""
     for name, value in config.items():
-        if isinstance(value, Mapping) and value and above.count(".") < _DEEPEST:
+        if isinstance(value, Mapping) and value and above.count(".") < _MAX_DEPTH:
             yield from _flatten(value, f"{above}{name}.")
         elif isinstance(value, str | Path):
             yield f"{above}{name}", str(value)
@@ -154,7 +156,7 @@ def _summary(name: str, table: str) -> str:
     name, table = html.escape(name), html.escape(str(table))
     return (
         f"<details open><summary>{name}</summary>"
-        # HTML ignores a line break after <pre>, so that one of the table is kept.
+        # HTML ignores the first line break after <pre>, so an additional one preserves the table.
         f'<pre tabindex="0" role="region" aria-label="{name}">\n{table}</pre></details>'
     )
 
@@ -169,35 +171,35 @@ def _pictures(pictures: Mapping[str, Path]) -> str:
 def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[str, Any]:
     """Returns the data of the charts."""
     steps = metrics.get("step", np.empty(0))
-    shown = _spread(len(steps), _MOST_POINTS)
+    shown = _evenly_spaced(len(steps), _MAX_POINTS)
     charts: dict[str, list[dict[str, Any]]] = {label: [] for label in (*_CHARTS, _OTHER)}
     for name, column in metrics.items():
         if name in ("step", "seconds") or not shown:
             continue
         # Validation metrics keep the value of the last evaluation and are not smoothed.
-        held = name.startswith(VALIDATION)
-        values = (_held(column) if held else column)[shown]
+        is_validation = name.startswith(VALIDATION)
+        values = (_forward_filled(column) if is_validation else column)[shown]
         charts[next((label for label in _CHARTS if name.endswith(_CHARTS[label])), _OTHER)].append(
-            {"name": name, "values": [_number(value) for value in values], "held": held}
+            {"name": name, "values": [_number(value) for value in values], "filled": is_validation}
         )
     return {
         "logged": len(steps),
         "steps": [int(steps[index]) for index in shown],
         "stepsPerEpoch": per_epoch,
         "charts": [
-            {"label": label, "series": series, "log": _is_dwarfed(series)}
+            {"label": label, "series": series, "log": _needs_log_axis(series)}
             for label, series in charts.items()
             if series
         ],
     }
 
 
-def _is_dwarfed(series: list[dict[str, Any]]) -> bool:
+def _needs_log_axis(series: list[dict[str, Any]]) -> bool:
     values = [value for line in series for value in line["values"] if value is not None]
-    return is_dwarfed(np.array(values, float))
+    return needs_log_axis(np.array(values, float))
 
 
-def _held(values: np.ndarray) -> np.ndarray:
+def _forward_filled(values: np.ndarray) -> np.ndarray:
     """Replaces values that are not finite by the last finite one before them."""
     known = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
     return np.where(known >= 0, values[known], np.nan)
@@ -206,14 +208,14 @@ def _held(values: np.ndarray) -> np.ndarray:
 def _samples(samples: Mapping[int, Path]) -> dict[str, Any]:
     """Returns the samples as pairs of a step and a data: URI."""
     steps = sorted(samples)
-    shown = [steps[index] for index in _spread(len(steps), _MOST_SAMPLES)]
+    shown = [steps[index] for index in _evenly_spaced(len(steps), _MAX_SAMPLES)]
     return {
-        "pictured": len(steps),
+        "sampleCount": len(steps),
         "samples": [[int(step), data_uri(samples[step])] for step in shown],
     }
 
 
-def _spread(count: int, limit: int) -> list[int]:
+def _evenly_spaced(count: int, limit: int) -> list[int]:
     """Returns at most `limit` of `count` indices, evenly spaced, including the first and last."""
     if count <= limit:
         return list(range(count))
@@ -221,7 +223,7 @@ def _spread(count: int, limit: int) -> list[int]:
 
 
 def _number(value: float) -> float | None:
-    """Returns a number with six digits, or None if it is not finite, which JSON lacks."""
+    """Rounds to six digits; `None` for NaN and infinity, which JSON does not support."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 

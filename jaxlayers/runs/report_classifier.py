@@ -8,14 +8,14 @@ import numpy as np
 from jaxlayers.runs.evaluation import Evaluation
 from jaxlayers.runs.report_parts import figure, scrollable, section, table
 
-# With more classes the most common confusions are shown instead of a matrix.
-_LARGEST_MATRIX = 40
-_MOST_CONFUSIONS = 20
+# With more classes, the most common confusions are shown instead of a matrix.
+_MAX_MATRIX_CLASSES = 40
+_MAX_CONFUSIONS = 20
 
 
 def confusion_section(evaluation: Evaluation) -> str:
-    """Returns the confusion matrix as HTML, or the most common confusions of many classes."""
-    if len(evaluation.class_names) > _LARGEST_MATRIX:
+    """Returns the confusion matrix as HTML, or the most common confusions if it is large."""
+    if len(evaluation.class_names) > _MAX_MATRIX_CLASSES:
         return section("Most common confusions", _confusions(evaluation))
     return section("Confusion matrix", scrollable("Confusion matrix", _matrix(evaluation)))
 
@@ -56,7 +56,7 @@ def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | Non
             f"{html.escape(layer.layer)}: {channels} of {' × '.join(map(str, extents))}{shown}"
         )
         maps.append(figure(pictures / "feature_maps" / f"{number:02d}.png", caption, "maps"))
-    first = [figure(kernels, "Of the first convolution", "maps kernels")] if kernels else []
+    first = [figure(kernels, "Kernels of the first convolution", "maps kernels")] if kernels else []
     groups = {
         "Most confident mistakes": mistakes,
         "Saliency": saliency,
@@ -71,7 +71,7 @@ def picture_sections(evaluation: Evaluation, pictures: Path, kernels: Path | Non
 
 
 def _name(evaluation: Evaluation, label: int) -> str:
-    # Isolated, so that right-to-left names do not reorder the text next to them.
+    # <bdi> isolates right-to-left names, so that they do not reorder the surrounding text.
     return f"<bdi>{html.escape(evaluation.class_names[label])}</bdi>"
 
 
@@ -97,7 +97,7 @@ def _matrix(evaluation: Evaluation) -> str:
 
 def _confusions(evaluation: Evaluation) -> str:
     wrong = evaluation.confusion * (1 - np.eye(len(evaluation.confusion), dtype=np.int64))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MAX_CONFUSIONS]
     rows = [
         (_name(evaluation, label), _name(evaluation, predicted), f"{wrong[label, predicted]:,}")
         for label, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True)

@@ -11,7 +11,7 @@ _ids = str.maketrans(" ", "-")
 
 
 def section(title: str, content: str, *, wide: bool = False) -> str:
-    """Returns an HTML section; its title is plain text."""
+    """Returns an HTML section; `title` is plain text, `content` is HTML."""
     name = f"{title.lower().translate(_ids)}-title"
     kind = ' class="wide"' if wide else ""
     return (

@@ -19,7 +19,7 @@ def result_section(
 
     Args:
         config: The content of `config.json`.
-        metrics: `step` and columns of equal length, each with a finite value.
+        metrics: Arrays of equal length by name, each with a finite value, including `step`.
         evaluation: The evaluation of a classifier.
     """
     facts = _scores(evaluation) | _duration(config, metrics)
@@ -37,7 +37,7 @@ def result_section(
 
 
 def steps_per_epoch(config: Mapping[str, Any]) -> int | None:
-    """Returns the number of steps per epoch, or None if it is not known."""
+    """Returns the number of steps per epoch; `None` if it is not known."""
     examples, batch_size = _count(config, "examples"), _count(config, "batch_size")
     if examples is None or batch_size is None or examples < batch_size:
         return None
@@ -64,8 +64,8 @@ def _duration(config: Mapping[str, Any], metrics: Mapping[str, np.ndarray]) -> d
     if "step" not in metrics:
         return {}
     steps = metrics["step"]
-    last, asked = int(steps[-1]), _count(config, "steps")
-    facts = {"Steps": f"{last:,}" + (f" of {asked:,}" if asked and asked > last else "")}
+    last, total = int(steps[-1]), _count(config, "steps")
+    facts = {"Steps": f"{last:,}" + (f" of {total:,}" if total and total > last else "")}
     per_epoch = steps_per_epoch(config)
     if per_epoch is not None:
         facts["Epochs"] = number(last / per_epoch, 3)

@@ -12,7 +12,7 @@ class TensorBoard:
 
     Args:
         path: The folder.
-        after: The step that the run is resumed from; TensorBoard discards later steps of earlier
+        after: The step from which the run is resumed; TensorBoard discards later steps in existing
             files.
 
     Raises:
@@ -34,7 +34,7 @@ class TensorBoard:
             self._writer.add_scalar(name, value, step)
 
     def image(self, step: int, picture: np.ndarray) -> None:
-        """Adds a grid of samples, [height, width, channels], values from 0 to 1."""
+        """Adds a grid of samples, [height, width, channels], with values from 0 to 1."""
         self._writer.add_image("samples", picture, step, dataformats="HWC")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Progress display and printing that never raises an error."""
+"""Progress display, and printing that never raises an error."""
 
 import os
 import sys
@@ -14,23 +14,23 @@ from jaxlayers.runs.names import VALIDATION
 if TYPE_CHECKING:
     import rich.progress
 
-# Seconds between printed lines.
+# Minimum time between printed lines, in seconds.
 _INTERVAL = 5.0
 
 
 class Progress(Protocol):
-    """A display of metrics while a task is trained."""
+    """A display of the metrics during training."""
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         """Shows the metrics of a logged step."""
         ...
 
 
-def say(text: str, file: TextIO | None = None) -> None:
-    """Prints lines; a closed pipe or terminal ends the output without an error.
+def print_line(text: str, file: TextIO | None = None) -> None:
+    """Prints text; if the pipe or terminal is closed, output is discarded without an error.
 
-    Control characters, and characters that the encoding of the file lacks, are printed as escape
-    sequences.
+    Control characters, and characters that the encoding of the file does not have, are printed as
+    escape sequences.
 
     Args:
         text: The text; a line break is added.
@@ -38,13 +38,13 @@ def say(text: str, file: TextIO | None = None) -> None:
     """
     file = sys.stdout if file is None else file
     if file is not None:  # None in a process without a console
-        _Unfailing(file).write(printable(text) + "\n")
+        _SafeFile(file).write(printable(text) + "\n")
 
 
 def display_width(text: str) -> int:
-    """Returns the number of terminal columns of a text printed as one line.
+    """Returns the number of terminal columns of a text that is printed as one line.
 
-    Wide characters, such as Chinese ones, count as two and combining ones as none.
+    Wide characters, such as Chinese characters, take two columns; combining characters take none.
 
     Example:
         >>> display_width("cat"), display_width("猫")
@@ -73,7 +73,7 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-class _Unfailing:
+class _SafeFile:
     """A text file whose writes never fail: after the first error, output is discarded."""
 
     def __init__(self, file: TextIO) -> None:
@@ -86,9 +86,9 @@ class _Unfailing:
         except UnicodeEncodeError:
             encoding = self._file.encoding
             self.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        except BlockingIOError:  # a slow reader
+        except BlockingIOError:  # the reader is slow
             pass
-        except (OSError, ValueError):  # a closed pipe, terminal or file, or a full disk
+        except (OSError, ValueError):  # the pipe or file is closed, or the disk is full
             self._discard()
         return len(text)
 
@@ -118,17 +118,20 @@ class _Unfailing:
 
 @contextmanager
 def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[Progress]:
-    """Shows a progress bar in a terminal, and plain lines elsewhere or without rich.
+    """Shows a progress bar in a terminal; otherwise, or without rich, prints lines.
 
     Args:
         steps: Total number of steps of the run.
         batch_size: Number of images per step.
-        quiet: Whether to show nothing, as in all but one of several processes.
+        quiet: Whether to show nothing, as in all processes but one.
+
+    Yields:
+        The display to update.
     """
     if quiet:
-        yield _Nothing()
+        yield _NoProgress()
         return
-    terminal = _Unfailing(sys.stderr)
+    terminal = _SafeFile(sys.stderr)
     if terminal.isatty():
         try:
             import rich.console
@@ -149,13 +152,13 @@ def show_progress(steps: int, batch_size: int, quiet: bool = False) -> Iterator[
     yield _Lines(steps, batch_size)
 
 
-class _Nothing:
+class _NoProgress:
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
         pass
 
 
 class _Clock:
-    """Steps per second since the first logged step, whose time includes compilation."""
+    """Measures steps per second, from the first logged step on to exclude compilation."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
@@ -177,18 +180,18 @@ class _Bar:
         self._validation: dict[str, float] = {}
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._validation |= _of_validation(metrics)
-        text = _shown({**metrics, **self._validation})
+        self._validation |= _validation_metrics(metrics)
+        text = _format_metrics({**metrics, **self._validation})
         rate = self._clock.rate(step)
         if rate:
             left = self._steps - step
             room = self._bar.console.width - len(text) - len(f"✓ step {step}/{self._steps}  ")
             speeds = (
-                f"  {_speed(rate, self._batch_size, left)}",
-                f"  {rate:.1f} steps/s  {_left(left, rate)}",
-                f"  {_left(left, rate)}",
+                f"  {_format_speed(rate, self._batch_size, left)}",
+                f"  {rate:.1f} steps/s  {_time_left(left, rate)}",
+                f"  {_time_left(left, rate)}",
             )
-            # The longest text that fits into a narrow terminal.
+            # The longest text that fits into the width of the terminal.
             text += next((speed for speed in speeds if len(speed) <= room), "")
         self._bar.update(self._row, completed=step, text=text)
 
@@ -202,19 +205,19 @@ class _Lines:
         rate = self._clock.rate(step)
         now = time.monotonic()
         due = now - self._printed >= _INTERVAL or step >= self._steps
-        if not due and not _of_validation(metrics):
+        if not due and not _validation_metrics(metrics):
             return
         self._printed = now
-        speed = f"  {_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
-        say(f"step {step}/{self._steps}  {_shown(metrics)}{speed}")
+        speed = f"  {_format_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
+        print_line(f"step {step}/{self._steps}  {_format_metrics(metrics)}{speed}")
 
 
-def _of_validation(metrics: Mapping[str, float]) -> dict[str, float]:
+def _validation_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
 
 
-def _shown(metrics: Mapping[str, float]) -> str:
-    """Formats the losses and the accuracy, then those of the validation data."""
+def _format_metrics(metrics: Mapping[str, float]) -> str:
+    """Formats the losses and accuracies, those of validation data last."""
     chosen = [
         name
         for name in metrics
@@ -227,11 +230,11 @@ def _shown(metrics: Mapping[str, float]) -> str:
     )
 
 
-def _speed(rate: float, batch_size: int, left: int) -> str:
-    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s, {_left(left, rate)}"
+def _format_speed(rate: float, batch_size: int, left: int) -> str:
+    return f"{rate:.1f} steps/s, {rate * batch_size:.0f} images/s, {_time_left(left, rate)}"
 
 
-def _left(steps: int, rate: float) -> str:
+def _time_left(steps: int, rate: float) -> str:
     minutes, seconds = divmod(round(steps / rate), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} left" if hours else f"{minutes}:{seconds:02d} left"

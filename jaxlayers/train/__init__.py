@@ -1,4 +1,4 @@
-"""Training: pure tasks, and the loop that runs them."""
+"""Training: pure tasks, and the function `fit` that trains them."""
 
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.runs.checkpoint import CheckpointError

@@ -14,7 +14,7 @@ from jaxlayers.train.task import TrainState
 
 
 def described(value: Any) -> str:
-    """Describes a value and its type for an error message; long values are truncated."""
+    """Returns the repr of a value, truncated if it is long, and its type."""
     text = repr(value)
     return f"{text if len(text) <= 200 else text[:200] + '...'} ({type(value).__name__})"
 
@@ -42,13 +42,13 @@ def count(owner: str, name: str, value: Any) -> int:
 def key(owner: str, value: Any) -> None:
     """Checks that an argument is a random key."""
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-        fits = value.ndim == 0
+        is_key = value.ndim == 0
     else:  # the raw keys of jax.random.PRNGKey
-        raw = isinstance(value, jax.Array | np.ndarray)
-        fits = raw and value.dtype == np.uint32 and value.ndim == 1
-    if not fits:
+        is_array = isinstance(value, jax.Array | np.ndarray)
+        is_key = is_array and value.dtype == np.uint32 and value.ndim == 1
+    if not is_key:
         raise TypeError(
-            f"{owner}: key must be one random key of JAX, such as jax.random.key(0), "
+            f"{owner}: key must be a single JAX random key, such as jax.random.key(0), "
             f"got {described(value)}"
         )
 
@@ -57,7 +57,7 @@ def train_state(owner: str, value: Any) -> None:
     """Checks that an argument is a train state."""
     if not isinstance(value, TrainState):
         raise TypeError(
-            f"{owner}: train_state must be a TrainState, as init or step returned it, "
+            f"{owner}: train_state must be a TrainState, as returned by init or step, "
             f"got {described(value)}"
         )
 
@@ -81,13 +81,17 @@ class _HasInputShape(Protocol):
 
 
 def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
-    """Checks that a layer was constructed with an input shape and returns it.
+    """Checks that a layer was constructed with an input shape and returns the shape.
 
     Args:
         owner: Name of the caller.
         name: Name of the argument.
         value: The layer.
         example: A description of one example, for the error message.
+
+    Raises:
+        TypeError: If it is not a layer.
+        ValueError: If it has no input shape.
     """
     layer(owner, name, value)
     shape = value.input_shape if isinstance(value, _HasInputShape) else None
@@ -100,10 +104,10 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
 
 
 def final_activation(model: Layer) -> FinalActivation | None:
-    """Returns the activation that a model ends in; `None` if it is not known.
+    """Returns the final activation of a model; `None` if it is not known.
 
-    It is not known for models that are not a `Layer`, and for layers that do not define
-    `final_activation`; their outputs are used unchanged.
+    It is unknown for models that are not a `Layer`, and for layers that do not define
+    `final_activation`. Their outputs are used unchanged.
     """
     return model.final_activation() if isinstance(model, Layer) else None
 
@@ -118,6 +122,9 @@ def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) 
         activation: `"sigmoid"` or `"softmax"`.
         output: Shape of one example of the output of the model.
 
+    Returns:
+        The model from inputs to logits.
+
     Raises:
         ValueError: If the model ends in another activation, or in one that cannot be removed.
     """
@@ -127,16 +134,16 @@ def logits(owner: str, name: str, model: Layer, activation: str, output: Shape) 
     advice = f"end the model in {activation}, or in no activation"
     if found.name != activation:
         raise ValueError(
-            f"{owner}: {name} must end in {activation} or return logits, because the loss is the "
-            f"cross-entropy with the {activation} of logits; it ends in {found.name}: {advice}"
+            f"{owner}: {name} must end in {activation} or return logits, because the loss "
+            f"includes the {activation}; it ends in {found.name}: {advice}"
         )
     last = len(output)
     axes = {axis % (last + 1) for axis in found.axes}
     if not found.removable or (found.axes and axes != {last}):
         raise ValueError(
-            f"{owner}: {name} must end in {activation} over its outputs, of shape {output}; the "
-            f"{found.name} in it is followed by layers that change its output, or is over "
-            f"another axis, so that its logits cannot be found: {advice}"
+            f"{owner}: {name} must end in {activation} over its outputs, of shape {output}; its "
+            f"{found.name} is followed by layers that change the output, or is over another "
+            f"axis, so that it cannot be removed: {advice}"
         )
     return model.logits()
 
@@ -150,30 +157,33 @@ def optional_pair(
     state: Any,
     names: tuple[str, str] = ("params", "state"),
 ) -> tuple[Params, State]:
-    """Returns the params and the state of a model, given or newly initialized.
+    """Returns the params and the state of a model, passed by the user or newly initialized.
 
     Args:
         owner: Name of the caller.
         model: A layer.
-        init_key: Random key to initialize the params.
+        init_key: Random key to initialize the params with.
         shape: Shape of one example.
-        params: Given params, or `None`.
-        state: Given state, or `None`.
-        names: Their names in error messages.
+        params: Params; initialized if `None`.
+        state: State; initialized if `None`.
+        names: Names of both arguments in error messages.
+
+    Raises:
+        ValueError: If the arrays are not those of the model.
     """
     if params is None or state is None:
         fresh = model.init(init_key, shape)
     else:
         fresh = jax.eval_shape(lambda key: model.init(key, shape), init_key)
     params, state = (
-        made if given is None else _like(owner, name, given, made)
+        made if given is None else _check_arrays(owner, name, given, made)
         for name, given, made in zip(names, (params, state), fresh, strict=True)
     )
     return params, state
 
 
-def _like(owner: str, name: str, given: Any, made: Any) -> Any:
-    """Checks that given arrays have the structure and shapes of `made`, and returns copies."""
+def _check_arrays(owner: str, name: str, given: Any, made: Any) -> Any:
+    """Checks that arrays have the structure and shapes of `made`, and returns copies of them."""
     arrays, expected = (
         {f"{name}{jax.tree_util.keystr(path)}": leaf for path, leaf in leaves}
         for leaves in (
@@ -181,14 +191,14 @@ def _like(owner: str, name: str, given: Any, made: Any) -> Any:
             for tree in (given, made)
         )
     )
-    for what, names in (
-        ("lacks", expected.keys() - arrays.keys()),
+    for verb, names in (
+        ("does not have", expected.keys() - arrays.keys()),
         ("also has", arrays.keys() - expected.keys()),
     ):
         if names:
             raise ValueError(
                 f"{owner}: {name} must have the arrays of the model, {_listed(expected)}; "
-                f"it {what} {_listed(names)}"
+                f"it {verb} {_listed(names)}"
             )
     for path, leaf in expected.items():
         shape, dtype = np.shape(arrays[path]), jnp.result_type(leaf)

@@ -19,8 +19,8 @@ from jaxlayers.train.task import Metrics, TrainState
 class OneModelTask(ABC):
     """The base class of tasks with one model and one optimizer.
 
-    A subclass is a frozen dataclass with the fields `model` and `optimizer`, and defines the checks
-    of its data and its loss. `outputs` below are those of `_trained`.
+    A subclass is a frozen dataclass with the fields `model` and `optimizer`. It defines the loss
+    and the checks of the data. `outputs` are the outputs of `_training_model`.
     """
 
     model: Layer
@@ -33,15 +33,15 @@ class OneModelTask(ABC):
 
     @property
     @abstractmethod
-    def _trained(self) -> Layer:
+    def _training_model(self) -> Layer:
         """The model without the activation that the loss includes."""
 
     @abstractmethod
-    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+    def _check_data(self, data: Any, argument: str) -> tuple[Any, Any]:
         """Checks inputs and targets and returns them as arrays of equal length."""
 
     @abstractmethod
-    def _checked_inputs(self, inputs: Any) -> Any:
+    def _check_inputs(self, inputs: Any) -> Any:
         """Checks inputs and returns them as an array."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class OneModelTask(ABC):
     def _predictions(self, outputs: Array) -> Array:
         """Converts outputs to predictions."""
 
-    def _augmented(self, key: Array, inputs: Array) -> Array:
+    def _augment(self, key: Array, inputs: Array) -> Array:
         """Augments the inputs of a training step."""
         return inputs
 
@@ -74,10 +74,10 @@ class OneModelTask(ABC):
         """Returns the state before the first step.
 
         Args:
-            key: A JAX random key; it makes the params and is the key of the run.
-            params: Params of the model to train further, such as those that `keras.load` or
-                `runs.load` returns; initialized if `None`.
-            state: State of the model, likewise.
+            key: A JAX random key, used to initialize the params and as the key of the run.
+            params: Params to start from, such as those returned by `keras.load` or `runs.load`;
+                initialized if `None`.
+            state: State to start from; initialized if `None`.
 
         Raises:
             TypeError: If `key` is not a random key.
@@ -96,14 +96,14 @@ class OneModelTask(ABC):
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
         """Takes one training step."""
         _checks.train_state(type(self).__name__, train_state)
-        inputs, targets = self._checked(batch, "batch")
+        inputs, targets = self._check_data(batch, "batch")
         inputs, targets = self._model_inputs(inputs), self._loss_targets(targets)
         key = jax.random.fold_in(train_state.key, train_state.step)
         augment_key, model_key = jax.random.split(key)
-        inputs = self._augmented(augment_key, inputs)
+        inputs = self._augment(augment_key, inputs)
 
         def objective(params: Params) -> tuple[Array, Any]:
-            outputs, state = self._trained.apply(
+            outputs, state = self._training_model.apply(
                 params, train_state.state, inputs, training=True, key=model_key
             )
             loss = self._loss(outputs, targets, training=True)
@@ -125,9 +125,9 @@ class OneModelTask(ABC):
         return TrainState(params, state, opt_state, train_state.step + 1, train_state.key), metrics
 
     def evaluate(self, train_state: TrainState, data: Any, batch_size: int = 256) -> Metrics:
-        """Returns the means of the loss and the metrics over data of any size.
+        """Returns the mean loss and metrics over data of any size.
 
-        The model runs in inference mode on `batch_size` examples at a time.
+        The model is applied in inference mode to `batch_size` examples at a time.
 
         Args:
             train_state: The state with the params and moving statistics to use.
@@ -143,7 +143,7 @@ class OneModelTask(ABC):
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
-        inputs, targets = self._checked(data, "data")
+        inputs, targets = self._check_data(data, "data")
         parts: list[Metrics] = [
             self._evaluate(train_state.params, train_state.state, inputs[rows], targets[rows])
             for rows in _slices(inputs.shape[0], size)
@@ -154,7 +154,7 @@ class OneModelTask(ABC):
         return self.combine(jax.tree.map(lambda *values: jnp.stack(values), *parts), rows)
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
-        """Returns the metrics over several batches: means weighted by their rows.
+        """Returns the means of the metrics over several batches, weighted by their rows.
 
         Args:
             metrics: Metrics of each batch, arrays [batches] by name.
@@ -163,11 +163,23 @@ class OneModelTask(ABC):
         return {name: weighted_mean(values, rows) for name, values in metrics.items()}
 
     def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
-        """Returns the predictions for any number of inputs, `batch_size` at a time."""
+        """Returns the predictions for any number of inputs, computed in batches.
+
+        Args:
+            train_state: The state with the params and moving statistics to use.
+            inputs: Inputs, as in `step`.
+            batch_size: Number of examples at a time, a positive integer.
+
+        Returns:
+            An array whose first axis has the length of `inputs`.
+
+        Raises:
+            TypeError, ValueError: As in `step`.
+        """
         owner = type(self).__name__
         _checks.train_state(owner, train_state)
         size = _checks.count(owner, "batch_size", batch_size)
-        inputs = self._checked_inputs(inputs)
+        inputs = self._check_inputs(inputs)
         parts = [
             self._predict(train_state.params, train_state.state, inputs[rows])
             for rows in _slices(inputs.shape[0], size)
@@ -181,19 +193,24 @@ class OneModelTask(ABC):
 
     @functools.partial(jax.jit, static_argnums=0)
     def _evaluate(self, params: Params, state: State, inputs: Array, targets: Array) -> Metrics:
-        outputs, _ = self._trained.apply(params, state, self._model_inputs(inputs))
+        outputs, _ = self._training_model.apply(params, state, self._model_inputs(inputs))
         targets = self._loss_targets(targets)
         loss = self._loss(outputs, targets, training=False)
         return {"loss": loss} | self._metrics(outputs, targets)
 
     @functools.partial(jax.jit, static_argnums=0)
     def _predict(self, params: Params, state: State, inputs: Array) -> Array:
-        outputs, _ = self._trained.apply(params, state, self._model_inputs(inputs))
+        outputs, _ = self._training_model.apply(params, state, self._model_inputs(inputs))
         return self._predictions(outputs)
 
 
 def weighted_mean(values: Array, rows: np.ndarray) -> Array:
-    """Returns the mean of values of several batches, [batches], weighted by their rows."""
+    """Returns the mean over batches, weighted by the number of rows.
+
+    Args:
+        values: The mean of each batch, [batches].
+        rows: Number of rows of each batch, [batches].
+    """
     mean: Array = (values * rows).sum() / rows.sum()
     return mean
 

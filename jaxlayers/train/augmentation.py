@@ -1,6 +1,6 @@
 """Random augmentations of training images.
 
-Each is a pure function of a key and one image; `augment` applies several to a batch.
+Each is a pure function of a key and one image. `augment` applies them to a batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,12 +27,15 @@ def augmentations_field() -> fields.Tuple:
 
 
 def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) -> Array:
-    """Applies augmentations in sequence, with different random numbers for each image.
+    """Applies augmentations to a batch, with different random numbers for each image.
 
     Args:
-        augmentations: The augmentations, in order.
+        augmentations: The augmentations, which are applied in order.
         key: A JAX random key.
         images: [batch, height, width, channels].
+
+    Returns:
+        Images of the same shape.
 
     Raises:
         ValueError: If an augmentation changes the shape of an image.
@@ -48,7 +51,7 @@ def augment(augmentations: Sequence[Augmentation], key: Array, images: Array) ->
         changed = jax.vmap(change)(keys, images)
         if jnp.shape(changed) != images.shape:
             raise ValueError(
-                f"augment: {change!r} must return an image of the input's shape, "
+                f"augment: {change!r} must return an image of the same shape, "
                 f"{images.shape[1:]}, got {jnp.shape(changed)[1:]}"
             )
         images = changed
@@ -63,7 +66,7 @@ def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
         value: A list or tuple of functions of a key and an image.
 
     Raises:
-        TypeError: If it is anything else, such as a name, or `Flip` without a call.
+        TypeError: If it is anything else, such as a name, or the class `Flip`.
     """
     allowed = (
         f"{owner}: augmentations must be a list of functions (key, image) -> image, such as "
@@ -73,9 +76,9 @@ def check_augmentations(owner: str, value: Any) -> tuple[Augmentation, ...]:
         raise TypeError(f"{allowed}, got {value!r} ({type(value).__name__})")
     for change in value:
         if isinstance(change, type):
-            raise TypeError(f"{allowed}, got the class {change.__name__}; construct it first")
+            raise TypeError(f"{allowed}, got the class {change.__name__}; pass an instance")
         if not callable(change):
-            raise TypeError(f"{allowed}, got {change!r} ({type(change).__name__}) among them")
+            raise TypeError(f"{allowed}, got the element {change!r} ({type(change).__name__})")
     return tuple(value)
 
 
@@ -87,7 +90,7 @@ class Shift:
         pixels: Largest shift, a positive integer.
 
     Raises:
-        ValueError: If it is not a positive integer.
+        ValueError: If `pixels` is not a positive integer.
 
     Example:
         >>> Shift(2)(jax.random.key(0), jnp.ones((4, 4, 1))).shape
@@ -118,13 +121,15 @@ class Flip:
 
 @dataclass(frozen=True)
 class Cutout:
-    """Sets a square with a random center to 0; it may extend beyond the border.
+    """Sets a square with a random center to 0.
+
+    The square may extend beyond the border of the image.
 
     Args:
         size: Side length of the square in pixels, a positive integer.
 
     Raises:
-        ValueError: If it is not a positive integer.
+        ValueError: If `size` is not a positive integer.
 
     Reference:
         DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552
@@ -145,7 +150,7 @@ class Cutout:
         return jnp.where(square, jnp.zeros_like(image), image)
 
     def _covers(self, key: Array, extent: int) -> Array:
-        """Returns a mask of the positions along an axis that are cut out, [extent]."""
+        """Returns whether each position along an axis is inside the square, [extent]."""
         start = jax.random.randint(key, (), 0, extent) - self.size // 2
         positions = jnp.arange(extent)
         return (positions >= start) & (positions < start + self.size)

@@ -1,4 +1,4 @@
-"""Callbacks, which `fit` calls with the metrics of a step and which may end the training."""
+"""Callbacks, which `fit` calls with the logged metrics and which can end the training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from jaxlayers.train.task import TrainState
 class Callback(Protocol):
     """The signature of callbacks, which `fit` calls whenever metrics are logged.
 
-    With several processes they are called in each of them.
+    If there are several processes, callbacks are called in each of them.
     """
 
     def __call__(
@@ -38,11 +38,12 @@ class EarlyStopping:
 
     Args:
         monitor: Name of a metric, such as `val_loss`. Smaller is better, except for names that
-            contain `accuracy`, `precision`, `recall` or `auc`.
+            contain `accuracy`, `precision`, `recall`, `auc`, `f1`, `density`, `coverage` or
+            `inception`.
         patience: Number of consecutive values without improvement after which the training ends; 0
-            means 1, as in Keras.
-        restore_best: Whether `fit` returns and saves the state with the best value rather than the
-            last one.
+            is equivalent to 1, as in Keras.
+        restore_best: Whether `fit` returns and saves the state with the best value, instead of the
+            last state.
         min_delta: Minimum change that counts as an improvement.
 
     Raises:
@@ -69,7 +70,7 @@ class EarlyStopping:
         self.reset(())
 
     def reset(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Resets the state to that after a run with the logged metrics `rows`."""
+        """Resets the state to the state after the logged metrics `rows`."""
         self._best, self._waited = math.inf, 0
         for row in rows:
             self(0, row, None)
@@ -87,7 +88,7 @@ class EarlyStopping:
 
     @property
     def stopped(self) -> bool:
-        """Whether the metric has not improved for `patience` values."""
+        """Whether the last `patience` values have not improved."""
         return self._waited >= max(self.patience, 1)
 
     def __repr__(self) -> str:

@@ -34,10 +34,10 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Classifier(OneModelTask):
-    """Training of an image classifier.
+    """Trains an image classifier.
 
-    If the model ends in a softmax, the loss is computed from the logits before it; a model that
-    ends in no activation, or in an unknown layer or function, is assumed to return logits.
+    If the model ends in a softmax, the loss is computed from its logits. A model that ends in no
+    activation, or in an unknown layer or function, is assumed to return logits.
 
     Args:
         model: A layer from images to [batch, classes], constructed with its input shape.
@@ -47,10 +47,10 @@ class Classifier(OneModelTask):
             the softmax; or a function of logits and targets, both [batch, classes], that returns
             [batch].
         label_smoothing: Fraction of the target that is distributed over all classes, in [0, 1).
-        class_weights: Weights of the losses of examples by class: a number for each class, or a
-            dictionary from classes to numbers as in Keras, where missing classes have weight 1;
-            `None` for 1. The loss is the weighted sum over the batch divided by the batch size, as
-            in Keras.
+        class_weights: Weights of the loss of an example by its class: a number per class, or a
+            dictionary from classes to numbers, in which missing classes have weight 1, as in Keras;
+            `None` for weights of 1. The loss is the weighted sum over the batch, divided by the
+            batch size, as in Keras.
         augmentations: Random augmentations of training images, such as
             `train.augmentation.Shift(2)`.
 
@@ -60,7 +60,7 @@ class Classifier(OneModelTask):
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If the model has no input shape, its output is not one number per class, it ends
-            in an activation other than a softmax over them, or an argument is out of range.
+            in an activation other than a softmax over the classes, or an argument is out of range.
 
     Example:
         >>> from jaxlayers.models import cnn
@@ -119,7 +119,9 @@ class Classifier(OneModelTask):
         return self.model.output_shape(self.image_shape)[0]
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
-        """Takes one training step; a pure function, best jitted with the state donated.
+        """Takes one training step.
+
+        This is a pure function, to be compiled by `jax.jit` with `train_state` donated.
 
         Args:
             train_state: The state returned by `init` or the previous step.
@@ -128,8 +130,8 @@ class Classifier(OneModelTask):
                 one-hot.
 
         Returns:
-            The new state, and the metrics, means over the batch: `loss` (without penalties),
-            `accuracy`, and `top_5_accuracy` if there are more than five classes, and
+            The new state, and the metrics, which are means over the batch: `loss` (without
+            penalties), `accuracy`, `top_5_accuracy` if there are more than five classes, and
             `learning_rate` if the state of the optimizer has one (`optax.inject_hyperparams`).
 
         Raises:
@@ -140,12 +142,18 @@ class Classifier(OneModelTask):
         return super().step(train_state, batch)
 
     def predict(self, train_state: TrainState, images: Any, batch_size: int = 256) -> Array:
-        """Returns the probabilities of each class, [N, classes].
+        """Returns the class probabilities of images, computed in batches.
 
         Args:
             train_state: The state with the params and moving statistics to use.
             images: Any number of images, as in `step`.
             batch_size: Number of images at a time, a positive integer.
+
+        Returns:
+            [N, classes].
+
+        Raises:
+            TypeError, ValueError: As in `step`.
         """
         return super().predict(train_state, images, batch_size)
 
@@ -160,17 +168,17 @@ class Classifier(OneModelTask):
             ValueError: If there are no labels, some are not classes of the model, or the images
                 have another shape or range of values.
         """
-        return self._checked(data, "data")
+        return self._check_data(data, "data")
 
     @property
     def _input_shape(self) -> Shape:
         return self.image_shape
 
     @property
-    def _trained(self) -> Layer:
+    def _training_model(self) -> Layer:
         return _checks.logits("Classifier", "model", self.model, "softmax", (self.classes,))
 
-    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+    def _check_data(self, data: Any, argument: str) -> tuple[Any, Any]:
         if isinstance(data, Dataset):
             if data.labels is None:
                 raise ValueError(f"Classifier: {data.name} has no labels; {_LABELS}")
@@ -181,10 +189,10 @@ class Classifier(OneModelTask):
                 f"Classifier: {argument} must be a Dataset or a tuple (images, labels), "
                 f"got {type(data).__name__}{many}; {_LABELS}"
             )
-        images = self._checked_inputs(data[0])
-        return images, _checked_labels(data[1], images.shape[0], self.classes)
+        images = self._check_inputs(data[0])
+        return images, _check_labels(data[1], images.shape[0], self.classes)
 
-    def _checked_inputs(self, inputs: Any) -> Any:
+    def _check_inputs(self, inputs: Any) -> Any:
         return as_images("Classifier", inputs, self.image_shape)
 
     def _model_inputs(self, inputs: Array) -> Array:
@@ -194,10 +202,10 @@ class Classifier(OneModelTask):
         """Returns targets as probabilities, [batch, classes]."""
         if targets.ndim == 1:
             return losses.one_hot(targets, self.classes)
-        # Not the dtype of the images: bfloat16 or integers would round smoothed labels.
+        # Not the dtype of the images, because bfloat16 or integers would round smoothed labels.
         return targets.astype(jnp.result_type(float))
 
-    def _augmented(self, key: Array, inputs: Array) -> Array:
+    def _augment(self, key: Array, inputs: Array) -> Array:
         return augment(self.augmentations, key, inputs)
 
     def _loss(self, outputs: Array, targets: Array, training: bool) -> Array:
@@ -205,7 +213,7 @@ class Classifier(OneModelTask):
         values = loss(outputs, optax.smooth_labels(targets, self.label_smoothing))
         if jnp.shape(values) != outputs.shape[:1]:
             raise ValueError(
-                "Classifier: loss must return a number per example, an array of shape "
+                "Classifier: loss must return one number per example, an array of shape "
                 f"{outputs.shape[:1]}, got shape {jnp.shape(values)}"
             )
         if training and self.class_weights is not None:
@@ -213,27 +221,27 @@ class Classifier(OneModelTask):
         return values.mean()
 
     def _metrics(self, outputs: Array, targets: Array) -> Metrics:
-        right = jnp.take_along_axis(outputs, targets.argmax(-1)[:, None], axis=-1)
-        likelier = (outputs > right).sum(-1)
+        true_logits = jnp.take_along_axis(outputs, targets.argmax(-1)[:, None], axis=-1)
+        larger = (outputs > true_logits).sum(-1)
         accuracies = {"accuracy": outputs.argmax(-1) == targets.argmax(-1)}
         if outputs.shape[-1] > 5:
-            accuracies["top_5_accuracy"] = likelier < 5
-        return {name: hits.astype(jnp.float32).mean() for name, hits in accuracies.items()}
+            accuracies["top_5_accuracy"] = larger < 5
+        return {name: correct.astype(jnp.float32).mean() for name, correct in accuracies.items()}
 
     def _predictions(self, outputs: Array) -> Array:
         return jax.nn.softmax(outputs)
 
 
-_LABELS = "a folder with a sub-folder of images for each class has them"
+_LABELS = "a folder with one sub-folder of images per class has labels"
 
 
-def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
+def _check_labels(labels: Any, count: Any, classes: int) -> Any:
     """Checks labels and returns them as integers [count] or probabilities [count, classes]."""
     names = _strings(labels)
     if names:
         raise TypeError(
             f"Classifier: labels must be integers from 0 to {classes - 1}, or one-hot, got strings "
-            f"such as {', '.join(map(repr, names[:5]))}; number them: "
+            f"such as {', '.join(map(repr, names[:5]))}; convert them with "
             "names, labels = np.unique(labels, return_inverse=True)"
         )
     array = as_array("Classifier: labels", labels)
@@ -251,11 +259,11 @@ def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
     if values is None:
         return array
     if values.ndim == 1:
-        wrong = values[(values < 0) | (values >= classes)]
-        if len(wrong):
+        invalid = values[(values < 0) | (values >= classes)]
+        if len(invalid):
             raise ValueError(
                 f"Classifier: labels must be from 0 to {classes - 1}, because the model has "
-                f"{classes} classes, got {wrong[0]}"
+                f"{classes} classes, got {invalid[0]}"
             )
         return array
     check_probabilities("Classifier: one-hot labels", values)
@@ -263,7 +271,7 @@ def _checked_labels(labels: Any, count: Any, classes: int) -> Any:
 
 
 def _strings(labels: Any) -> list[str | bytes]:
-    """Returns the distinct strings among labels, in order of appearance."""
+    """Returns the unique strings in labels, in order of appearance."""
     if isinstance(labels, jax.Array):
         return []
     if isinstance(labels, list | tuple):

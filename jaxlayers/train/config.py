@@ -19,12 +19,12 @@ class FitConfig:
         evaluate_every: Number of steps between evaluations on the validation data, if any.
         checkpoint_every: Number of steps between checkpoints.
         keep: Number of latest checkpoints to keep.
-        best: Name of a metric, such as `val_loss` or `val_accuracy`; the checkpoint with its best
-            value is kept as well. Smaller is better, except for accuracies and similar metrics.
+        best: Name of a metric, such as `val_loss` or `val_accuracy`, whose best checkpoint is kept
+            as well. Smaller is better, except for the metrics listed in `EarlyStopping`.
         devices: Number of devices that each batch is divided among; `None` for all.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If an argument is out of range.
     """
 
     steps: fields.PositiveInteger = fields.PositiveInteger(default=1000)

@@ -13,12 +13,12 @@ from jaxlayers.train.task import Combines, Metrics, TrainState
 
 
 class Evaluation:
-    """Computes the means of `task.evaluate` over validation data, batch by batch.
+    """Evaluates a task on validation data, batch by batch.
 
     Args:
         task: A task whose `evaluate(train_state, batch)` returns scalars by name, or arrays
-            [batch], which are averaged. The metrics of the batches are combined by its `combine`,
-            if it has one, else by their mean weighted by the number of rows.
+            [batch], which are averaged. The metrics of the batches are combined by `task.combine`
+            if it is defined, otherwise by their mean weighted by the number of rows.
         data: Arrays of equal length.
         batch_size: Number of rows per batch; the last batch may have fewer.
         devices: The devices to evaluate on.
@@ -27,7 +27,7 @@ class Evaluation:
     def __init__(self, task: Any, data: Any, batch_size: int, devices: Devices) -> None:
         count = len(jax.tree.leaves(data)[0])
         if not count:
-            raise ValueError("fit: validation_data has no examples")
+            raise ValueError("fit: validation_data must have at least one example, got none")
         slices = [slice(start, start + batch_size) for start in range(0, count, batch_size)]
         self._batches = [
             jax.tree.map(lambda array, rows=rows: array[rows], data) for rows in slices
@@ -51,6 +51,6 @@ class Evaluation:
         self._combine = jax.jit(combine)
 
     def means(self, train_state: TrainState) -> Metrics:
-        """Returns the means by name with the prefix `VALIDATION`, without waiting for them."""
+        """Returns the metrics by name, with the prefix `VALIDATION`, without waiting for them."""
         parts = [self._evaluate(train_state, self._devices.place(batch)) for batch in self._batches]
         return {VALIDATION + name: value for name, value in self._combine(parts).items()}

@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from jaxlayers.runs.checkpoint import Checkpoints
 from jaxlayers.runs.folder import RunFolder, columns
 from jaxlayers.runs.recorder import Recorder
-from jaxlayers.runs.terminal import say, show_progress
+from jaxlayers.runs.terminal import print_line, show_progress
 from jaxlayers.train import inputs
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
@@ -30,7 +30,7 @@ from jaxlayers.train.interruption import interruptible
 from jaxlayers.train.loop import Best, Loop, is_better
 from jaxlayers.train.run_files import (
     model_description,
-    removed_unless_begun,
+    remove_if_not_started,
     run_description,
     write_results,
 )
@@ -44,11 +44,11 @@ class FitResult:
 
     Args:
         train_state: The state after the last step, or that of `best` if a callback restores it.
-        history: The logged metrics, one column per name, and the columns `step` and `seconds`; NaN
-            where a step has no value, such as `val_loss` between evaluations. The history of a
-            resumed run includes the steps before it was interrupted.
-        best: The step at which `config.best` was best, its value and the state; `None` if
-            `config.best` is.
+        history: One array per logged metric, and the arrays `step` and `seconds`, all of the same
+            length. Missing values are NaN, such as `val_loss` between evaluations. The history of
+            a resumed run includes the steps before it was interrupted.
+        best: The step with the best value of `config.best`, the value, and the state; `None` if
+            `config.best` is `None` and no callback restores the best state.
         signal: The number of the signal that ended the run early, if any.
     """
 
@@ -77,9 +77,9 @@ def fit(
 ) -> FitResult:
     """Trains a task.
 
-    Many steps run in one compiled call. The data is kept in device memory and is shuffled there
-    every epoch, without replacement; data that does not fit is streamed from the host. Python
-    handles the results of a call while the next one runs.
+    Each compiled call runs many steps. The data is kept in device memory and shuffled there every
+    epoch, without replacement; data that does not fit is streamed from the host. Python processes
+    the results of a call while the next one runs.
 
     Args:
         task: The task to train, such as `GAN`.
@@ -88,9 +88,9 @@ def fit(
             streamed data, such as `data.Streamed`.
         config: The number of steps, the batch size and other settings.
         folder: The folder of the run, which `fit` creates. Metrics, samples, checkpoints, the
-            report and the trained models, which `runs.load` reads, are written to it. If `None`,
+            report and the trained models, which `runs.load` loads, are written to it. If `None`,
             nothing is written.
-        validation_data: Data of the same kind to evaluate the task on, every
+        validation_data: Validation data, of the same kind as `data`. It is evaluated every
             `config.evaluate_every` steps and at the end; the metrics are logged with the prefix
             `val_`.
         initial: Initial values, instead of newly initialized params: a tuple `(params, state)` as
@@ -109,15 +109,15 @@ def fit(
         outputs; a second signal ends the process immediately.
 
     Raises:
-        FileExistsError: If `folder` is in use; nothing in it is changed.
+        FileExistsError: If `folder` is in use; its content is not changed.
         FileNotFoundError: If there is no run to resume in `folder`.
         TypeError: If an argument has the wrong type.
         ValueError: If there are fewer examples than `batch_size`, the task does not accept the
             data, the batch cannot be divided among the devices, or `config.best` is not a metric.
-        CheckpointError: If there is no checkpoint to resume from, it is damaged or of another
-            configuration, or a checkpoint cannot be written.
-        NotFiniteError: If a metric or a parameter became NaN or infinite. The last finite state is
-            in the error, and saved in the folder.
+        CheckpointError: If there is no checkpoint to resume from, the checkpoint is damaged or has
+            another configuration, or a checkpoint cannot be written.
+        NotFiniteError: If a metric or a parameter became NaN or infinite. The error has the last
+            finite state, which is also saved in the folder.
 
     Example:
         >>> import optax
@@ -131,8 +131,8 @@ def fit(
     """
     check_task(task)
     config, callbacks = check_config(config, callbacks)
-    leads = jax.process_index() == 0
-    folder = check_folder(folder, resume, leads)
+    is_main_process = jax.process_index() == 0
+    folder = check_folder(folder, resume, is_main_process)
     devices = Devices(config.devices, config.batch_size)
     rows = inputs.rows_of(task, data)
     steps = inputs.steps_on(task, rows, config, devices)
@@ -141,7 +141,8 @@ def fit(
     if validation_data is not None:
         if not isinstance(task, Evaluates):
             raise ValueError(
-                f"fit: {type(task).__name__} has no method evaluate, which validation_data requires"
+                f"fit: validation_data requires a task with a method evaluate, "
+                f"got {type(task).__name__}"
             )
         evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
     init_key, sample_key = jax.random.split(jax.random.key(config.seed))
@@ -151,9 +152,9 @@ def fit(
         stack.callback(steps.close)
         checkpoints, best = None, None
         if folder is not None:
-            if leads:
+            if is_main_process:
                 stack.enter_context(folder.open(resume=resume is not False))
-                stack.enter_context(removed_unless_begun(folder, new=resume is False))
+                stack.enter_context(remove_if_not_started(folder, new=resume is False))
             checkpoints = Checkpoints(
                 folder.path / "checkpoints",
                 inputs.identity(config, rows),
@@ -167,43 +168,45 @@ def fit(
             train_state = checkpoints.restore(like, None if resume is True else resume)
             check_steps(config, int(train_state.step))
             checkpoints.forget_after(int(train_state.step))
-        if folder is not None and leads:
-            # Not earlier: a resume that fails must not change anything.
+        if folder is not None and is_main_process:
+            # Only after a successful restore, because a failed one must not change the folder.
             folder.write_config(asdict(config) | run_description(task, rows))
             if resume is False:
                 folder.write_model(model_description(task, train_state, data, rows))
         interruption = stack.enter_context(interruptible())
         progress = stack.enter_context(
-            show_progress(config.steps, config.batch_size, quiet=not (leads and verbose))
+            show_progress(config.steps, config.batch_size, quiet=not (is_main_process and verbose))
         )
-        writes = folder if leads else None
-        recorder = Recorder(progress, writes, int(train_state.step))
-        over = _reset(callbacks, recorder.rows)
+        output = folder if is_main_process else None
+        recorder = Recorder(progress, output, int(train_state.step))
+        stopped = _reset_callbacks(callbacks, recorder.rows)
         if resume is not False and config.best is not None and checkpoints is not None:
             best = _best_so_far(config.best, recorder.rows, checkpoints, like)
         loop = Loop(
             task, steps, evaluation, config, sample_key, recorder, checkpoints, callbacks, best
         )
         try:
-            train_state = loop.run(train_state, lambda: over or _agreed(interruption.asked))
+            train_state = loop.run(
+                train_state, lambda: stopped or _any_process(interruption.stop_requested)
+            )
         except BaseException:
-            # The original error is raised even if this fails as well.
+            # Writing the results may fail too; the original error is raised.
             with suppress(Exception):
-                write_results(task, loop.good, writes, recorder)
+                write_results(task, loop.last_finite, output, recorder)
             raise
         last_step = int(train_state.step)
         restores = any(isinstance(c, EarlyStopping) and c.restore_best for c in callbacks)
         if loop.best is not None and restores:
             train_state = loop.best.state
-        write_results(task, train_state, writes, recorder)
+        write_results(task, train_state, output, recorder)
     number = interruption.signal if last_step < config.steps else None
-    if number is not None and leads and verbose:
+    if number is not None and is_main_process and verbose:
         name = signal.Signals(number).name
-        say(f"stopped by {name} at step {last_step} of {config.steps}")
+        print_line(f"stopped by {name} at step {last_step} of {config.steps}")
     return FitResult(train_state, columns(recorder.rows), loop.best, number)
 
 
-def _reset(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
+def _reset_callbacks(callbacks: Sequence[Callback], rows: Sequence[Mapping[str, float]]) -> bool:
     """Resets the callbacks with the metrics so far; returns whether one ends the training."""
     stopping = [callback for callback in callbacks if isinstance(callback, EarlyStopping)]
     for callback in stopping:
@@ -229,8 +232,8 @@ def _best_so_far(
     return Best(step, value, checkpoints.restore(like, step))
 
 
-def _agreed(asked: bool) -> bool:
+def _any_process(stop_requested: bool) -> bool:
     """Returns whether any process has received a signal to stop."""
     if jax.process_count() == 1:
-        return asked
-    return bool(multihost_utils.process_allgather(np.array(asked)).any())
+        return stop_requested
+    return bool(multihost_utils.process_allgather(np.array(stop_requested)).any())

@@ -33,14 +33,14 @@ def check_config(
         if config.best not in (None, monitor):
             raise ValueError(
                 f"fit: config.best must be {monitor!r} or None, because {callback} restores "
-                f"the state at its best, got {config.best!r}"
+                f"its best state, got {config.best!r}"
             )
         config = replace(config, best=monitor)
     return config, tuple(callbacks)
 
 
 def check_folder(
-    folder: str | Path | RunFolder | None, resume: bool | int, leads: bool
+    folder: str | Path | RunFolder | None, resume: bool | int, is_main_process: bool
 ) -> RunFolder | None:
     """Returns the folder of the run after checking that it can be used."""
     if not isinstance(resume, int) or resume < 0:
@@ -48,30 +48,30 @@ def check_folder(
     if folder is None:
         if resume is not False:
             raise ValueError(
-                f"fit: resume needs folder, that of the run to resume, got resume={resume!r} and "
-                "folder=None"
+                f"fit: resume needs folder, the folder of the run to resume, got "
+                f"resume={resume!r} and folder=None"
             )
         return None
     if not isinstance(folder, RunFolder):
         folder = RunFolder(folder)
-    if leads and resume is False:
+    if is_main_process and resume is False:
         folder.check_unused()
-    elif leads:
+    elif is_main_process:
         folder.check_resumable()
     return folder
 
 
 def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) -> TrainState:
-    """Returns the state before the first step, made of the argument `initial`."""
+    """Returns the state before the first step, constructed from the argument `initial`."""
     if initial is None:
-        fresh: TrainState = task.init(key)
-        return fresh
+        initialized: TrainState = task.init(key)
+        return initialized
     if isinstance(initial, TrainState):
         if int(initial.step) >= config.steps:
             raise ValueError(
-                f"fit: initial has taken {int(initial.step)} steps, config.steps must be more: it "
-                f"is the step after which the training ends, got {config.steps}. Start at step 0 "
-                "with initial=(params, state)"
+                f"fit: config.steps, the step at which training ends, must be above "
+                f"{int(initial.step)}, the step of initial, got {config.steps}. Use "
+                "initial=(params, state) to start at step 0"
             )
         return initial
     if not isinstance(initial, tuple) or len(initial) != 2:
@@ -80,16 +80,16 @@ def initial_state(task: Any, key: jax.Array, initial: Any, config: FitConfig) ->
             f"got {type(initial).__name__}"
         )
     params, state = initial
-    begun: TrainState = task.init(key, params=params, state=state)
-    return begun
+    train_state: TrainState = task.init(key, params=params, state=state)
+    return train_state
 
 
-def check_steps(config: FitConfig, taken: int) -> None:
-    """Checks that a run is not resumed to fewer steps than it has taken."""
-    if config.steps < taken:
+def check_steps(config: FitConfig, steps_taken: int) -> None:
+    """Checks that `config.steps` is at least the number of steps that a resumed run has taken."""
+    if config.steps < steps_taken:
         raise ValueError(
-            f"fit: steps must be at least the {taken} that the run to resume has taken, got "
-            f"{config.steps}; resume=STEP goes on from an earlier checkpoint"
+            f"fit: steps must be at least {steps_taken}, the steps that the resumed run has "
+            f"taken, got {config.steps}; resume=STEP continues from an earlier checkpoint"
         )
 
 

@@ -20,27 +20,27 @@ from jaxlayers.train.task import Metrics, TrainState
 
 @dataclass(frozen=True)
 class GAN:
-    """A generator and a discriminator that are trained against each other.
+    """Trains a generator and a discriminator against each other.
 
-    One step updates the discriminator on real and generated images, then the generator against
-    the updated discriminator, whose params are fixed. One forward pass of the generator is used for
-    both. Both losses are the binary cross-entropy of logits; the labels are flipped for the
-    generator's loss, so that its gradient does not vanish when the discriminator is confident.
+    One step updates the discriminator on real and generated images, and then the generator with the
+    updated discriminator, whose params are fixed. Both use the same forward pass of the generator.
+    Both losses are the binary cross-entropy of logits. The labels are flipped for the loss of the
+    generator, so that its gradient does not vanish if the discriminator is confident.
 
-    Real images and those that `sample` returns have values from 0 to 1. If the generator ends in
-    tanh, real images are scaled to -1 to 1 for the discriminator, and samples back to 0 to 1. Any
-    other generator is assumed to return values from 0 to 1, as one that ends in a sigmoid does.
+    Real images, and the images that `sample` returns, have values from 0 to 1. If the generator
+    ends in tanh, real images are scaled to [-1, 1] for the discriminator, and samples back to
+    [0, 1]. Any other generator is assumed to return values from 0 to 1.
 
     Args:
         generator: A layer from latent vectors to images, constructed with its input shape.
         discriminator: A layer from images to [batch, 1]. If it ends in a sigmoid, the losses are
-            computed from the logits before it; a model that ends in no activation, or in an unknown
-            layer or function, is assumed to return logits.
+            computed from its logits. A model that ends in no activation, or in an unknown layer or
+            function, is assumed to return logits.
         generator_optimizer: Any Optax optimizer, including those that require more than the
             gradient, such as `optax.contrib.reduce_on_plateau` and `optax.lbfgs`.
         discriminator_optimizer: Likewise for the discriminator.
-        ema: Decay per step of an exponential moving average of the generator's params, which is
-            used for sampling; in [0, 1), such as 0.999. `None` for no average. It is stored in
+        ema: Decay per step of an exponential moving average of the generator's params, in [0, 1),
+            such as 0.999; `None` for no average. The average is used for sampling and is stored in
             `opt_state["ema"]`.
 
     The losses include the layers' penalties, and the layers' constraints are applied after every
@@ -48,8 +48,8 @@ class GAN:
 
     Raises:
         TypeError: If a model is not a layer, or an optimizer is not an Optax optimizer.
-        ValueError: If the shapes of the models do not fit, the discriminator ends in an activation
-            other than a sigmoid, or `ema` is out of range.
+        ValueError: If the shapes of the models do not match, the discriminator ends in an
+            activation other than a sigmoid, or `ema` is out of range.
 
     Reference:
         Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
@@ -91,7 +91,7 @@ class GAN:
         except ValueError as error:
             raise ValueError(
                 "GAN: the discriminator must accept the images of the generator, of shape "
-                f"{images}; it does not: {error}"
+                f"{images}, but raises: {error}"
             ) from error
         if output != (1,):
             raise ValueError(
@@ -123,14 +123,14 @@ class GAN:
 
         Args:
             key: A JAX random key, used to initialize the params and as the key of the run.
-            params: Params of one or both models, a dictionary with the keys `"generator"` and
-                `"discriminator"`, to train further, such as those that `keras.load` returns. Others
-                are initialized.
-            state: State of one or both models, likewise.
+            params: Params to start from, such as those returned by `keras.load`: a dictionary with
+                one or both of the keys `"generator"` and `"discriminator"`. A missing model is
+                initialized.
+            state: State to start from, a dictionary with the same keys.
 
         Raises:
             TypeError: If `key` is not a random key, or `params` or `state` is not a dictionary.
-            ValueError: If the names are not those of the models, or the arrays are not those of a
+            ValueError: If a key is not the name of a model, or the arrays are not those of the
                 model.
         """
         _checks.key("GAN", key)
@@ -140,7 +140,7 @@ class GAN:
             ("generator", self.generator, generator_key, self.latent_shape),
             ("discriminator", self.discriminator, discriminator_key, self.image_shape),
         )
-        made = {
+        initialized = {
             name: _checks.optional_pair(
                 "GAN",
                 model,
@@ -152,7 +152,7 @@ class GAN:
             )
             for name, model, model_key, shape in models
         }
-        generator, discriminator = made["generator"], made["discriminator"]
+        generator, discriminator = initialized["generator"], initialized["discriminator"]
         return TrainState(
             params={"generator": generator[0], "discriminator": discriminator[0]},
             state={"generator": generator[1], "discriminator": discriminator[1]},
@@ -166,25 +166,26 @@ class GAN:
         )
 
     def step(self, train_state: TrainState, images: Array) -> tuple[TrainState, Metrics]:
-        """Takes one training step; a pure function, best jitted with the state donated.
+        """Takes one training step.
+
+        This is a pure function, to be compiled by `jax.jit` with `train_state` donated.
 
         Args:
             train_state: The state returned by `init` or the previous step.
-            images: [batch, height, width, channels], real images with values from 0 to 1, or
-                uint8 from 0 to 255.
+            images: Real images, [batch, height, width, channels], with values from 0 to 1, or uint8
+                from 0 to 255.
 
         Returns:
-            The new state, and the metrics: scalars `discriminator_loss` and `generator_loss`
-            (without penalties), and `real_accuracy` and `fake_accuracy`, the fractions of real and
-            of generated images that the discriminator classified correctly before its update. Also
-            `generator_learning_rate` and `discriminator_learning_rate` if the state of the
-            optimizer has one (`optax.inject_hyperparams`).
+            The new state, and the metrics, which are scalars: `discriminator_loss` and
+            `generator_loss` (without penalties); `real_accuracy` and `fake_accuracy`, the fractions
+            of real and of generated images that the discriminator classified correctly before its
+            update; and `generator_learning_rate` and `discriminator_learning_rate` if the state of
+            the optimizer has a learning rate (`optax.inject_hyperparams`).
 
         Raises:
             TypeError: If an argument is not a train state or not an array.
-            ValueError: If there are no images, or their shape or range of values is not the
-                generator's; inside `jit`, where values are not known, if they are integers other
-                than uint8.
+            ValueError: If there are no images, or they have another shape or range of values.
+                Inside `jit`, where values are not known, if they are integers other than uint8.
         """
         _checks.train_state("GAN", train_state)
         images = from_unit(self.generator, as_float(as_images("GAN", images, self.image_shape)))
@@ -198,9 +199,9 @@ class GAN:
                 generator_params, state["generator"], latents, training=True, key=generator_key
             )
 
-        (fakes, generator_state), pull_back = jax.vjp(generate, params["generator"])
+        (fakes, generator_state), generator_vjp = jax.vjp(generate, params["generator"])
 
-        discriminator_params, discriminator_state, opt_state, metrics = self._discriminate(
+        discriminator_params, discriminator_state, opt_state, metrics = self._update_discriminator(
             train_state, images, fakes, discriminator_key
         )
 
@@ -213,16 +214,16 @@ class GAN:
 
         # allow_int: the state of a layer may contain counters, which have no gradient.
         gradient = jax.value_and_grad(generator_loss, (0, 1, 2), has_aux=True, allow_int=True)
-        (value, loss), (by_params, *by_outputs) = gradient(
+        (value, loss), (params_gradient, *output_gradients) = gradient(
             params["generator"], fakes, generator_state
         )
-        (through_fakes,) = pull_back(tuple(by_outputs))
+        (fakes_gradient,) = generator_vjp(tuple(output_gradients))
         generator_params, generator_opt_state = update(
             self.generator,
             self.generator_optimizer,
             params["generator"],
             train_state.opt_state["generator"],
-            jax.tree.map(jnp.add, by_params, through_fakes),
+            jax.tree.map(jnp.add, params_gradient, fakes_gradient),
             value,
             lambda params: generator_loss(params, *generate(params))[0],
         )
@@ -241,14 +242,17 @@ class GAN:
         return new_state, metrics | {"generator_loss": loss} | rates
 
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
-        """Returns `n` generated images, [n, height, width, channels], values from 0 to 1.
+        """Returns generated images with values from 0 to 1.
 
-        Uses the averaged params if there are any.
+        The averaged params are used if there are any.
 
         Args:
             train_state: The state returned by `init` or `step`.
             key: A JAX random key.
             n: Number of images, a positive integer.
+
+        Returns:
+            [n, height, width, channels].
 
         Raises:
             TypeError: If an argument is not a train state or not a random key.
@@ -261,10 +265,16 @@ class GAN:
         return to_unit(generator, images)
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
-        """Returns the layer, params and state of each trained model by name.
+        """Returns the layer, params and state of each model by name.
 
-        The params of the generator are the averaged ones if there are any. Unlike `sample`, a
-        generator that ends in tanh returns values from -1 to 1.
+        The averaged params of the generator are returned if there are any. Images of a generator
+        that ends in tanh have values from -1 to 1, unlike those of `sample`.
+
+        Args:
+            train_state: The state returned by `init` or `step`.
+
+        Returns:
+            `{"generator": (layer, params, state), "discriminator": (layer, params, state)}`.
         """
         _checks.train_state("GAN", train_state)
         params = train_state.params | {
@@ -294,7 +304,7 @@ class GAN:
     def _discriminator_logits(self) -> Layer:
         return _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
 
-    def _discriminate(
+    def _update_discriminator(
         self, train_state: TrainState, images: Array, fakes: Array, key: Array
     ) -> Any:
         """Updates the discriminator on real and generated images."""
@@ -332,14 +342,14 @@ class GAN:
 
 
 def _by_model(argument: str, given: Any) -> dict[str, Any]:
-    """Checks given params or states and returns them by the name of the model."""
+    """Checks the argument `params` or `state` of `init` and returns it as a dictionary."""
     if given is None:
         return {}
-    known = ("generator", "discriminator")
-    allowed = f"GAN: {argument} must be a dictionary by {' and '.join(map(repr, known))}"
+    names = ("generator", "discriminator")
+    allowed = f"GAN: {argument} must be a dictionary with the keys {' and '.join(map(repr, names))}"
     if not isinstance(given, dict):
         raise TypeError(f"{allowed}, got {_checks.described(given)}")
-    unknown = [name for name in given if name not in known]
+    unknown = [name for name in given if name not in names]
     if unknown:
-        raise ValueError(f"{allowed}, got one with the keys {', '.join(map(repr, given))}")
+        raise ValueError(f"{allowed}, got the keys {', '.join(map(repr, given))}")
     return given

@@ -13,12 +13,12 @@ from jaxlayers.train._checks import final_activation
 
 Images = TypeVar("Images", Array, np.ndarray)
 
-# Generators that end in these return values from -1 to 1.
+# Final activations of generators that return values from -1 to 1.
 _SIGNED = ("tanh", "hard_tanh", "softsign")
 
 
 def as_array(where: str, values: Any) -> Any:
-    """Returns an array, converted from a list if necessary.
+    """Converts lists to arrays and checks that arrays are numeric.
 
     Args:
         where: Name of the caller and of the argument, for the error message.
@@ -47,10 +47,9 @@ def as_array(where: str, values: Any) -> Any:
 
 
 def values_of(array: Any) -> np.ndarray | None:
-    """Returns the values of an array for a check; `None` if they are not available.
+    """Returns the values of an array; `None` if they are not available.
 
-    Values are not known inside `jit`, and not all of them if an array is distributed over
-    processes.
+    They are not available inside `jit`, or if the array is distributed over processes.
     """
     if isinstance(array, jax.core.Tracer):
         return None
@@ -60,7 +59,7 @@ def values_of(array: Any) -> np.ndarray | None:
 
 
 def as_images(task: str, images: Any, shape: Sequence[int]) -> Any:
-    """Returns images as an array: uint8, or floating point with values from 0 to 1.
+    """Returns images as an array, uint8 or floating point with values from 0 to 1.
 
     Args:
         task: Name of the task, for the error message.
@@ -69,7 +68,7 @@ def as_images(task: str, images: Any, shape: Sequence[int]) -> Any:
 
     Raises:
         TypeError: If the argument is not an array.
-        ValueError: If the images have another shape or range of values, or there are none; inside
+        ValueError: If there are no images, or they have another shape or range of values. Inside
             `jit`, where values are not known, if they are integers other than uint8.
     """
     images = as_array(f"{task}: images", images)
@@ -77,7 +76,7 @@ def as_images(task: str, images: Any, shape: Sequence[int]) -> Any:
         hint = "; for one image pass image[None]" if tuple(images.shape) == tuple(shape) else ""
         raise ValueError(
             f"{task}: images must be [batch, {', '.join(map(str, shape))}], as in the model, "
-            f"them, got an array of shape {tuple(images.shape)}{hint}"
+            f"got an array of shape {tuple(images.shape)}{hint}"
         )
     check_image_values(images, task)
     if images.dtype == jnp.uint8 or jnp.issubdtype(images.dtype, jnp.floating):
@@ -99,12 +98,13 @@ def check_image_values(images: Any, where: str) -> None:
 
     Raises:
         ValueError: If there are no images, they are complex, or they are not uint8 and a value is
-            below 0, above 1 or NaN; inside `jit`, where values are not known, if they are integers
+            below 0, above 1 or NaN. Inside `jit`, where values are not known, if they are integers
             other than uint8.
     """
     if images.shape[0] == 0:
         raise ValueError(
-            f"{where}: images must be at least one, got an array of shape {tuple(images.shape)}"
+            f"{where}: images must have at least one image, "
+            f"got an array of shape {tuple(images.shape)}"
         )
     if images.dtype in (jnp.uint8, jnp.bool_):
         return
@@ -126,26 +126,26 @@ def check_image_values(images: Any, where: str) -> None:
 def check_probabilities(where: str, values: np.ndarray) -> None:
     """Checks that class probabilities, [..., classes], are not negative and sum to 1."""
     exact = values.astype(np.float64)
-    # The condition also rejects NaN. bfloat16 has three digits.
-    right = (exact >= 0).all(-1) & (np.abs(exact.sum(-1) - 1) <= 0.01)
-    if not right.all():
-        row = tuple(np.argwhere(~right)[0].tolist())
+    # The condition also rejects NaN. The tolerance allows for bfloat16, which has three digits.
+    is_valid = (exact >= 0).all(-1) & (np.abs(exact.sum(-1) - 1) <= 0.01)
+    if not is_valid.all():
+        row = tuple(np.argwhere(~is_valid)[0].tolist())
         raise ValueError(
-            f"{where} must not be negative and sum to 1, got {values[row].tolist()} in row {row[0]}"
+            f"{where} must be non-negative and sum to 1, got {values[row].tolist()} in row {row[0]}"
         )
 
 
 def to_unit(model: Layer, images: Images) -> Images:
-    """Returns generated images scaled to values from 0 to 1.
+    """Scales generated images to values from 0 to 1.
 
-    A generator that ends in tanh returns values from -1 to 1; any other is assumed to return values
-    from 0 to 1.
+    A generator that ends in tanh returns values from -1 to 1; any other generator is assumed to
+    return values from 0 to 1.
     """
     return (images + 1) / 2 if _is_signed(model) else images
 
 
 def from_unit(model: Layer, images: Images) -> Images:
-    """Returns images with values from 0 to 1 scaled to the range of a generator; see `to_unit`."""
+    """Scales images with values from 0 to 1 to the range of a generator; see `to_unit`."""
     return images * 2 - 1 if _is_signed(model) else images
 
 

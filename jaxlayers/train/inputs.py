@@ -1,4 +1,4 @@
-"""Conversion of the data passed to `fit` to the batches that a task trains on."""
+"""Conversion of the data passed to `fit` into the batches of training steps."""
 
 import zlib
 from collections.abc import Generator
@@ -15,7 +15,7 @@ from jaxlayers.train.task import HasRows, Task
 
 
 def rows_of(task: Any, data: Any) -> Any:
-    """Returns the arrays that batches are slices of, or the data itself if it is streamed."""
+    """Returns the arrays that batches are sliced from, or the data itself if it is streamed."""
     if isinstance(task, HasRows):
         return task.rows(data)
     return data.images if isinstance(data, Dataset) else data
@@ -37,12 +37,12 @@ class Streams(Protocol):
     def batches(
         self, batch_size: int, *, seed: int, start: int, process_index: int, process_count: int
     ) -> Generator[Any]:
-        """Iterates endlessly over shuffled batches; see `data.Streamed.batches`."""
+        """Yields shuffled batches indefinitely; see `data.Streamed.batches`."""
         ...
 
 
 def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Steps:
-    """Returns the `Steps` for data of this kind and size.
+    """Returns the `Steps` for the data, depending on its type and size.
 
     Arrays are kept in device memory if they fit; larger ones are streamed from the host.
     """
@@ -55,9 +55,9 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
                 batch_size, seed=seed, start=start, process_index=index, process_count=count
             )
 
-        stream(0).close()  # raises errors in the arguments
+        stream(0).close()  # checks the arguments
         return Streaming(task, stream, devices)
-    batches(data, batch_size, seed=seed)  # likewise
+    batches(data, batch_size, seed=seed)  # checks the arguments
     if devices.fits_in_memory(data):
         return OnDevice(task, data, batch_size, devices)
     size = batch_size // count
@@ -71,7 +71,7 @@ def steps_on(task: Task, data: Any, config: FitConfig, devices: Devices) -> Step
 
 
 def identity(config: FitConfig, data: Any) -> dict[str, Any]:
-    """Returns a JSON description of everything besides the task that determines the results."""
+    """Returns everything except the task that determines the results, as JSON values."""
     fixed: dict[str, Any] = {"seed": config.seed, "batch_size": config.batch_size}
     if isinstance(data, Streams):
         streamed = data.identity if isinstance(data, Streamed) else f"{len(data)} examples"

@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C, SIGTERM and SIGHUP: they end a run between steps."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP, which end a run between steps."""
 
 import os
 import signal
@@ -8,50 +8,48 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxlayers.runs.terminal import say
+from jaxlayers.runs.terminal import print_line
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_TERMINATING = (signal.SIGINT, signal.SIGTERM)
 # A terminal that closes sends SIGHUP; Windows has no such signal.
-_SIGNALS = (*_ENDING, *filter(None, [getattr(signal, "SIGHUP", None)]))
+_SIGNALS = (*_TERMINATING, *filter(None, [getattr(signal, "SIGHUP", None)]))
 
 
 class Interruption:
-    """Whether a signal asked the run to stop, and which one."""
+    """The signal that requested the run to stop, if any."""
 
     signal: int | None = None
 
     @property
-    def asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether a signal was received."""
         return self.signal is not None
 
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Turns Ctrl-C, SIGTERM and SIGHUP into a request that the loop checks after each call.
-
-    SIGHUP remains ignored if it is, as under `nohup`.
+    """Converts Ctrl-C, SIGTERM and SIGHUP to a request that the loop checks after each call.
 
     An exception in the middle of a step would lose outputs that have not been written. The request
-    is acknowledged on stderr immediately, even while XLA compiles; a second Ctrl-C or SIGTERM ends
-    the process.
+    is acknowledged on stderr immediately, even while XLA compiles. A second Ctrl-C or SIGTERM ends
+    the process. SIGHUP remains ignored if it was ignored before, as under `nohup`.
 
-    Only the main thread can handle signals; in other threads nothing changes.
+    Only the main thread can handle signals; in other threads, signals are not handled.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    # Python runs handlers between two bytecode instructions, which can take long; the numbers of
-    # signals are sent immediately through a socket to a thread that does not wait for XLA.
+    # Python runs handlers between two bytecode instructions, which can take a long time. The signal
+    # numbers are therefore sent through a socket to a thread that does not wait for XLA.
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
-    taken = [
+    handled = [
         number
         for number in _SIGNALS
-        if number in _ENDING or signal.getsignal(number) != signal.SIG_IGN
+        if number in _TERMINATING or signal.getsignal(number) != signal.SIG_IGN
     ]
-    previous = {number: signal.signal(number, lambda *_: None) for number in taken}
+    previous = {number: signal.signal(number, lambda *_: None) for number in handled}
     previous_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     thread = threading.Thread(target=_listen, args=(receiver, interruption), daemon=True)
     thread.start()
@@ -71,10 +69,10 @@ def _listen(receiver: socket.socket, interruption: Interruption) -> None:
         number = received[0]
         if number not in _SIGNALS:
             continue
-        if interruption.asked:
-            # When a terminal closes, both it and its shell send SIGHUP.
-            if number in _ENDING:
+        if interruption.stop_requested:
+            # When a terminal is closed, both the terminal and its shell send SIGHUP.
+            if number in _TERMINATING:
                 os._exit(128 + number)
             continue
         interruption.signal = number
-        say("stopping after this step; repeat to stop immediately", file=sys.stderr)
+        print_line("stopping after this step; repeat to stop immediately", file=sys.stderr)

@@ -18,7 +18,7 @@ from jaxlayers.train.nonfinite import first_not_finite
 from jaxlayers.train.steps import StepResult, Steps
 from jaxlayers.train.task import Metrics, Samples, TrainState
 
-# The target duration of a call if steps are slow: a run can only stop after a call.
+# The target duration of a call if steps are slow. A run can stop only after a call.
 _SECONDS_PER_CALL = 2.0
 
 
@@ -31,18 +31,18 @@ class Best(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call that is running or has finished, and the work to be done after it."""
+    """A running or finished call, and the results to be processed after it."""
 
     before: TrainState
-    first: int  # number of steps before the call
-    last: int  # and after it
+    first: int  # number of steps taken before the call
+    last: int  # number of steps taken after the call
     result: StepResult
     samples: Array | None
     evaluated: Metrics  # on validation data
 
 
 class Loop:
-    """Runs the steps; one call is computed while Python handles the results of the previous one.
+    """Runs training steps; a call runs while Python processes the results of the previous one.
 
     Args:
         task: The task to train.
@@ -70,50 +70,58 @@ class Loop:
     ) -> None:
         self._steps, self._config, self._recorder = steps, config, recorder
         self._evaluation, self._checkpoints = evaluation, checkpoints
-        self._callbacks, self._pace = callbacks, _Pace()
+        self._callbacks, self._call_length = callbacks, _CallLength()
         self._sample_key = sample_key
-        self._draw = jax.jit(task.sample, static_argnums=2) if isinstance(task, Samples) else None
+        self._sample = jax.jit(task.sample, static_argnums=2) if isinstance(task, Samples) else None
         self.best = best
 
-    def run(self, train_state: TrainState, asked: Callable[[], bool]) -> TrainState:
-        """Takes all remaining steps, or those before a request to stop.
+    def run(self, train_state: TrainState, stop_requested: Callable[[], bool]) -> TrainState:
+        """Takes the remaining steps, until a stop is requested.
 
         Args:
             train_state: The initial state.
-            asked: Returns whether a stop was requested.
+            stop_requested: Returns whether a stop was requested.
+
+        Returns:
+            The state after the last step.
+
+        Raises:
+            NotFiniteError: If a metric or a parameter became NaN or infinite.
         """
-        self.good = train_state
+        self.last_finite = train_state
         step, running = int(train_state.step), None
-        while step < self._config.steps and not asked():
-            count = min(self._next(step) - step, self._pace.steps())
+        while step < self._config.steps and not stop_requested():
+            count = min(self._next_due_step(step) - step, self._call_length.steps())
             result = self._steps.take(train_state, step, count)
-            samples = self._due_samples(result.train_state, step + count)
-            evaluated = self._due_evaluation(result.train_state, step + count)
+            samples = self._samples_if_due(result.train_state, step + count)
+            evaluated = self._evaluation_if_due(result.train_state, step + count)
             call = _Call(train_state, step, step + count, result, samples, evaluated)
             if running is not None and self._finish(running):
-                return self.good  # without the call that is running
+                return self.last_finite  # discards the running call
             train_state, step, running = result.train_state, step + count, call
         if running is not None:
             self._finish(running, last=True)
         return train_state
 
-    def _due_samples(self, train_state: TrainState, step: int, last: bool = False) -> Array | None:
-        """Returns samples of the same latent vectors each time, if they are due."""
+    def _samples_if_due(
+        self, train_state: TrainState, step: int, last: bool = False
+    ) -> Array | None:
+        """Returns samples from the same latent vectors each time, if they are due."""
         due = last or step % self._config.sample_every == 0
-        if not due or self._draw is None:
+        if not due or self._sample is None:
             return None
-        samples: Array = self._draw(train_state, self._sample_key, self._config.samples)
+        samples: Array = self._sample(train_state, self._sample_key, self._config.samples)
         return samples
 
-    def _due_evaluation(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
+    def _evaluation_if_due(self, train_state: TrainState, step: int, last: bool = False) -> Metrics:
         """Returns the metrics on validation data, if they are due."""
         config = self._config
         due = last or step % config.evaluate_every == 0
-        # The best checkpoint is chosen by the metrics at every checkpoint.
+        # The best checkpoint is chosen by the metrics at each checkpoint.
         due |= config.best is not None and step % config.checkpoint_every == 0
         return self._evaluation.means(train_state) if due and self._evaluation else {}
 
-    def _next(self, step: int) -> int:
+    def _next_due_step(self, step: int) -> int:
         """Returns the next step after which a log, sample, evaluation or checkpoint is due."""
         config = self._config
         every = [config.log_every, config.sample_every, config.checkpoint_every]
@@ -122,14 +130,16 @@ class Loop:
         return min(config.steps, *(step - step % n + n for n in every))
 
     def _finish(self, call: _Call, last: bool = False) -> bool:
-        """Waits for a call, does the work due after it, and returns whether to stop."""
+        """Waits for a call, processes its results, and returns whether to stop."""
         config, step = self._config, call.last
         finite, metrics = jax.device_get((call.result.finite, call.result.metrics))
         if not finite.all():
             raise self._not_finite(call)
-        self.good = call.result.train_state
-        self._pace.finished(call.last - call.first)
-        evaluated = call.evaluated or (self._due_evaluation(self.good, step, last) if last else {})
+        self.last_finite = call.result.train_state
+        self._call_length.finished(call.last - call.first)
+        evaluated = call.evaluated or (
+            self._evaluation_if_due(self.last_finite, step, last) if last else {}
+        )
         values = metrics | jax.device_get(evaluated)
         numbers = {name: value.item() for name, value in values.items()}
         improved = self._improves(step, numbers, last)
@@ -137,23 +147,23 @@ class Loop:
         if last or evaluated or step % config.log_every == 0:
             self._recorder.metrics(step, numbers)
             for callback in self._callbacks:
-                stop |= bool(callback(step, numbers, self.good))
+                stop |= bool(callback(step, numbers, self.last_finite))
         last |= stop
         samples = call.samples
         if samples is None and last:
-            samples = self._due_samples(self.good, step, last)
+            samples = self._samples_if_due(self.last_finite, step, last)
         if samples is not None:
             self._recorder.samples(step, np.asarray(samples))
         if self._checkpoints is not None and (
             last or improved or step % config.checkpoint_every == 0
         ):
-            self._checkpoints.save(step, self.good, numbers)
+            self._checkpoints.save(step, self.last_finite, numbers)
         return stop
 
     def _improves(self, step: int, numbers: Mapping[str, float], last: bool) -> bool:
-        """Keeps the state if `config.best` has improved, and returns whether it has.
+        """Stores the state if `config.best` has improved, and returns whether it has.
 
-        Metrics of training batches, which every step has, are compared at checkpoints only.
+        Metrics of training batches, which exist for every step, are compared only at checkpoints.
         """
         name = self._config.best
         if name is None or name not in numbers:
@@ -161,7 +171,7 @@ class Loop:
         due = last or step % self._config.checkpoint_every == 0 or name.startswith(VALIDATION)
         if not due or (self.best and not is_better(name, numbers[name], self.best.metric)):
             return False
-        self.best = Best(step, numbers[name], self.good)
+        self.best = Best(step, numbers[name], self.last_finite)
         return True
 
     def _not_finite(self, call: _Call) -> Exception:
@@ -171,18 +181,21 @@ class Loop:
             call.first,
             call.last - call.first,
         )
-        self.good = error.train_state
-        if self._checkpoints is not None and int(self.good.step) not in self._checkpoints.steps():
-            self._checkpoints.save(int(self.good.step), self.good, {})
+        self.last_finite = error.train_state
+        if (
+            self._checkpoints is not None
+            and int(self.last_finite.step) not in self._checkpoints.steps()
+        ):
+            self._checkpoints.save(int(self.last_finite.step), self.last_finite, {})
         return error
 
 
 def is_better(name: str, value: float, best: float) -> bool:
-    """Whether a value of a metric is better than the best so far."""
+    """Returns whether a value of a metric is better than the best one so far."""
     return value > best if larger_is_better(name) else value < best
 
 
-class _Pace:
+class _CallLength:
     """Chooses the number of steps per call from the duration of previous calls."""
 
     def __init__(self) -> None:

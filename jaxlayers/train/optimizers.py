@@ -14,11 +14,14 @@ from jaxlayers.layer import Layer
 
 
 def inverse_time_decay(learning_rate: float, decay: float) -> optax.Schedule:
-    """Returns the schedule `learning_rate / (1 + decay * step)`, as Keras's `decay`.
+    """Returns the schedule `learning_rate / (1 + decay * step)`, like Keras's argument `decay`.
 
     Args:
         learning_rate: Learning rate of step 0.
         decay: Decay rate, not negative; 0 for a constant learning rate.
+
+    Returns:
+        A function from the step to the learning rate.
 
     Raises:
         ValueError: If a number is out of range.
@@ -40,8 +43,8 @@ def rmsprop(
     Args:
         learning_rate: Initial learning rate.
         rho: Decay of the moving average of squared gradients, from 0 to 1.
-        epsilon: Constant added to that average inside the square root.
-        decay: The learning rate of step t is `learning_rate / (1 + decay * t)`.
+        epsilon: Constant added to the moving average, inside the square root.
+        decay: Decay of the learning rate: at step t it is `learning_rate / (1 + decay * t)`.
 
     Raises:
         ValueError: If a number is negative, or `rho` is above 1.
@@ -63,9 +66,10 @@ def rmsprop(
 def constrained(
     optimizer: optax.GradientTransformation, model: Layer
 ) -> optax.GradientTransformation:
-    """Returns an optimizer whose updates keep the params within the constraints of a model.
+    """Returns an optimizer whose updates satisfy the constraints of a model.
 
-    Keras's optimizers and the tasks of this package apply constraints automatically.
+    Tasks apply constraints automatically, like optimizers in Keras. Use this function for training
+    loops without a task.
 
     Args:
         optimizer: Any Optax optimizer; `update` requires the params.
@@ -91,9 +95,9 @@ def constrained(
         updated = optax.apply_updates(params, updates)
         projected = model.constrain(updated)
 
-        def to_update(old: Any, new: Any, free: Any, update: Any) -> Any:
+        def to_update(old: Any, new: Any, unconstrained: Any, update: Any) -> Any:
             # new - old is rounded; unconstrained updates are returned unchanged.
-            return update if new is free else new - old
+            return update if new is unconstrained else new - old
 
         return jax.tree.map(to_update, params, projected, updated, updates), opt_state
 
@@ -110,10 +114,10 @@ def check_optimizer(owner: str, name: str, value: Any) -> None:
         value: The argument, which must have `init` and `update`.
 
     Raises:
-        TypeError: If it is anything else, such as `"adam"`, `1e-3`, or `optax.adam` without a call.
+        TypeError: If it is anything else, such as `"adam"`, `1e-3`, or the function `optax.adam`.
     """
-    has = all(callable(getattr(value, method, None)) for method in ("init", "update"))
-    if has and not isinstance(value, type):
+    has_methods = all(callable(getattr(value, method, None)) for method in ("init", "update"))
+    if has_methods and not isinstance(value, type):
         return
     got = f"{value!r} ({type(value).__name__})"
     if callable(value):
@@ -135,12 +139,12 @@ def update(
 ) -> tuple[Any, Any]:
     """Returns the params of a model and the state of the optimizer after one update.
 
-    The constraints of the model are applied.
+    The constraints of the model are applied to the params.
 
     Args:
         model: The layer whose `constrain` projects the params.
-        optimizer: Any Optax optimizer. Those that accept them are passed `value`, `grad` and
-            `value_fn`, which Sophia calls `obj_fn`, and its gradient `grad_fn`.
+        optimizer: Any Optax optimizer. If it accepts them, it is passed `value`, `grad` and
+            `value_fn`; also `obj_fn` and `grad_fn`, the objective and its gradient for Sophia.
         params: The params before the update.
         opt_state: The state of the optimizer before the update.
         gradient: The gradient of `value` with respect to `params`.
@@ -149,7 +153,7 @@ def update(
     """
 
     def objective(params: Any, obj_fn: Any = None, grad_fn: Any = None) -> Array:
-        # A line search rejects arguments of `update` that its value_fn does not accept.
+        # A line search requires that value_fn accepts the extra arguments of `update`.
         return value_fn(params)
 
     updates, opt_state = _update_function(optimizer)(
@@ -173,10 +177,10 @@ def _number(owner: str, name: str, value: Any, at_most: float | None = None) -> 
 
 
 def _update_function(optimizer: Any) -> Callable[..., Any]:
-    """Returns the `update` of an optimizer, ignoring arguments that it does not accept."""
+    """Returns the `update` of an optimizer, without arguments that it does not accept."""
     # MultiSteps forwards extra arguments, but does not declare that it accepts them.
-    whole = isinstance(optimizer, optax.MultiSteps)
-    extended = optimizer if whole else optax.with_extra_args_support(optimizer)
+    is_multi_steps = isinstance(optimizer, optax.MultiSteps)
+    extended = optimizer if is_multi_steps else optax.with_extra_args_support(optimizer)
     function: Callable[..., Any] = extended.update
     parameters = inspect.signature(function).parameters
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
@@ -192,7 +196,7 @@ def _update_function(optimizer: Any) -> Callable[..., Any]:
 def learning_rates(opt_state: Any, prefix: str = "") -> dict[str, Array]:
     """Returns the learning rate in the state of an optimizer by name; `{}` if there is none.
 
-    States of `optax.inject_hyperparams` have one. If there are several, the first is returned.
+    The state of `optax.inject_hyperparams` has one. If there are several, the first is returned.
 
     Args:
         opt_state: State of any optimizer.

@@ -1,4 +1,4 @@
-"""What `fit` writes into the folder of a run at its beginning and at its end."""
+"""The files that `fit` writes at the beginning and at the end of a run."""
 
 import platform
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from jaxlayers.train.task import HasModels, TrainState
 
 
 def run_description(task: Any, rows: Any) -> dict[str, Any]:
-    """Returns the entries of config.json other than the config."""
+    """Returns the entries of config.json in addition to the config."""
     from jaxlayers import __version__
 
     device = jax.devices()[0]
@@ -46,13 +46,13 @@ def model_description(task: Any, train_state: TrainState, data: Any, rows: Any) 
 
 
 @contextmanager
-def removed_unless_begun(folder: RunFolder, new: bool) -> Iterator[None]:
+def remove_if_not_started(folder: RunFolder, new: bool) -> Iterator[None]:
     """Removes the folder of a new run that fails before its first step."""
     try:
         yield
     except BaseException:
-        begun = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
-        if new and not begun:
+        started = folder.rows() or any((folder.path / "checkpoints").glob("[0-9]*"))
+        if new and not started:
             folder.remove()
         raise
 

@@ -1,4 +1,4 @@
-"""Placement of arrays on the devices that train."""
+"""Placement of arrays on the devices that are used for training."""
 
 import math
 from typing import Any
@@ -14,8 +14,8 @@ _AXIS = "data"
 class Devices:
     """A mesh of devices; batches are sharded over it, and everything else is replicated.
 
-    A step that is compiled for the mesh sees the whole batch: XLA inserts the communication between
-    devices, so that batch normalization and losses equal those of a single device.
+    A step that is compiled for the mesh operates on the global batch. XLA inserts the communication
+    between devices, so that batch normalization and losses are the same as on a single device.
 
     Args:
         count: Number of devices; `None` for all devices of all processes.
@@ -41,7 +41,7 @@ class Devices:
         if batch_size % count:
             raise ValueError(
                 f"fit: devices: a batch of {batch_size} images cannot be divided evenly among "
-                f"{count} devices; give a batch_size that is a multiple of {count}, or fewer "
+                f"{count} devices; use a batch_size that is a multiple of {count}, or fewer "
                 "devices"
             )
         self.count = count
@@ -49,7 +49,7 @@ class Devices:
 
     @property
     def replicated(self) -> NamedSharding:
-        """The sharding of arrays that every device holds in full."""
+        """The sharding of arrays that are replicated on all devices."""
         return NamedSharding(self._mesh, PartitionSpec())
 
     @property
@@ -58,12 +58,12 @@ class Devices:
         return NamedSharding(self._mesh, PartitionSpec(_AXIS))
 
     def place(self, tree: Any) -> Any:
-        """Places arrays that every process has onto every device."""
+        """Replicates arrays on all devices; every process passes the same arrays."""
         # Compiled, because device_put does not transfer random keys to devices of other processes.
         return jax.jit(lambda tree: tree, out_shardings=self.replicated)(tree)
 
     def place_batch(self, batch: Any) -> Any:
-        """Places a batch onto the devices; each process passes its part."""
+        """Shards a batch over the devices; each process passes its part of the batch."""
         return jax.tree.map(
             lambda rows: jax.make_array_from_process_local_data(self.batch_sharded, rows), batch
         )
@@ -77,9 +77,9 @@ class Devices:
         )
 
     def fits_in_memory(self, tree: Any) -> bool:
-        """Whether arrays fit into a quarter of a device's memory; training needs the rest.
+        """Returns whether arrays fit into a quarter of the memory of a device.
 
-        On CPUs they always do, because they are in memory already.
+        Training requires the rest. On CPUs arrays always fit, because they are in memory already.
         """
         statistics = jax.local_devices()[0].memory_stats() or {}
         limit = statistics.get("bytes_limit", math.inf)

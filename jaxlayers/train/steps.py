@@ -14,12 +14,12 @@ from jaxlayers.train.nonfinite import are_finite
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.task import Metrics, Task, TrainState
 
-# Folded into the key of the run for the order of the data; no step has this number.
-_ORDER = 2**32 - 1
+# Folded into the key of the run to shuffle the data; no step has this number.
+_SHUFFLE = 2**32 - 1
 
 
 class StepResult(NamedTuple):
-    """The result of some steps; its arrays may not have been computed yet."""
+    """The result of one or more steps; its arrays may not have been computed yet."""
 
     train_state: TrainState
     metrics: Metrics  # of the last step
@@ -43,23 +43,27 @@ class Steps(Protocol):
     """Takes training steps."""
 
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
-        """Takes `count` steps after the first `step` ones.
+        """Takes training steps without waiting for the result.
 
-        Returns without waiting for the result. `train_state` is not donated: until the result is
-        known to be finite, it is the last known good state. Fewer steps may be taken if a metric is
-        not finite.
+        `train_state` is not donated, because it is the last state known to be finite until the
+        result has been checked. Fewer steps may be taken if a metric is not finite.
+
+        Args:
+            train_state: The state before the steps.
+            step: Number of steps taken before.
+            count: Number of steps to take.
         """
         ...
 
     def close(self) -> None:
-        """Stops background work."""
+        """Stops background threads."""
         ...
 
 
 class OnDevice:
-    """Takes steps on data in device memory, which is shuffled there.
+    """Takes steps on data that is stored and shuffled in device memory.
 
-    A call is a loop with a dynamic number of steps, so that it is compiled only once, and the
+    A call is a loop with a dynamic number of steps. It is therefore compiled only once, and the
     results do not depend on how a run is divided into calls.
 
     Args:
@@ -76,7 +80,7 @@ class OnDevice:
         self._order: tuple[int, Array] | None = None
 
         def order(key: Array, epoch: Array) -> Array:
-            key = jax.random.fold_in(jax.random.fold_in(key, _ORDER), epoch)
+            key = jax.random.fold_in(jax.random.fold_in(key, _SHUFFLE), epoch)
             return jax.random.permutation(key, count)
 
         def step(train_state: TrainState, order: Array, data: Any) -> tuple[TrainState, Metrics]:
@@ -87,16 +91,16 @@ class OnDevice:
 
         def take(train_state: TrainState, order: Array, data: Any, count: Array) -> StepResult:
             def cond(carry: tuple[Array, TrainState, Metrics]) -> Array:
-                taken, _, metrics = carry
-                return (taken < count) & are_finite(metrics).all()
+                steps_taken, _, metrics = carry
+                return (steps_taken < count) & are_finite(metrics).all()
 
             def body(carry: tuple[Array, TrainState, Metrics]) -> tuple[Array, TrainState, Metrics]:
-                taken, train_state, _ = carry
-                return taken + 1, *step(train_state, order, data)
+                steps_taken, train_state, _ = carry
+                return steps_taken + 1, *step(train_state, order, data)
 
             shapes = jax.eval_shape(step, train_state, order, data)[1]
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            carry = (jnp.zeros((), jnp.int32), train_state, nothing)
+            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            carry = (jnp.zeros((), jnp.int32), train_state, zeros)
             _, train_state, metrics = lax.while_loop(cond, body, carry)
             return _result(train_state, metrics)
 
@@ -104,17 +108,17 @@ class OnDevice:
         self._take = jax.jit(take)
 
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
-        taken: StepResult | None = None
+        result: StepResult | None = None
         while count:
             epoch, position = divmod(step, self._per_epoch)
-            # The order changes only between calls.
+            # The order of the data changes only between calls.
             part = min(count, self._per_epoch - position)
             if self._order is None or self._order[0] != epoch:
                 self._order = epoch, self._shuffle(train_state.key, np.uint32(epoch))
-            taken = self._take(train_state, self._order[1], self._data, np.int32(part))
-            train_state, step, count = taken.train_state, step + part, count - part
-        assert taken is not None
-        return taken
+            result = self._take(train_state, self._order[1], self._data, np.int32(part))
+            train_state, step, count = result.train_state, step + part, count - part
+        assert result is not None
+        return result
 
     def close(self) -> None:
         pass
@@ -125,8 +129,7 @@ class Streaming:
 
     Args:
         task: The task to train.
-        batches: A function from the number of a step to a generator of the batches from that
-            step.
+        batches: A function from a step number to a generator of the batches from that step on.
         devices: The devices to train on.
     """
 
@@ -144,15 +147,15 @@ class Streaming:
     def take(self, train_state: TrainState, step: int, count: int) -> StepResult:
         if self._source is None or self._source[0] != step:
             self.close()
-            self._source = step, _ahead(self._batches(step), self._place)
+            self._source = step, _prefetch(self._batches(step), self._place)
         source = self._source[1]
-        taken: StepResult | None = None
+        result: StepResult | None = None
         for _ in range(count):
-            taken = self._take(train_state, next(source))
-            train_state = taken.train_state
+            result = self._take(train_state, next(source))
+            train_state = result.train_state
         self._source = step + count, source
-        assert taken is not None
-        return taken
+        assert result is not None
+        return result
 
     def close(self) -> None:
         if self._source is not None:
@@ -160,8 +163,10 @@ class Streaming:
             self._source = None
 
 
-def _ahead(batches: Generator[Any], place: Callable[[Any], Any], count: int = 2) -> Generator[Any]:
-    """Yields batches on the devices while the next ones are being transferred."""
+def _prefetch(
+    batches: Generator[Any], place: Callable[[Any], Any], count: int = 2
+) -> Generator[Any]:
+    """Yields batches in device memory, transferring the next `count` batches ahead."""
     try:
         waiting = collections.deque(map(place, itertools.islice(batches, count)))
         for batch in batches:

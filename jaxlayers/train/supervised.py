@@ -25,13 +25,14 @@ from jaxlayers.train.task import Metrics, TrainState
 
 @dataclass(frozen=True)
 class Supervised(OneModelTask):
-    """Supervised training: regression, autoencoders, binary and multi-label classification.
+    """Trains a model on inputs and targets of any shape.
 
-    Losses and metrics have Keras's names and results. The cross-entropies are computed from logits:
-    if the model ends in the sigmoid or softmax of the loss, it is removed; a model that ends in no
-    activation, or in an unknown layer or function, is assumed to return logits (as with Keras's
-    `from_logits=True`). All other losses, and all metrics, are computed from the predictions. To
-    classify images, use `Classifier`.
+    Use it for regression, autoencoders, binary and multi-label classification. Losses and metrics
+    have Keras's names and results. The cross-entropies are computed from logits: if the model ends
+    in the sigmoid or softmax of the loss, this activation is removed for training. A model that
+    ends in no activation, or in an unknown layer or function, is assumed to return logits (as with
+    Keras's `from_logits=True`). All other losses, and all metrics, are computed from the
+    predictions. To classify images, use `Classifier`.
 
     Args:
         model: A layer constructed with its input shape.
@@ -39,17 +40,17 @@ class Supervised(OneModelTask):
         loss: One of Keras's names, such as `"mean_squared_error"` or `"binary_crossentropy"`, or a
             function of predictions and targets, [batch, ...], that returns [batch] or [batch, ...].
             The functions of Optax and of `jaxlayers.losses` that take logits are called with
-            logits; any other function with the outputs of the model.
+            logits; all other functions are called with the outputs of the model.
         metrics: Keras's names, such as `"mean_absolute_error"` or `"binary_accuracy"`, or functions
-            like those of `loss`, which may also return a scalar.
+            of predictions and targets that return [batch], [batch, ...] or a scalar.
 
     The layers' penalties are added to the loss, and their constraints are applied after every
     update.
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If the model has no input shape, it ends in an activation other than that of the
-            loss, or a name is unknown.
+        ValueError: If the model has no input shape, it ends in another activation than the loss
+            includes, or a name is unknown.
 
     Example:
         >>> from jaxlayers import Sequential, layers
@@ -80,7 +81,7 @@ class Supervised(OneModelTask):
                 f"as shape (1,); for examples of shape {shape} it returns {output}"
             )
         check_optimizer("Supervised", "optimizer", self.optimizer)
-        _resolved("loss", losses.get, self.loss)
+        _check_name("loss", losses.get, self.loss)
         if isinstance(self.metrics, str) or not isinstance(self.metrics, Sequence):
             raise TypeError(
                 "Supervised: metrics must be a list of names or functions, such as "
@@ -88,27 +89,31 @@ class Supervised(OneModelTask):
             )
         object.__setattr__(self, "metrics", tuple(self.metrics))
         for metric in self.metrics:
-            _resolved("metrics", metrics_table.get, metric)
+            _check_name("metrics", metrics_table.get, metric)
         names = ["loss", *self._metric_functions]
         if len(names) != len(self.metrics) + 1 or "loss" in names[1:]:
             raise ValueError(
-                "Supervised: metrics must have different names, none of them 'loss', "
+                "Supervised: metrics must have unique names other than 'loss', "
                 f"got {', '.join(map(_name, self.metrics))}"
             )
-        _ = self._trained
+        _ = self._training_model
 
     def step(self, train_state: TrainState, batch: tuple[Any, Any]) -> tuple[TrainState, Metrics]:
-        """Takes one training step; a pure function, best jitted with the state donated.
+        """Takes one training step.
+
+        This is a pure function, to be compiled by `jax.jit` with `train_state` donated.
 
         Args:
             train_state: The state returned by `init` or the previous step.
-            batch: Inputs, [batch, *input_shape], where uint8 images are divided by 255; and targets
-                of the shape of the outputs, where [batch] stands for [batch, 1]. Integers without
-                the last axis of the outputs for `sparse_categorical_crossentropy`.
+            batch: Inputs, [batch, *input_shape], and targets. Inputs that are uint8 images are
+                divided by 255. Targets have the shape of the outputs; [batch] is also accepted for
+                outputs [batch, 1]. For `sparse_categorical_crossentropy`, targets are integers
+                without the last axis of the outputs.
 
         Returns:
-            The new state, and the metrics, scalars: `loss` (without penalties), those of `metrics`
-            by name, and `learning_rate` if the state of the optimizer has one.
+            The new state, and the metrics, which are scalars: `loss` (without penalties), the
+            metrics in `metrics` by name, and `learning_rate` if the state of the optimizer has one
+            (`optax.inject_hyperparams`).
 
         Raises:
             TypeError: If `batch` is not a pair of arrays.
@@ -119,14 +124,20 @@ class Supervised(OneModelTask):
         return super().step(train_state, batch)
 
     def predict(self, train_state: TrainState, inputs: Any, batch_size: int = 256) -> Array:
-        """Returns the outputs of the model, [N, *output_shape].
+        """Returns the predictions of the model, computed in batches.
 
-        With a cross-entropy they are probabilities, even if the model returns logits.
+        With a cross-entropy, they are probabilities, even if the model returns logits.
 
         Args:
             train_state: The state with the params and moving statistics to use.
             inputs: Any number of inputs, as in `step`.
             batch_size: Number of examples at a time, a positive integer.
+
+        Returns:
+            [N, *output_shape].
+
+        Raises:
+            TypeError, ValueError: As in `step`.
         """
         return super().predict(train_state, inputs, batch_size)
 
@@ -134,18 +145,23 @@ class Supervised(OneModelTask):
         """Checks the inputs and targets of a data set and returns them.
 
         Args:
-            data: A tuple of inputs and targets as in `step`, or a `Dataset` with labels, which are
-                the targets. `(images, images)` of floats for an autoencoder.
+            data: A tuple of inputs and targets as in `step`, or a `Dataset`, whose labels are the
+                targets. For an autoencoder, `(images, images)` with floats.
 
         Raises:
             TypeError: If the data has any other type.
             ValueError: If the arrays have other shapes or lengths, NaN, or values that the loss
                 does not accept.
         """
-        return self._checked(data, "data")
+        return self._check_data(data, "data")
 
     def combine(self, metrics: Metrics, rows: Any) -> Metrics:
-        """Returns the metrics over several batches; root means are averaged as squares."""
+        """Returns the metrics over several batches; roots of means are averaged as squares.
+
+        Args:
+            metrics: Metrics of each batch, arrays [batches] by name.
+            rows: Number of rows of each batch, [batches].
+        """
         combined = super().combine(metrics, rows)
         roots = {
             name: jnp.sqrt(weighted_mean(metrics[name] ** 2, rows))
@@ -168,18 +184,18 @@ class Supervised(OneModelTask):
 
     @property
     def _activation(self) -> str | None:
-        """The activation that the loss computes itself."""
+        """The activation that the loss includes."""
         return losses.activation_of(losses.get(self.loss))
 
     @property
-    def _trained(self) -> Layer:
+    def _training_model(self) -> Layer:
         if self._activation is None:
             return self.model
         return _checks.logits(
             "Supervised", "model", self.model, self._activation, self._output_shape
         )
 
-    def _checked(self, data: Any, argument: str) -> tuple[Any, Any]:
+    def _check_data(self, data: Any, argument: str) -> tuple[Any, Any]:
         if isinstance(data, Dataset):
             data = (data.images, data.labels)
         if not isinstance(data, tuple) or len(data) != 2 or data[1] is None:
@@ -190,22 +206,22 @@ class Supervised(OneModelTask):
                 f"{'no targets' if without else type(data).__name__}; for an autoencoder pass the "
                 "inputs as targets as well"
             )
-        inputs = self._checked_inputs(data[0])
-        return inputs, self._checked_targets(data[1], inputs.shape[0])
+        inputs = self._check_inputs(data[0])
+        return inputs, self._check_targets(data[1], inputs.shape[0])
 
-    def _checked_inputs(self, inputs: Any) -> Any:
+    def _check_inputs(self, inputs: Any) -> Any:
         inputs = as_array("Supervised: inputs", inputs)
         shape = self._input_shape
         if inputs.ndim == 0 or tuple(inputs.shape[1:]) != shape or inputs.shape[0] == 0:
             raise ValueError(
-                f"Supervised: inputs must be [batch, {', '.join(map(str, shape))}], as the model "
-                "has them, and at least one, got an array of shape "
+                f"Supervised: inputs must be [batch, {', '.join(map(str, shape))}], as in the "
+                "model, with at least one example, got an array of shape "
                 f"{tuple(inputs.shape)}"
             )
         _check_finite("inputs", inputs)
         return inputs
 
-    def _checked_targets(self, targets: Any, count: Any) -> Any:
+    def _check_targets(self, targets: Any, count: Any) -> Any:
         targets = as_array("Supervised: targets", targets)
         shape, output = tuple(targets.shape), (count, *self._output_shape)
         integers = jnp.issubdtype(targets.dtype, jnp.integer)
@@ -254,8 +270,8 @@ class Supervised(OneModelTask):
             )
         elif _is_image(values) and most > 1:
             raise ValueError(
-                "Supervised: targets must be images from 0 to 1, because those of uint8 are not "
-                f"divided by 255 as inputs are, got uint8 up to {most}; pass images / 255"
+                "Supervised: targets must be images from 0 to 1, because uint8 targets, unlike "
+                f"inputs, are not divided by 255, got uint8 up to {most}; pass images / 255"
             )
 
     def _model_inputs(self, inputs: Array) -> Array:
@@ -284,15 +300,15 @@ class Supervised(OneModelTask):
 
 
 def _mean(what: str, values: Array, outputs: Array, scalar: bool) -> Array:
-    """Checks the result of a loss or a metric and returns its mean.
+    """Checks the shape of the result of a loss or a metric and returns its mean.
 
-    A function that broadcasts [batch] against [batch, 1] returns [batch, batch].
+    The check finds functions that broadcast [batch] against [batch, 1] to [batch, batch].
     """
     shape = jnp.shape(values)
     if shape != outputs.shape[: len(shape)] or not (shape or scalar):
         raise ValueError(
-            f"Supervised: {what} must return a number per example, of shape {outputs.shape[:1]} "
-            f"or more axes of the outputs, {outputs.shape}, got shape {shape}"
+            f"Supervised: {what} must return one number per example, of shape {outputs.shape[:1]}, "
+            f"or an array with more axes of the outputs, {outputs.shape}, got shape {shape}"
         )
     return jnp.mean(values)
 
@@ -304,7 +320,7 @@ def _name(identifier: Any) -> str:
     return getattr(identifier, "__name__", type(identifier).__name__)
 
 
-def _resolved(argument: str, get: Callable[[Any], Any], identifier: Any) -> None:
+def _check_name(argument: str, get: Callable[[Any], Any], identifier: Any) -> None:
     try:
         get(identifier)
     except (TypeError, ValueError) as error:
@@ -320,5 +336,5 @@ def _check_finite(argument: str, array: Any) -> None:
 
 
 def _is_image(array: Any) -> bool:
-    """Whether an array is uint8 images, [batch, height, width, channels]."""
+    """Returns whether an array is uint8 images, [batch, height, width, channels]."""
     return bool(array.dtype == jnp.uint8 and array.ndim == 4)

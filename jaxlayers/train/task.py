@@ -12,7 +12,7 @@ Metrics = dict[str, Array]
 
 
 class TrainState(NamedTuple):
-    """The training state, a pytree: everything that is needed to resume a run.
+    """The training state, a pytree with everything that is needed to resume a run.
 
     A task with several models has a dictionary with one entry per model in `params`, `state` and
     `opt_state`.
@@ -29,16 +29,28 @@ class Task(Protocol):
     """The interface of a task, such as a GAN or a classifier.
 
     Optional methods are those of `HasRows`, `Samples`, `Evaluates`, `Combines` and `HasModels`;
-    `check_task` checks their signatures. To support `initial`, `init` also accepts `params` and
-    `state`.
+    `check_task` checks their signatures. To support the argument `initial` of `fit`, `init` must
+    also accept `params` and `state`.
     """
 
     def init(self, key: Array) -> TrainState:
-        """Returns the state before the first step."""
+        """Returns the state before the first step.
+
+        Args:
+            key: A JAX random key.
+        """
         ...
 
     def step(self, train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        """Returns the state after one step, and scalar metrics; a pure function."""
+        """Takes one training step; must be a pure function.
+
+        Args:
+            train_state: The state returned by `init` or the previous step.
+            batch: A slice of the data.
+
+        Returns:
+            The new state, and the metrics, scalars by name.
+        """
         ...
 
 
@@ -46,11 +58,18 @@ class Task(Protocol):
 class HasRows(Protocol):
     """A task that checks and converts the data passed to `fit`.
 
-    Without this method, batches are slices of the images of a `Dataset` or of the data itself.
+    Without this method, batches are sliced from the images of a `Dataset` or from the data itself.
     """
 
     def rows(self, data: Any) -> Any:
-        """Returns arrays of equal length; batches are slices of them."""
+        """Returns the arrays from which batches are sliced.
+
+        Args:
+            data: The argument `data` of `fit`.
+
+        Returns:
+            A pytree of arrays of equal length, or streamed data.
+        """
         ...
 
 
@@ -59,7 +78,16 @@ class Samples(Protocol):
     """A task that generates images."""
 
     def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
-        """Returns `n` images, [n, height, width, channels], values from 0 to 1."""
+        """Returns generated images.
+
+        Args:
+            train_state: The state.
+            key: A JAX random key.
+            n: Number of images.
+
+        Returns:
+            [n, height, width, channels], with values from 0 to 1.
+        """
         ...
 
 
@@ -68,7 +96,15 @@ class Evaluates(Protocol):
     """A task that can be evaluated on validation data."""
 
     def evaluate(self, train_state: TrainState, data: Any) -> Metrics:
-        """Returns means over the data, scalars by name; inside `jit`, over a single batch."""
+        """Returns the means of metrics over data.
+
+        Args:
+            train_state: The state.
+            data: The data; `fit` passes one batch at a time, inside `jit`.
+
+        Returns:
+            Scalars by name.
+        """
         ...
 
 
@@ -91,7 +127,15 @@ class HasModels(Protocol):
     """A task whose trained models can be saved."""
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
-        """Returns each model with its params and state by name, the main model first."""
+        """Returns the trained models.
+
+        Args:
+            train_state: The state.
+
+        Returns:
+            A dictionary from the name of each model to the model, its params and its state. The
+            main model is the first.
+        """
         ...
 
 

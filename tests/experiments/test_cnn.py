@@ -181,7 +181,7 @@ def run_main(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "give at least one image file"),
+        ([], "pass at least one image file"),
         (["gone.png"], "gone.png: there is no such file"),
         (["--top", "0", "gone.png"], "top must be a positive integer"),
     ],
@@ -197,7 +197,7 @@ def test_classify_refuses_a_generator(tmp_path, run_main):
     model = dcgan.generator((4, 4, 1), latent_size=3, width=8)
     runs.save(tmp_path / "run", model, *model.init(jax.random.key(0)))
     status, _, errors = run_main(classify, tmp_path / "run", "some.png")
-    assert status == 1 and "has no classifier" in errors
+    assert status == 1 and "must contain a classifier" in errors
 
 
 @pytest.fixture

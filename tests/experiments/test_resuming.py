@@ -176,12 +176,12 @@ def test_workers_may_change_if_images_are_streamed():
 
 def test_resume_requires_a_folder_of_the_same_command(run_main, tmp_path, run_folder):
     status, _, errors = run_main(dcgan, "--resume")
-    assert status == 1 and "give the folder of the run to resume, --out DIR" in errors
+    assert status == 1 and "pass the folder of the run to resume, --out DIR" in errors
     status, _, errors = run_main(dcgan, "--resume", "--out", tmp_path / "nowhere")
     assert status == 1 and "is not the folder of a run" in errors
     assert not (tmp_path / "nowhere").exists()
     status, _, errors = run_main(cnn, "--resume", "--out", run_folder)
-    assert status == 1 and "was not started by python -m experiments.cnn" in errors
+    assert status == 1 and "cannot be resumed by python -m experiments.cnn" in errors
 
 
 @pytest.mark.parametrize("arguments", [["--stpes=3"], ["--help"], [3], "no list", [["x"]], None])

@@ -38,7 +38,7 @@ def draw(run, path, **arguments):
 def test_the_command_requires_only_the_folder(run, tmp_path):
     process = commands.run("sample", run[0], "--n", 5, "--out", tmp_path / "samples.npy")
     assert (process.returncode, process.stderr) == (0, "")
-    assert process.stdout == f"5 samples are in {tmp_path / 'samples.npy'}\n"
+    assert process.stdout == f"5 samples written to {tmp_path / 'samples.npy'}\n"
     images = np.load(tmp_path / "samples.npy")
     assert (images.shape, images.dtype) == ((5, 4, 4, 3), np.float32)
     assert 0 <= images.min() < images.max() <= 1
@@ -101,7 +101,7 @@ def test_user_errors_are_messages(run, tmp_path, error_of):
 
 def test_a_run_that_has_not_ended_is_refused(run, tmp_path, error_of):
     (tmp_path / "model.json").write_bytes((run[0] / "model.json").read_bytes())
-    assert "has no parameters.npz; use the folder of a run that has ended" in error_of(tmp_path)
+    assert "has no parameters.npz; use the folder of a finished run" in error_of(tmp_path)
 
 
 def keras_generator(*last):
@@ -154,9 +154,9 @@ def test_models_that_are_not_generators_are_refused(tmp_path, error_of):
     }.items():
         keras.save(tmp_path / f"{name}.keras", model, *model.init(jax.random.key(0)))
         convert(tmp_path / f"{name}.keras", tmp_path / name)
-    assert "holds no generator" in error_of(tmp_path / "vectors")
-    assert "takes (4, 4, 3) and makes (4, 4, 3)" in error_of(tmp_path / "images")
-    assert "take --out FILE.npy" in error_of(tmp_path / "channels", "--out", tmp_path / "a.png")
+    assert "must contain a generator" in error_of(tmp_path / "vectors")
+    assert "maps (4, 4, 3) to (4, 4, 3)" in error_of(tmp_path / "images")
+    assert "use --out FILE.npy" in error_of(tmp_path / "channels", "--out", tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(

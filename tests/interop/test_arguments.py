@@ -59,7 +59,7 @@ CASES = {
     "load_weights other model": (
         lambda: keras.load_weights("model.keras", WITHOUT_SHAPE, input_shape=(4,)),
         ValueError,
-        "model.keras holds other weights than the model has; layers and shapes must be the same:",
+        "model.keras contains other weights than the model; layers and shapes must match:",
     ),
     "load_weights input_shape": (
         lambda: keras.load_weights("model.keras", WITHOUT_SHAPE),
@@ -82,15 +82,15 @@ CASES = {
     "from_config 3": (
         lambda: keras.from_config(3),
         ValueError,
-        "from_config: config holds no config of a model or a layer, a dictionary with class_name "
-        "and config, but 3",
+        "from_config: config contains no config of a model or a layer, which is a dictionary with "
+        "class_name and config, got 3",
     ),
     "from_config text": (
         lambda: keras.from_config("{}"),
         ValueError,
-        "a dictionary with class_name and config, but '{}'; apply json.loads to it",
+        "a dictionary with class_name and config, got '{}'; apply json.loads to it",
     ),
-    "from_config empty": (lambda: keras.from_config({}), ValueError, "holds no class_name: "),
+    "from_config empty": (lambda: keras.from_config({}), ValueError, "contains no class_name: "),
     "from_config no config": (
         lambda: keras.from_config({"class_name": "Dense"}),
         ValueError,
@@ -99,12 +99,12 @@ CASES = {
     "from_config class": (
         lambda: keras.from_config({"class_name": "LSTM", "config": {}}),
         ValueError,
-        "holds a model of class 'LSTM'; only Sequential and Functional models of Keras's own",
+        "contains a model of class 'LSTM'; only Sequential and Functional models of Keras and",
     ),
     "save path": (
         lambda: save("out.h5"),
         ValueError,
-        "save: path must end in .keras, or Keras will not open it, got out.h5",
+        "save: path must end in .keras, which Keras requires, got out.h5",
     ),
     "save folder": (
         lambda: save("no/out.keras"),
@@ -136,7 +136,7 @@ CASES = {
     "save class": (
         lambda: save(model=Sequential([layers.SumPooling2D()], (4, 4, 1)), params={}),
         ValueError,
-        "save: model 'sequential' has what Keras does not have:\n  sum_pooling2d (SumPooling2D): "
+        "save: model 'sequential' cannot be represented in Keras:\n  sum_pooling2d (SumPooling2D): "
         "Keras has no layer of this class, only Activation, AveragePooling2D",
     ),
     "save function": (

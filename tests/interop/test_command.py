@@ -49,7 +49,7 @@ def test_show_prints_the_summary(saved):
 def test_convert_writes_the_folder_of_a_run(saved, tmp_path, capsys):
     path, params, state = saved
     assert main(["convert", str(path), str(tmp_path / "run")]) == 0
-    assert capsys.readouterr().out == f"{path} is converted to {tmp_path / 'run'}\n"
+    assert capsys.readouterr().out == f"converted {path} to {tmp_path / 'run'}\n"
     model, *trees = runs.load(tmp_path / "run")
     assert model.layers[1:] == MODEL.layers[1:]
     x = np.random.default_rng(0).standard_normal((2, 5, 5, 1)).astype("float32")
@@ -114,4 +114,4 @@ def test_weights_that_keras_does_not_train_are_noted(tmp_path, capsys, saved):
     assert main(["show", str(saved[0])]) == 0
     output, errors = capsys.readouterr()
     assert output == f"{MODEL.summary()}\n"
-    assert errors.startswith("note: ") and "does not train dense;" in errors
+    assert errors.startswith("note: ") and "dense are not trainable in Keras;" in errors

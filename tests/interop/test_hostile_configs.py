@@ -101,11 +101,11 @@ CASES = {
         model(dense(), **extension(name="\x1b")),
         r"model (Sequential): name='\x1b' is not an argument of Sequential",
     ),
-    "layers of the same name": (model(dense(), dense()), "dense (Dense): two layers have this na"),
+    "layers of the same name": (model(dense(), dense()), "dense (Dense): several layers have"),
     "a million layers": (model(*[dense()] * 10**6), "there are more than 1000 layers, 1000000"),
     "a million layers in a thousand models": (
         model(*[model(*[dense(name=str(i)) for i in range(1000)])] * 1000),
-        "there are more than 1000 layers, or too many in inner models",
+        "there are more than 1000 layers, or too many in nested models",
     ),
     "many InBfloat16": (
         model(dense(), **extension(10**9)),
@@ -137,15 +137,15 @@ CASES = {
     ),
     "a lambda": (
         model(dense(activation={"class_name": "__lambda__", "config": {"value": "4wEAAAA="}})),
-        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+        "dense (Dense): activation: contains code (a lambda or a Lambda layer), which is never",
     ),
     "a lambda as Keras 3 writes it": (
         model(dense(activation={"value": ["4wEAAAA=", None, None]})),
-        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+        "dense (Dense): activation: contains code (a lambda or a Lambda layer), which is never",
     ),
     "a Lambda layer as an activation": (
         model(dense(activation={"class_name": "Lambda", "config": {"function": ["4wEAAAA="]}})),
-        "dense (Dense): activation: holds code (a lambda or a Lambda layer), which is never run",
+        "dense (Dense): activation: contains code (a lambda or a Lambda layer), which is never",
     ),
 }  # fmt: skip
 
@@ -188,7 +188,7 @@ def test_the_shapes_of_huge_weights_are_computed_without_an_initializer() -> Non
     "text", ["NaN", "[Infinity]", "[-Infinity]", "[" * 10_000, '{"a": ', "9" * 5000]
 )
 def test_text_that_is_not_json_is_refused(text) -> None:
-    with pytest.raises(ValueError, match="holds a config that is not JSON"):
+    with pytest.raises(ValueError, match="contains a config that is not JSON"):
         parse(text)
 
 

@@ -199,7 +199,7 @@ def test_weights_without_a_model_are_loaded_into_a_given_model(tmp_path, weights
     renamed = Sequential(model.layers, (6, 6, 2))
     params, _ = load_weights(path, renamed)
     np.testing.assert_array_equal(params["dense"]["kernel"], weights_by_layer["dense_1"]["kernel"])
-    with pytest.raises(ValueError, match="holds no model, only weights"):
+    with pytest.raises(ValueError, match="contains no model, only weights"):
         load(path)
 
 
@@ -282,10 +282,10 @@ def test_old_names_and_arguments_are_read(config, expected):
 def test_an_activation_whose_formula_changed_is_refused(tmp_path, weights_by_layer):
     config = json.loads(json.dumps(MODEL))
     config["config"]["layers"][-1]["config"]["activation"] = "hard_sigmoid"
-    message = r"dense_1 \(Dense\): activation: hard_sigmoid has another formula"
+    message = r"dense_1 \(Dense\): activation: hard_sigmoid has a different definition"
     with pytest.raises(ValueError, match=message):
         load(write(tmp_path / "model.h5", config, weights_by_layer))
-    with pytest.raises(ValueError, match="another formula"):
+    with pytest.raises(ValueError, match="a different definition"):
         from_config({**config, "keras_version": "2.15.0", "backend": "tensorflow"})
     assert from_config(config)["dense_1"].activation == "hard_sigmoid"
 

@@ -169,7 +169,7 @@ def test_the_policy_mixed_bfloat16_becomes_in_bfloat16(tmp_path):
     assert {layer.dtype_policy.name for layer in reloaded_keras_model.layers} == {"mixed_bfloat16"}
     assert from_config(to_config(model)) == model
     bfloat16_weights = jax.tree.map(lambda array: array.astype("bfloat16"), (params, state))
-    with pytest.raises(ValueError, match="weights in bfloat16 inside InBfloat16"):
+    with pytest.raises(ValueError, match="bfloat16 weights inside InBfloat16"):
         save(tmp_path / "bfloat16_weights.keras", model, *bfloat16_weights)
 
 
@@ -235,7 +235,7 @@ def test_nested_sequential_and_functional_models_are_distinguished(order, tmp_pa
         assert_same_weights(flat(tree, state), weights_by_path(keras_model))
     # Weights are assigned by name; with other names the assignment is ambiguous.
     renamed = Sequential(model.layers, (4,), names=("a", "b", "c"))
-    with pytest.raises(ValueError, match="not which are those of"):
+    with pytest.raises(ValueError, match="does not specify which are those of"):
         load_weights(tmp_path / "keras.weights.h5", renamed)
 
 
@@ -266,6 +266,8 @@ def test_a_warning_names_the_layers_that_are_not_trainable(tmp_path):
     keras_model.layers[0].trainable = False
     keras_model.add(keras.layers.BatchNormalization(trainable=False))
     keras_model.save(tmp_path / "keras.keras")
-    with pytest.warns(UserWarning, match=r"does not train fixed, batch_normalization\w*;"):
+    with pytest.warns(
+        UserWarning, match=r": fixed, batch_normalization\w* are not trainable in Keras;"
+    ):
         _, params, state = load(tmp_path / "keras.keras")
     assert_same_weights(flat(params, state), weights_by_path(keras_model))

@@ -1,4 +1,4 @@
-"""Configs describe any model of the package exactly, and errors name what they cannot describe."""
+"""A config represents any model of the package exactly; what it cannot represent is named."""
 
 import json
 
@@ -280,14 +280,14 @@ def test_one_error_lists_everything_that_cannot_be_serialized() -> None:
     with pytest.raises(NotSerializableError) as error_info:
         serialize(model)
     lines = str(error_info.value).splitlines()
-    assert lines[0] == "serialize: sequential has what a config cannot hold:"
+    assert lines[0] == "serialize: sequential cannot be represented by a config:"
     for line, expected in zip(
         lines[1:],
         (
             "  dense (Dense): activation: must be one of Keras's names or functions, got <func",
             "  dense_1 (Dense): kernel_initializer: must be one of Keras's names or an object of "
             "jaxlayers.initializers, got <function",
-            "  in_bfloat16 (CustomDense): a user-defined class, whose code a config does not hold",
+            "  in_bfloat16 (CustomDense): a user-defined class, which a config cannot represent",
             "  custom_layer (CustomLayer): a user-defined class",
             "  inner/dense (Dense): bias_constraint: must be one of Keras's names or an object",
             "  inner (CustomSequential): a user-defined class",
@@ -322,7 +322,7 @@ def test_names_with_a_slash_are_refused_as_in_keras(tmp_path) -> None:
         (Sequential([layer], (3,), name="a/b"), r"a/b \(Sequential\)"),
         (Sequential([layer], (3,), names=("c/d",)), r"c/d \(Dense\)"),
     ):
-        message = rf"{location}: the name must be without '/', which Keras refuses"
+        message = rf"{location}: the name must not contain '/', which Keras refuses"
         with pytest.raises(ValueError, match=message):
             save(tmp_path / "m.keras", model, *model.init(jax.random.key(0)))
         assert not list(tmp_path.iterdir())

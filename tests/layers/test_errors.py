@@ -421,5 +421,5 @@ def test_the_error_for_an_unknown_name_suggests_the_nearest_ones() -> None:
 
 
 def test_a_layer_without_apply_raises_not_implemented_error() -> None:
-    with pytest.raises(NotImplementedError, match="Layer defines no apply"):
+    with pytest.raises(NotImplementedError, match="Layer does not define apply"):
         layers.Layer().apply({}, {}, jnp.ones(1))

@@ -125,7 +125,7 @@ def test_models_are_named_after_their_functions(make) -> None:
 @both_models
 def test_models_do_not_depend_on_the_configured_data_format(make, monkeypatch) -> None:
     expected = make()
-    monkeypatch.setattr("jaxlayers.config._chosen", "channels_first")
+    monkeypatch.setattr("jaxlayers.config._configured", "channels_first")
     assert make() == expected
 
 

@@ -122,7 +122,7 @@ def test_the_dropout_rate_is_an_argument(make) -> None:
 
 def test_models_do_not_depend_on_the_configured_data_format(monkeypatch) -> None:
     expected = dcgan.generator(), dcgan.discriminator()
-    monkeypatch.setattr("jaxlayers.config._chosen", "channels_first")
+    monkeypatch.setattr("jaxlayers.config._configured", "channels_first")
     assert (dcgan.generator(), dcgan.discriminator()) == expected
 
 

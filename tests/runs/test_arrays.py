@@ -56,13 +56,16 @@ def test_compressed_arrays_are_refused_before_decompression(tmp_path):
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"w.npy": header((2**40,)) + b"1234"}, "claims 4398046511104 bytes and has"),
+        ({"w.npy": header((2**40,)) + b"1234"}, "declares 4398046511104 bytes, but has"),
         ({"w.npy": header((2,))}, "is truncated"),
-        ({"w.npy": npy(np.array([{}], object))}, "holds object, not numbers"),
-        ({"w.npy": npy(np.array(["a"]))}, "holds <U1, not numbers"),
+        ({"w.npy": npy(np.array([{}], object))}, "has dtype object, which is not numeric"),
+        ({"w.npy": npy(np.array(["a"]))}, "has dtype <U1, which is not numeric"),
         ({"w.npy": b"no array"}, "cannot be read as arrays"),
         ({"w.npy": npy(np.ones(1)), "w/x.npy": npy(np.ones(1))}, "'w/x' is inside an array"),
-        ({"/".join("a" * 1000) + ".npy": npy(np.ones(1))}, "is nested 999 dictionaries deep"),
+        (
+            {"/".join("a" * 1000) + ".npy": npy(np.ones(1))},
+            "is nested too deeply, in 999 dictionaries",
+        ),
     ],
 )
 def test_damaged_and_malicious_files_raise_one_error(tmp_path, members, message):

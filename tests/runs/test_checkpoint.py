@@ -156,7 +156,9 @@ def test_a_full_disk_is_an_error_and_the_last_checkpoint_is_kept(checkpoints, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
-    with pytest.raises(CheckpointError, match=r"No space left.*last good one is that after 5"):
+    with pytest.raises(
+        CheckpointError, match=r"No space left.*last complete checkpoint is after 5"
+    ):
         checkpoints.save(10, state(10), {})
     assert_same(checkpoints.restore(state()), state(5))
 
@@ -166,7 +168,7 @@ def test_a_checkpoint_is_not_started_without_enough_disk_space(checkpoints, monk
     checkpoints.wait()
     nearly_full = shutil._ntuple_diskusage(2**30, 2**30 - 2**20, 2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
-    message = r"1\.0 MiB needed, 1\.0 free\); the last good one is that after 5"
+    message = r"1\.0 MiB needed, 1\.0 free\); the last complete checkpoint is after 5"
     with pytest.raises(CheckpointError, match=message):
         checkpoints.save(10, state(10), {})
     assert checkpoints.steps() == [5]

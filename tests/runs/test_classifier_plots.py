@@ -85,7 +85,7 @@ def test_the_gaps_between_kernels_are_transparent(tmp_path):
 )
 def test_small_images_are_enlarged_and_large_ones_reduced(tmp_path, side, plotted):
     image = RNG.random((side, side, 3))
-    classifier_plots.save_small(image, tmp_path / "a.png")
+    classifier_plots.save_thumbnail(image, tmp_path / "a.png")
     assert read(tmp_path / "a.png").shape == (plotted, plotted, 3)
     classifier_plots.save_saliency(image, image.mean(-1), tmp_path / "b.png")
     assert read(tmp_path / "b.png").shape[1] == plotted

@@ -156,7 +156,11 @@ def test_images_with_other_numbers_of_channels_are_evaluated(folder, channels):
 @pytest.mark.parametrize(
     "data, names, message",
     [
-        (Dataset(IMAGES, None, None, "photos"), None, "must have labels, photos has none"),
+        (
+            Dataset(IMAGES, None, None, "photos"),
+            None,
+            "must have labels, got photos without labels",
+        ),
         (DATA, ("a", "b"), "the model has 4 classes, got 2 class names"),
         (Dataset(IMAGES, LABELS + 3, None, "photos"), None, "labels up to 5"),
     ],

@@ -36,7 +36,7 @@ def test_an_empty_folder_is_accepted(tmp_path):
 
 def test_a_folder_that_is_not_empty_is_refused_and_unchanged(tmp_path):
     (tmp_path / "other.txt").write_text("other")
-    with pytest.raises(FileExistsError, match="not an empty folder; nothing in it"):
+    with pytest.raises(FileExistsError, match="not an empty folder; it has not been changed"):
         RunFolder(tmp_path).check_unused()
     assert relative_paths(tmp_path) == ["other.txt"]
     assert (tmp_path / "other.txt").read_text() == "other"
@@ -132,7 +132,7 @@ def test_paths_of_samples_are_sorted_by_step(folder):
 def test_errors_name_missing_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere: has no model\.json"):
         RunFolder(tmp_path / "nowhere").model()
-    with pytest.raises(FileNotFoundError, match=r"has no parameters\.npz.*that has ended"):
+    with pytest.raises(FileNotFoundError, match=r"has no parameters\.npz.*finished run"):
         RunFolder(tmp_path).load_parameters()
 
 

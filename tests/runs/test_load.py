@@ -117,7 +117,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     params, state = MODEL.init(jax.random.key(0))
     params["dense"]["bias"] = params["dense"]["bias"].at[1].set(np.nan)
     runs.save(tmp_path / "run", MODEL, params, state)
-    with pytest.raises(ValueError, match=r"parameters\.npz: params\.dense\.bias holds NaN"):
+    with pytest.raises(ValueError, match=r"parameters\.npz: params\.dense\.bias contains NaN"):
         runs.load(tmp_path / "run")
 
 

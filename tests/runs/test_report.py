@@ -173,7 +173,7 @@ def test_learning_rates_have_a_separate_chart_and_no_best_value(write):
 )
 def test_there_are_no_charts_without_metrics_and_samples(write, metrics):
     data = ParsedPage(write(metrics=metrics)).data
-    assert data["charts"] == data["samples"] == [] and data["pictured"] == 0
+    assert data["charts"] == data["samples"] == [] and data["sampleCount"] == 0
 
 
 def test_values_that_are_not_finite_are_gaps(write):
@@ -184,7 +184,7 @@ def test_values_that_are_not_finite_are_gaps(write):
 
 @pytest.mark.parametrize("metrics", [{"step": [1, 2], "loss": [1]}, {"loss": [1]}])
 def test_metrics_of_different_lengths_are_refused(write, tmp_path, metrics):
-    with pytest.raises(ValueError, match=r"step and columns of its length, got lengths .*loss': 1"):
+    with pytest.raises(ValueError, match=r"arrays of equal length, including step, got .*loss': 1"):
         write(metrics=metrics)
     assert not list(tmp_path.iterdir())
 
@@ -216,7 +216,7 @@ def test_many_samples_are_thinned_out_evenly(write, tmp_path):
     (tmp_path / "unread.png").write_bytes(b"picture")
     data = ParsedPage(write(samples=paths)).data
     shown = [step for step, _ in data["samples"]]
-    assert len(shown) == 200 and data["pictured"] == 501
+    assert len(shown) == 200 and data["sampleCount"] == 501
     assert (shown[0], shown[-1]) == (5, 2505)
     assert set(np.diff(shown)) == {10, 15}
 
@@ -483,7 +483,7 @@ def test_validation_metrics_are_forward_filled_and_not_smoothed(write):
         "val_loss": [nan, 3.0, nan, 2.5],
     }
     (chart,) = ParsedPage(write(metrics=metrics)).data["charts"]
-    assert [series["held"] for series in chart["series"]] == [False, True]
+    assert [series["filled"] for series in chart["series"]] == [False, True]
     assert [series["values"] for series in chart["series"]] == [
         [2.0, 2.0, None, 1.0],
         [None, 3.0, 3.0, 2.5],

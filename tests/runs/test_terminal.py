@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from jaxlayers.runs import terminal
-from jaxlayers.runs.terminal import display_width, padded, say, show_progress
+from jaxlayers.runs.terminal import display_width, padded, print_line, show_progress
 
 METRICS = {"discriminator_loss": 0.69314, "generator_loss": 1.25, "real_accuracy": 0.5}
 
@@ -159,20 +159,20 @@ def test_text_is_padded_to_its_display_width(text, printed, width):
 
 
 def test_control_characters_are_printed_as_escape_sequences(capsys):
-    say("\x1b[2J\x07猫\u202e\nb")
+    print_line("\x1b[2J\x07猫\u202e\nb")
     assert capsys.readouterr().out == "\\x1b[2J\\x07猫\\u202e\nb\n"
 
 
 def test_characters_outside_the_encoding_are_printed_as_escape_sequences():
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    say("cat 猫", file)
+    print_line("cat 猫", file)
     assert file.buffer.getvalue() == b"cat \\u732b\n"
 
 
 def test_printing_to_a_closed_file_is_not_an_error():
     file = io.StringIO()
     file.close()
-    say("lost", file)
+    print_line("lost", file)
 
 
 def test_printing_continues_after_a_blocked_pipe():
@@ -184,22 +184,22 @@ def test_printing_continues_after_a_blocked_pipe():
                 raise BlockingIOError
 
     file = Full()
-    say("one", file)
+    print_line("one", file)
     file.full = False
-    say("two", file)
+    print_line("two", file)
     assert file.getvalue() == "one\ntwo\n"
 
 
 # Logs forty steps, whether or not the output is read, and then writes a file.
 RUN = """
 import sys, time
-from jaxlayers.runs.terminal import say, show_progress
+from jaxlayers.runs.terminal import print_line, show_progress
 with show_progress(steps=40, batch_size=1) as progress:
     for step in range(1, 41):
         progress.update(step, {"loss": 1.0, "val_loss": 1.0})
         time.sleep(0.02)
-say("the end")
-say("the end", sys.stderr)
+print_line("the end")
+print_line("the end", sys.stderr)
 print("remains in the buffer")
 open(sys.argv[1], "w").write("done")
 """

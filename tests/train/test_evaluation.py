@@ -199,7 +199,7 @@ def test_a_best_that_is_not_a_metric_is_refused(folder, best):
 
 def test_validation_data_requires_a_task_with_evaluate():
     with pytest.raises(
-        ValueError, match="fit: SumTask has no method evaluate, which validation_data requires"
+        ValueError, match="fit: validation_data requires a task with a method evaluate, got SumTask"
     ):
         fit(toys.SumTask(), NUMBERS, CONFIG, validation_data=NUMBERS)
 
@@ -212,7 +212,7 @@ def test_invalid_validation_data_is_refused():
 
 
 def test_empty_validation_data_is_refused():
-    with pytest.raises(ValueError, match="images must be at least one"):
+    with pytest.raises(ValueError, match="images must have at least one image"):
         fit(classifier(), DATA, CONFIG, validation_data=(VALIDATION[0][:0], VALIDATION[1][:0]))
 
 

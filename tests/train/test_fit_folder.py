@@ -78,7 +78,7 @@ def test_a_folder_in_use_by_another_process_is_refused(tmp_path):
     finally:
         process.kill()
         process.communicate()
-    with pytest.raises(ValueError, match=r"steps must be at least the \d+ that the run"):
+    with pytest.raises(ValueError, match=r"steps must be at least \d+, the steps that"):
         fit(toys.gan(), IMAGES, CONFIG, tmp_path / "run", resume=True)
     config = dataclasses.replace(CONFIG, steps=500)
     result = fit(toys.gan(), IMAGES, config, tmp_path / "run", resume=500)
@@ -164,7 +164,9 @@ def test_initial_sets_params_or_continues_a_train_state(tmp_path):
     ]
     assert not np.array_equal(*kernels)
     np.testing.assert_allclose(*kernels, atol=0.1)
-    with pytest.raises(ValueError, match=r"initial has taken 4 steps, config\.steps must be more"):
+    with pytest.raises(
+        ValueError, match=r"config\.steps, the step at which training ends, must be above 4"
+    ):
         fit(task, IMAGES, CONFIG, initial=first.train_state)
     longer = dataclasses.replace(CONFIG, steps=6)
     continued = fit(task, IMAGES, longer, initial=first.train_state, verbose=False)

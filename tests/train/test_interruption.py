@@ -115,7 +115,7 @@ def test_an_ignored_sighup_remains_ignored():
     try:
         with interruptible() as interruption:
             send(signal.SIGHUP)
-            assert not interruption.asked
+            assert not interruption.stop_requested
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -124,15 +124,15 @@ def test_signal_handlers_are_restored():
     before = signal.getsignal(signal.SIGINT)
     with interruptible() as interruption:
         assert signal.getsignal(signal.SIGINT) is not before
-        assert not interruption.asked
+        assert not interruption.stop_requested
         send(signal.SIGINT)
-        assert interruption.asked
+        assert interruption.stop_requested
     assert signal.getsignal(signal.SIGINT) is before
     with pytest.raises(RuntimeError), interruptible():
         raise RuntimeError
     assert signal.getsignal(signal.SIGINT) is before
     with interruptible() as interruption:
-        assert not interruption.asked
+        assert not interruption.stop_requested
 
 
 def test_fit_runs_in_other_threads():

@@ -88,7 +88,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path):
 
 
 def test_resuming_requires_a_folder_and_a_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match="resume needs folder, that of the run to resume"):
+    with pytest.raises(ValueError, match="resume needs folder, the folder of the run to resume"):
         fit(toys.gan(), IMAGES, config(20), resume=True)
     with pytest.raises(FileNotFoundError, match="run: is not the folder of a run"):
         fit(toys.gan(), IMAGES, config(20), tmp_path / "run", resume=True)
@@ -121,7 +121,7 @@ def test_the_error_for_another_configuration_names_the_differences(
 def test_the_error_for_another_model_names_the_differences(tmp_path):
     folder = new_folder(tmp_path / "run")
     fit(toys.gan(), IMAGES, config(20), folder)
-    with pytest.raises(CheckpointError, match=r"opt_state\.ema\..* was not there and is float32"):
+    with pytest.raises(CheckpointError, match=r"opt_state\.ema\..* was missing and is float32"):
         fit(toys.gan(ema=0.9), IMAGES, config(40), folder, resume=True)
 
 

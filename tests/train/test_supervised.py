@@ -257,7 +257,7 @@ def test_fit_trains_and_validates_a_regression():
         ({"metrics": "mae"}, r"TypeError.*Supervised: metrics must be a list .* got 'mae'"),
         ({"metrics": ["maee"]}, "ValueError.*Supervised: metrics: unknown metric 'maee'"),
         ({"metrics": [3]}, "TypeError.*Supervised: metrics: metric must be .* got 3"),
-        ({"metrics": ["mae", "mae"]}, "ValueError.*different names.* got mae, mae"),
+        ({"metrics": ["mae", "mae"]}, "ValueError.*unique names.* got mae, mae"),
         ({"loss": "binary_crossentropy", "activation": "softmax"}, "it ends in softmax"),
         ({"loss": "categorical_crossentropy", "activation": "sigmoid"}, "it ends in sigmoid"),
         ({"loss": "binary_crossentropy", "activation": "relu"}, "it ends in relu"),

@@ -85,10 +85,10 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
         (
             "discriminator",
             toys.generator(),
-            r"accept the images .* of shape \(4, 4, 1\); it does not: ",
+            r"accept the images .* of shape \(4, 4, 1\), but raises: ",
         ),
         ("discriminator", MODEL, r"one number per image, shape \(1,\).* it returns \(4,\)"),
-        ("discriminator", dcgan.discriminator(width=1), r"shape \(4, 4, 1\); it does not: .*28"),
+        ("discriminator", dcgan.discriminator(width=1), r"shape \(4, 4, 1\), but raises: .*28"),
         *(
             ("discriminator", toys.discriminator(layers.Activation(name)), f"it ends in {name}")
             for name in ("tanh", "relu", "softplus", "softmax", "hard_sigmoid", "log_sigmoid")
@@ -98,7 +98,7 @@ LAYER = r"a layer, such as Sequential\(\[...\], input_shape=...\), got "
         (
             "discriminator",
             Sequential([layers.Conv2D(1, 1, activation="sigmoid"), layers.GlobalMaxPooling2D()]),
-            "followed by layers that change its output",
+            "followed by layers that change the output",
         ),
         *(("generator_optimizer", *case) for case in OPTIMIZERS),
         *(("discriminator_optimizer", *case) for case in OPTIMIZERS),
@@ -145,7 +145,7 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         (
             "model",
             Sequential([layers.Conv2D(1, 1, activation="softmax"), layers.Flatten()], SHAPE),
-            "its logits cannot be found",
+            "so that it cannot be removed",
         ),
         *(("optimizer", *case) for case in OPTIMIZERS),
         ("loss", "mse", "one of 'cross_entropy', 'squared_error' or a function, got 'mse'"),
@@ -161,9 +161,9 @@ AUGMENTATIONS = r"a list of functions \(key, image\) -> image, such as \[augment
         ("class_weights", {0: -1.0}, WEIGHTS + r"\(-1.0, 1.0, 1.0, 1.0\)"),
         ("augmentations", None, AUGMENTATIONS + "got None"),
         ("augmentations", "flip", AUGMENTATIONS + "got 'flip'"),
-        ("augmentations", [3], AUGMENTATIONS + r"got 3 \(int\) among them"),
+        ("augmentations", [3], AUGMENTATIONS + r"got the element 3 \(int\)"),
         ("augmentations", Flip, AUGMENTATIONS + "got <class"),
-        ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; construct it first"),
+        ("augmentations", [Flip], AUGMENTATIONS + "got the class Flip; pass an instance"),
         ("augmentations", Flip(), AUGMENTATIONS + r"got Flip\(\)"),
     ],
 )
@@ -178,7 +178,7 @@ BAD_IMAGES = [
     ("x", "an array of numbers.*got str"),
     (None, "an array of numbers.*got NoneType"),
     (np.array([["a"]]), "an array of numbers.*got ndarray of <U1"),
-    (IMAGES[:0], r"at least one, got an array of shape \(0, 4, 4, 1\)"),
+    (IMAGES[:0], r"at least one image, got an array of shape \(0, 4, 4, 1\)"),
     (IMAGES[0], r"\[batch, 4, 4, 1\].*shape \(4, 4, 1\); for one image pass image\[None\]"),
     (IMAGES[..., 0], r"\[batch, 4, 4, 1\].*shape \(6, 4, 4\)"),
     (BYTES.astype(np.int32), RANGE + r"int32 from 0 to 25\d: use images.astype\(np.uint8\)"),
@@ -217,10 +217,10 @@ def test_integers_other_than_uint8_are_refused_under_jit(dtype):
 BAD_LABELS = [
     (LABELS + 6, "from 0 to 3, because the model has 4 classes, got 8"),
     (LABELS - 1, "from 0 to 3, .* got -1"),
-    (["cat", "dog"] * 3, r"integers from 0 to 3.*got strings such as 'cat', 'dog'; number them"),
+    (["cat", "dog"] * 3, r"integers from 0 to 3.*got strings such as 'cat', 'dog'; convert them"),
     (np.array(["cat", "dog"] * 3, object), "got strings such as 'cat', 'dog'"),
     (ONE_HOT * 5, r"sum to 1, got \[0.0, 0.0, 5.0, 0.0\] in row 0"),
-    (ONE_HOT * 3 - 0.5, "not be negative and sum to 1"),
+    (ONE_HOT * 3 - 0.5, "be non-negative and sum to 1"),
     (ONE_HOT * np.nan, "sum to 1, got"),
     (LABELS[:-1], r"of shape \(6,\), or one-hot, \(6, 4\); got int64 of shape \(5,\)"),
     (LABELS.astype(float), r"integers of shape \(6,\).*got float64"),
@@ -255,7 +255,7 @@ def test_labels_that_are_not_a_class_give_a_loss_of_nan_under_jit():
     [
         (lambda: gan().init(0), r"GAN: key must be .* jax.random.key\(0\), got 0 \(int\)"),
         (lambda: gan().init(None), "GAN: key must be .* got None"),
-        (lambda: gan().init(jax.random.split(KEY)), "GAN: key must be one random key"),
+        (lambda: gan().init(jax.random.split(KEY)), "GAN: key must be a single JAX random key"),
         (lambda: classifier().init("x"), "Classifier: key must be .* got 'x'"),
         (lambda: classifier().init(np.zeros(2)), "Classifier: key must be .* got array"),
         (lambda: gan().sample(gan().init(KEY), KEY, -1), "n must be a positive integer, got -1"),
@@ -268,7 +268,7 @@ def test_labels_that_are_not_a_class_give_a_loss_of_nan_under_jit():
         (lambda: gan().models({}), r"GAN: train_state must be a TrainState.* got \{\}"),
         (
             lambda: classifier().step(None, (IMAGES, LABELS)),
-            "Classifier: train_state must be a TrainState, as init .* got None",
+            "Classifier: train_state must be a TrainState, as returned by init or step, got None",
         ),
         (lambda: classifier().predict(3, IMAGES), "Classifier: train_state must .* got 3"),
         (
@@ -291,13 +291,13 @@ def test_labels_that_are_not_a_class_give_a_loss_of_nan_under_jit():
             lambda: classifier(loss=lambda x, y: jnp.mean(x)).step(
                 classifier().init(KEY), (IMAGES, LABELS)
             ),
-            r"Classifier: loss must return a number per example.*\(6,\), got shape \(\)",
+            r"Classifier: loss must return one number per example.*\(6,\), got shape \(\)",
         ),
         (
             lambda: classifier(augmentations=[lambda key, x: x[:2]]).step(
                 classifier().init(KEY), (IMAGES, LABELS)
             ),
-            r"augment: .* must return an image of the input's shape, \(4, 4, 1\), got \(2, 4, 1\)",
+            r"augment: .* must return an image of the same shape, \(4, 4, 1\), got \(2, 4, 1\)",
         ),
     ],
 )
@@ -314,7 +314,7 @@ INITIAL_STATE = classifier().init(KEY)
     [
         ({"params": {}}, r"params must have the arrays of the model, params\['dense'\]\['bias'\]"),
         ({"params": None, "state": {"a": np.ones(1)}}, r"also has state\['a'\]"),
-        ({"params": 3}, r"it lacks params\['dense'\]\['bias'\]"),
+        ({"params": 3}, r"it does not have params\['dense'\]\['bias'\]"),
         (
             {"params": {"dense": INITIAL_STATE.params["dense"] | {"bias": np.ones(3)}}},
             r"params\['dense'\]\['bias'\] must be .* shape \(4,\) and .*float64 of shape \(3,\)",
@@ -341,10 +341,13 @@ def test_params_of_another_model_are_refused(arguments, expected):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"params": 3}, "params must be a dictionary by 'generator' and 'discriminator', got 3"),
+        (
+            {"params": 3},
+            "params must be a dictionary with the keys 'generator' and 'discriminator', got 3",
+        ),
         (
             {"state": {"dense": {}}},
-            "state must be a dictionary by .* got one with the keys 'dense'",
+            "state must be a dictionary with the keys .* got the keys 'dense'",
         ),
         (
             {"params": {"discriminator": toys.gan().init(KEY).params["generator"]}},

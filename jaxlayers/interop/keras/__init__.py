@@ -1,7 +1,7 @@
-"""Keras's files and configs, read and written without Keras.
+"""Reading and writing of Keras files and configs, without Keras.
 
-A file is untrusted data: no code in it runs, and nothing is allocated before it is known to be
-valid. See docs/keras.md for what is supported.
+Files are untrusted data: no code in them is executed, and nothing is allocated before it has been
+validated. See docs/keras.md for the supported formats and layers.
 """
 
 from jaxlayers.interop.keras.loading import load, load_weights

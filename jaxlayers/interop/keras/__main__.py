@@ -13,21 +13,24 @@ from jaxlayers.layer import Layer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m jaxlayers.interop.keras",
-        description="Reads models that Keras has saved: .keras, or whole models in .h5.",
+        description="Shows and converts models that Keras has saved, in .keras or .h5 files.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="print the summary of a model")
     change = commands.add_parser("convert", help="write a model in another format")
     for command in (show, change):
-        command.add_argument("file", metavar="FILE", type=Path, help="a .keras or an .h5 file")
+        command.add_argument(
+            "file", metavar="FILE", type=Path, help="a .keras or .h5 file that contains a model"
+        )
     change.add_argument(
         "out",
         metavar="OUT",
         type=Path,
-        help="a new run folder, for experiments.sample, or a name that ends in .safetensors",
+        help="a new run folder, for experiments.sample and experiments.classify, or a path that "
+        "ends in .safetensors",
     )
     given = parser.parse_args(arguments)
     try:
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(_summary(keras.load(given.file)[0]))
             else:
                 convert(given.file, given.out)
-                print(f"{given.file} is converted to {given.out}")
+                print(f"converted {given.file} to {given.out}")
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -50,17 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _summary(model: Layer) -> str:
     sequential = sequential_of(model, "show")
-    if sequential.input_shape is None:  # images of any size, whose shapes are unknown
+    if sequential.input_shape is None:  # images of any size, so that shapes are unknown
         return repr(sequential)
     return sequential.summary()
 
 
 def convert(file: Path, out: Path) -> None:
-    """Writes the model in a Keras file in another format.
+    """Converts a Keras file to another format.
 
     Args:
         file: A file that `jaxlayers.interop.keras.load` reads.
-        out: A name that ends in `.safetensors`, or a new folder, which becomes that of a run.
+        out: A path that ends in `.safetensors`, or a new run folder.
 
     Raises:
         FileExistsError: If `out` exists.

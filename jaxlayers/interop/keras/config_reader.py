@@ -1,4 +1,4 @@
-"""Makes a model from its config."""
+"""Construction of models from configs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,17 +12,17 @@ from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
-# The key of entries that Keras's config cannot express; Keras ignores it.
+# The key of the entry for arguments that Keras's config cannot express; Keras ignores it.
 EXACT = "jaxlayers"
 
-DEEPEST = 16
-# A Sequential computes the shapes of its layers, and each model around it does so again, in a
-# millisecond or so per layer.
-_MOST_SHAPES = 6 * graph.MOST_LAYERS
-_MOST_WRAPPERS = 8
+MAX_DEPTH = 16
+# A Sequential computes the shapes of its layers, as does each model that contains it, which takes
+# about a millisecond per layer.
+_MAX_SHAPES = 6 * graph.MAX_LAYERS
+_MAX_WRAPPERS = 8
 
-# The arguments of a Sequential that its exact form may have, and their types.
-_OF_A_SEQUENTIAL = {"name": str, "input_shape": tuple | None, "fuse": bool}
+# The arguments of a Sequential that a complete config may contain, and their types.
+_SEQUENTIAL_ARGUMENTS = {"name": str, "input_shape": tuple | None, "fuse": bool}
 
 Path = tuple[str, ...]
 Entry = Mapping[str, Any]
@@ -30,7 +30,14 @@ InputShape = tuple[int | None, ...] | None
 
 
 class ConfigReader:
-    """Reads layers, and collects the problems."""
+    """Constructs layers from their configs, and collects all problems.
+
+    Args:
+        problems: Collects the problems.
+        exact: Whether the config is complete, as written by `serialize`.
+        mixed_in_part: Whether only some layers have the policy `mixed_bfloat16`.
+        keras2: Whether Keras 2 wrote the config.
+    """
 
     def __init__(
         self, problems: Problems, *, exact: bool, mixed_in_part: bool, keras2: bool
@@ -44,23 +51,23 @@ class ConfigReader:
         self.functional: set[Path] = set()
         self.count = 0
         self.shapes = 0
-        self.full = False
+        self.limit_reported = False
 
     def model(self, entry: Entry, path: Path) -> tuple[Any, InputShape]:
-        """Returns a Sequential and its input shape; `None` for it after a problem."""
+        """Returns a Sequential and its input shape; both are `None` after a problem."""
         class_name, config = entry["class_name"], entry.get("config")
         own_name = _name_of(config) or "sequential"
-        called = path[-1] if path else own_name
-        where = "/".join(path) or called
+        model_name = path[-1] if path else own_name
+        where = "/".join(path) or model_name
         before = self.problems.count
         try:
-            if len(path) > DEEPEST:
-                raise ValueError(f"models are nested too deeply, more than {DEEPEST} levels")
-            if not called.isprintable():
-                raise ValueError(f"the name {called!r} has characters that cannot be printed")
+            if len(path) > MAX_DEPTH:
+                raise ValueError(f"models are nested too deeply, more than {MAX_DEPTH} levels")
+            if not model_name.isprintable():
+                raise ValueError(f"the name {model_name!r} has characters that cannot be printed")
             entries = graph.layers_of(class_name, config)
             shape = _input_shape(config, entries, entry.get("build_config"))
-            wrappers, exact = self._exact(entry, _OF_A_SEQUENTIAL)
+            wrappers, exact = self._exact(entry, _SEQUENTIAL_ARGUMENTS)
         except ValueError as error:
             self.problems.add(str(error), where, class_name)
             return None, None
@@ -73,19 +80,19 @@ class ConfigReader:
             if not members and shape is None:
                 shape = inner_shape
             if layer is not None and name in members:
-                self.problems.add("two layers have this name", name, inner["class_name"])
+                self.problems.add("several layers have this name", name, inner["class_name"])
             elif layer is not None:
                 members[name] = layer
         if self.problems.count > before:
             return None, None
         arguments: dict[str, Any] = {
             "input_shape": shape if shape is not None and None not in shape else None,
-            "name": called,
+            "name": model_name,
             **exact,
         }
         try:
             model: Layer = Sequential(tuple(members.values()), names=tuple(members), **arguments)
-        except Exception as error:  # JAX's own shape checks raise many types
+        except Exception as error:  # JAX's shape checks raise many types of errors
             notes = " ".join(getattr(error, "__notes__", ()))
             what = str(error) or type(error).__name__
             self.problems.add(f"{what} {notes}".strip(), where, class_name)
@@ -95,20 +102,20 @@ class ConfigReader:
         return model, shape
 
     def layer(self, entry: Entry, path: Path) -> tuple[str, Layer | None, InputShape]:
-        """Returns the name, the layer and, if it is a model, its input shape."""
+        """Returns the name of a layer, the layer and, if it is a model, its input shape."""
         class_name, config = entry["class_name"], entry.get("config")
         name = _name_of(config) or _name_of(entry) or f"layer_{self.count}"
         own_path = (*path, name)
         where = "/".join(own_path)
         self.count += 1
         self.shapes += len(own_path)
-        if self.count > graph.MOST_LAYERS or self.shapes > _MOST_SHAPES:
-            if not self.full:
+        if self.count > graph.MAX_LAYERS or self.shapes > _MAX_SHAPES:
+            if not self.limit_reported:
                 what = (
-                    f"there are more than {graph.MOST_LAYERS} layers, or too many in inner models"
+                    f"there are more than {graph.MAX_LAYERS} layers, or too many in nested models"
                 )
                 self.problems.add(what, where, class_name)
-            self.full = True
+            self.limit_reported = True
             return name, None, None
         if not name.isprintable():
             self.problems.add("the name has characters that cannot be printed", where, class_name)
@@ -119,7 +126,7 @@ class ConfigReader:
             return name, *self.model(entry, own_path)
         cls = class_of(entry)
         if cls is None or not isinstance(config, Mapping):
-            what = "has no config" if cls is not None else _why_not(entry)
+            what = "has no config" if cls is not None else _unsupported_reason(entry)
             self.problems.add(what, where, class_name)
             return name, None, None
         return name, self._single(cls, entry, config, own_path), None
@@ -136,8 +143,8 @@ class ConfigReader:
         except ValueError as error:
             report(str(error))
             return None
-        made = read_layer(cls, config, exact, report, keras2=self.keras2)
-        if made is None:
+        layer = read_layer(cls, config, exact, report, keras2=self.keras2)
+        if layer is None:
             return None
         self.dtypes[path] = dtype_policies.VARIABLES[policy]
         if config.get("trainable") is False:
@@ -145,22 +152,22 @@ class ConfigReader:
         if not self.exact:
             wrappers = int(self.mixed_in_part and policy == dtype_policies.MIXED)
         for _ in range(wrappers):
-            made = InBfloat16(made)
-        return made
+            layer = InBfloat16(layer)
+        return layer
 
     def _exact(
         self, entry: Entry, allowed: Mapping[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Returns how many `InBfloat16` are around a layer, and its exact arguments."""
+        """Returns the number of `InBfloat16` around a layer, and its exact arguments."""
         found = entry.get(EXACT, {}) if self.exact else {}
         if not isinstance(found, Mapping) or not found.keys() <= {"in_bfloat16", "arguments"}:
             raise ValueError(
                 f"{EXACT} must have only in_bfloat16 and arguments, got {short_repr(found)}"
             )
         wrappers, arguments = found.get("in_bfloat16", 0), found.get("arguments", {})
-        if type(wrappers) is not int or not 0 <= wrappers <= _MOST_WRAPPERS:
+        if type(wrappers) is not int or not 0 <= wrappers <= _MAX_WRAPPERS:
             raise ValueError(
-                f"in_bfloat16 must be an integer from 0 to {_MOST_WRAPPERS}, "
+                f"in_bfloat16 must be an integer from 0 to {_MAX_WRAPPERS}, "
                 f"got {short_repr(wrappers)}"
             )
         if not isinstance(arguments, Mapping):
@@ -186,12 +193,12 @@ class ConfigReader:
 
 
 def is_model(entry: Entry) -> bool:
-    """Whether the entry of a config describes one of Keras's own models."""
+    """Returns whether an entry of a config describes one of Keras's own models."""
     return entry["class_name"] in graph.MODELS and objects.is_keras(entry)
 
 
 def _input_shape(config: Any, entries: list[Entry], built: Any) -> InputShape:
-    """Returns the shape of one example, from wherever a config has it."""
+    """Returns the shape of one example, from any of the places where a config can have it."""
     first = entries[0] if entries else {}
     places = [first.get("config"), config, built, first.get("build_config")]
     for place in places:
@@ -213,10 +220,10 @@ def _name_of(config: Any) -> str | None:
     return name if isinstance(name, str) and 0 < len(name) < 256 else None
 
 
-def _why_not(entry: Entry) -> str:
+def _unsupported_reason(entry: Entry) -> str:
     if not objects.is_keras(entry):
         where = entry.get("module") or entry.get("registered_name")
-        return f"a user-defined class, of {short_repr(where)}; its code is not in the file"
+        return f"a user-defined class of {short_repr(where)}, whose code is not in the file"
     if entry["class_name"] in ("Lambda", "TFOpLambda", "SlicingOpLambda"):
-        return "holds code, which is never run"
+        return "contains code, which is never executed"
     return f"not supported, only {', '.join(keras_classes())}"

@@ -1,4 +1,4 @@
-"""Makes the config of a model."""
+"""Conversion of models to configs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,27 +21,28 @@ from jaxlayers.sequential import Sequential
 
 
 class ConfigWriter:
-    """Writes layers and collects everything that cannot be written.
+    """Writes the configs of layers and collects all problems.
 
     Args:
-        problems: Collects what cannot be written.
-        dtypes: The dtype of the weights of each layer; float32 for those that are not in it.
-        exact: Whether to write a complete config rather than only what Keras reads.
+        problems: Collects everything that cannot be written.
+        dtypes: The dtype of the weights by layer; float32 if missing.
+        exact: Whether to write a complete config, instead of only what Keras reads.
     """
 
     def __init__(self, problems: Problems, dtypes: Mapping[Path, str], *, exact: bool) -> None:
         self.problems = problems
         self.dtypes = dtypes
         self.exact = exact
-        # The policy of layers without weights is that of the layer before them.
+        # Layers without weights have the policy of the preceding layer.
         self.last = next(iter(dtypes.values()), "float32")
 
     def entry(self, layer: Layer, path: Path, name: str, shape: Any, mixed: bool) -> dict[str, Any]:
         """Returns the class name and the config of a layer or a model.
 
         Args:
-            layer: With the `InBfloat16` around it.
-            path: The names of the layer and the models around it; `()` for the whole model.
+            layer: The layer, including any `InBfloat16` around it.
+            path: The names of the models that contain the layer and of the layer; `()` for the
+                whole model.
             name: The name in the config.
             shape: Input shape of a Sequential; `None` if unknown.
             mixed: Whether the layer is inside `InBfloat16`.
@@ -60,13 +61,13 @@ class ConfigWriter:
             exact["in_bfloat16"] = _wrappers(layer)
         if arguments:
             exact["arguments"] = arguments
-        # Always present at the top, where it marks the config as complete.
+        # Always present in the outermost entry, where it marks the config as complete.
         return entry | ({EXACT: exact} if exact or not path else {})
 
     def _model(
         self, model: Sequential, name: str, shape: Any, path: Path, mixed: bool
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the entry of a Sequential, and the arguments that differ from it."""
+        """Returns the entry of a Sequential, and the arguments that the entry cannot express."""
         entries = [] if shape is None else [_input(model, shape)]
         shapes = _shapes(model, shape)
         for (layer_name, layer), inner_shape in zip(model.items(), shapes, strict=True):
@@ -84,7 +85,7 @@ class ConfigWriter:
             config["build_input_shape"] = [None, *shape]
             entry["build_config"] = {"input_shape": [None, *shape]}
         if self.exact and type(model) is not Sequential:
-            what = "a user-defined class, whose code a config does not hold"
+            what = "a user-defined class, which a config cannot represent"
             self.problems.add(what, "/".join(path) or name, type(model).__name__)
         arguments: dict[str, Any] = {}
         if model.name != name:
@@ -98,7 +99,7 @@ class ConfigWriter:
     def _single(
         self, layer: Layer, name: str, path: Path, mixed: bool
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns the entry of any other layer, and the arguments that differ from it."""
+        """Returns the entry of any other layer, and the arguments that it cannot express."""
         class_name = type(layer).__name__
 
         def report(what: str) -> None:
@@ -114,7 +115,7 @@ class ConfigWriter:
         exact: dict[str, Any] = {}
         if type(layer) not in (known | own).values():
             report(
-                "a user-defined class, whose code a config does not hold"
+                "a user-defined class, which a config cannot represent"
                 if self.exact
                 else f"Keras has no layer of this class, only {', '.join(known)}"
             )
@@ -132,7 +133,7 @@ class ConfigWriter:
         self.last = self.dtypes.get(path, self.last)
         if mixed and self.dtypes.get(path, "float32") != "float32":
             self.problems.add(
-                f"weights in {self.dtypes[path]} inside InBfloat16; Keras keeps them in float32",
+                f"{self.dtypes[path]} weights inside InBfloat16; in Keras they are float32",
                 "/".join(path),
             )
         return dtype_policies.MIXED if mixed else self.last
@@ -141,7 +142,7 @@ class ConfigWriter:
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) < 256:
             what = f"the name must be 1 to 255 printable characters, got {short_repr(name)}"
         elif "/" in name and not self.exact:
-            what = f"the name must be without '/', which Keras refuses, got {name!r}"
+            what = f"the name must not contain '/', which Keras refuses, got {name!r}"
         else:
             return
         self.problems.add(what, "/".join(map(str, path)) or str(name), type(layer).__name__)
@@ -152,7 +153,7 @@ def _wrappers(layer: Layer) -> int:
 
 
 def _shapes(model: Sequential, shape: Any) -> Iterator[Any]:
-    """Yields the input shape of each layer, `None` where it is unknown."""
+    """Yields the input shape of each layer; `None` if it is unknown."""
     if shape is None or None in shape:
         yield from [None] * len(model)
         return

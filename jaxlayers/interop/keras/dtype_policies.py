@@ -1,6 +1,6 @@
-"""Keras's dtype policies: the dtype of the weights and that of the computation.
+"""Keras's dtype policies, which define the dtypes of weights and of computations.
 
-`mixed_bfloat16`, whose weights are float32, is `InBfloat16` in this library.
+`mixed_bfloat16`, with float32 weights, corresponds to `InBfloat16`.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def read_policy(value: Any) -> str:
         config = value.get("config")
         value = config.get("name") if isinstance(config, Mapping) else None
         if not isinstance(value, str):
-            raise ValueError("dtype: a policy needs a name, got none")
+            raise ValueError("dtype: a policy must have a name, got none")
     name = "float32" if value is None else value
     if not isinstance(name, str) or name not in VARIABLES:
         raise ValueError(
@@ -53,17 +53,21 @@ def write_policy(name: str) -> dict[str, Any]:
 
 
 def unwrapped(layer: Layer) -> Layer:
-    """Returns the layer inside `InBfloat16`, or the layer itself if it is not in one."""
+    """Returns the layer inside `InBfloat16`, or the layer itself if there is none."""
     while isinstance(layer, InBfloat16):
         layer = layer.layer
     return layer
 
 
 def sequential_of(model: Layer, caller: str) -> Sequential:
-    """Returns the Sequential that a model is, or that is inside its `InBfloat16`.
+    """Returns a Sequential, or the Sequential inside `InBfloat16`.
+
+    Args:
+        model: A `Sequential`, or one in `InBfloat16`.
+        caller: The name of the function, for the error message.
 
     Raises:
-        TypeError: If it is any other model; the message begins with the `caller`.
+        TypeError: If it is any other model.
     """
     found = unwrapped(model)
     if not isinstance(found, Sequential):

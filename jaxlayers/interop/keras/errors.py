@@ -1,31 +1,37 @@
-"""All problems with a model or a file in one error."""
+"""Collection of all problems with a model or a file in one error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jaxlayers._text import printable
 
-# A damaged file may have thousands of problems; a person reads the first few.
-_SHOWN = 50
-_LONGEST = 1000
+# A damaged file may have thousands of problems, of which only the first are shown.
+_MAX_SHOWN = 50
+_MAX_LENGTH = 1000
 
 
 class Problems:
-    """The problems found so far."""
+    """A list of problems."""
 
     def __init__(self) -> None:
         self.count = 0
         self._shown: list[str] = []
 
     def add(self, what: str, name: str = "", class_name: str = "") -> None:
-        """Adds a problem, with the name and the class of the layer that has it."""
-        self.count += 1
-        if len(self._shown) >= _SHOWN:
-            return
-        where = f"{name[:_LONGEST]} ({class_name[:100]})" if class_name else name[:_LONGEST]
-        self._shown.append(f"{where}: {what[:_LONGEST]}" if where else what[:_LONGEST])
+        """Adds a problem.
 
-    def refuse(self, title: str, error: type[ValueError] = ValueError) -> None:
+        Args:
+            what: A description.
+            name: The name of the layer.
+            class_name: The class of the layer.
+        """
+        self.count += 1
+        if len(self._shown) >= _MAX_SHOWN:
+            return
+        where = f"{name[:_MAX_LENGTH]} ({class_name[:100]})" if class_name else name[:_MAX_LENGTH]
+        self._shown.append(f"{where}: {what[:_MAX_LENGTH]}" if where else what[:_MAX_LENGTH])
+
+    def raise_if_any(self, title: str, error: type[ValueError] = ValueError) -> None:
         """Raises an error that lists the problems, if there are any.
 
         Args:
@@ -38,19 +44,19 @@ class Problems:
         if not self.count:
             return
         lines = [title, *self._shown]
-        if self.count > _SHOWN:
-            lines.append(f"and {self.count - _SHOWN} more")
+        if self.count > _MAX_SHOWN:
+            lines.append(f"and {self.count - _MAX_SHOWN} more")
         raise error(printable("\n  ".join(lines)))
 
 
 @contextmanager
-def about(source: object) -> Iterator[None]:
+def prefix_errors(source: object) -> Iterator[None]:
     """Prefixes a `ValueError` about the content of a file or an argument with its name."""
     try:
         yield
     except ValueError as error:
         message = printable("\n".join([str(error), *getattr(error, "__notes__", ())]))
-        separator = " " if message.startswith(("is ", "has ", "holds ")) else ": "
+        separator = " " if message.startswith(("is ", "has ", "contains ")) else ": "
         raise ValueError(f"{source}{separator}{message}") from error
     except RecursionError:
         raise ValueError(f"{source} is nested too deeply") from None

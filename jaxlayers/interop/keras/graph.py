@@ -13,8 +13,8 @@ Entry = Mapping[str, Any]
 MODELS = ("Sequential", "Functional", "Model")
 INPUTS = ("InputLayer",)
 
-# More than any model that is a chain has.
-MOST_LAYERS = 1000
+# No chain of layers in practice has as many.
+MAX_LAYERS = 1000
 
 
 def layers_of(class_name: str, config: Any) -> list[Entry]:
@@ -22,21 +22,22 @@ def layers_of(class_name: str, config: Any) -> list[Entry]:
 
     Args:
         class_name: One of `MODELS`.
-        config: The config of the model; in early versions of Keras 2 that of a Sequential is a
-            list of layers.
+        config: The config of the model; in early versions of Keras 2, the config of a Sequential is
+            a list of layers.
 
     Raises:
-        ValueError: If the model is not a chain, or it is not the config of a model.
+        ValueError: If the model is not a chain, or `config` is not the config of a model.
     """
     entries = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(entries, list):
         raise ValueError(f"the config of a {class_name} must have a list of layers")
-    if len(entries) > MOST_LAYERS + 1:
-        raise ValueError(f"there are more than {MOST_LAYERS} layers, {len(entries)}")
+    if len(entries) > MAX_LAYERS + 1:
+        raise ValueError(f"there are more than {MAX_LAYERS} layers, {len(entries)}")
     for entry in entries:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
             raise ValueError(
-                f"{short_repr(entry)} is not the config of a layer, a dictionary with class_name"
+                f"{short_repr(entry)} is not the config of a layer, which is a dictionary with "
+                "class_name"
             )
     return entries if class_name == "Sequential" else _ordered(config, entries)
 
@@ -55,7 +56,7 @@ def _ordered(config: Mapping[str, Any], entries: list[Entry]) -> list[Entry]:
         if source is None:
             raise ValueError(
                 f"{name} ({entry['class_name']}) has {len(sources)} inputs; only a chain of layers "
-                "is supported, where each has one"
+                "is supported, in which each layer has one input"
             )
         if source in followers:
             raise ValueError(
@@ -76,7 +77,7 @@ def _ordered(config: Mapping[str, Any], entries: list[Entry]) -> list[Entry]:
 def _ends(config: Mapping[str, Any], key: str, what: str) -> list[str]:
     """Returns the name of the single input or output layer of the model."""
     found = config.get(key)
-    # A single one may be outside a list: Keras 3 writes [name, 0, 0], Keras 2 [[name, 0, 0]].
+    # Keras 3 writes [name, 0, 0] for a single layer, Keras 2 writes [[name, 0, 0]].
     if isinstance(found, list) and len(found) == 3 and isinstance(found[0], str):
         found = [found]
     if not isinstance(found, list) or len(found) != 1:

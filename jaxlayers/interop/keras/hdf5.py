@@ -5,8 +5,8 @@ it is not used for reading. Keras writes a small subset of the format: groups in
 contiguous and compact arrays, string attributes. Anything else raises an error: compressed and
 chunked arrays, soft and external links, external storage, user-defined types.
 
-Each byte that is read counts towards a budget of a few times the size of the file. So an array is
-not allocated unless its bytes are in the file, and cyclic structures end in an error.
+Each byte that is read counts towards a budget of a few times the size of the file. Therefore, an
+array is not allocated unless its bytes are in the file, and cyclic structures raise an error.
 
 Reference:
     HDF5 File Format Specification, version 3.0,
@@ -28,7 +28,7 @@ from jaxlayers.interop.keras import hdf5_messages as messages
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _UNDEFINED = 2**64 - 1
 
-# The numbers of the messages in an object header.
+# The types of messages in an object header.
 _DATASPACE, _DATATYPE, _EXTERNAL_FILES, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
 _LINK, _LINK_INFO, _ATTRIBUTE, _CONTINUATION, _SYMBOL_TABLE = 0x06, 0x02, 0x0C, 0x10, 0x11
 _ATTRIBUTE_INFO = 0x15
@@ -42,7 +42,7 @@ class File:
 
     Raises:
         ValueError: If the file is not HDF5, is damaged, or has features that Keras does not use.
-            The methods of its nodes raise it as well.
+            The methods of its nodes raise this error as well.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class File:
         self.root = Node(self, self._root_address(), "/")
 
     def take(self, offset: int, size: int) -> bytes:
-        """Returns bytes of the file."""
+        """Returns a copy of bytes of the file."""
         return bytes(self.view(offset, size))
 
     def view(self, offset: int, size: int) -> memoryview:
@@ -69,7 +69,7 @@ class File:
         return memoryview(self._data)[offset : offset + size]
 
     def unpack(self, form: str, offset: int) -> tuple[Any, ...]:
-        """Returns little-endian numbers of the file, in a format of `struct`."""
+        """Returns little-endian numbers of the file; `form` is a format of `struct`."""
         return struct.unpack(f"<{form}", self.take(offset, struct.calcsize(f"<{form}")))
 
     def expect(self, signature: bytes, offset: int) -> None:
@@ -78,7 +78,7 @@ class File:
             raise ValueError(f"is damaged: {signature.decode()} is missing at offset {offset}")
 
     def heap_object(self, address: int, index: int) -> bytes:
-        """Returns an object of a global heap, which holds variable-length strings."""
+        """Returns an object of a global heap, which contains variable-length strings."""
         if address not in self._heaps:
             self._heaps[address] = dict(self._heap_objects(address))
         if index not in self._heaps[address]:
@@ -100,14 +100,15 @@ class File:
         (version,) = self.unpack("B", 8)
         if version > 1:
             raise ValueError(
-                f"has an HDF5 superblock of version {version}; Keras writes version 0. Save the "
-                "model again with Keras, or copy the file with h5py.File(..., libver='earliest')"
+                f"has an HDF5 superblock of version {version}, but Keras writes version 0. Save "
+                "the model again with Keras, or copy the file with h5py.File(..., "
+                "libver='earliest')"
             )
         if self.unpack("BB", 13) != (8, 8):
             raise ValueError("is damaged: offsets and lengths must have 8 bytes")
         base = 24 if version == 0 else 28
         if self.unpack("Q", base) != (0,):
-            raise ValueError("has a user block before the HDF5 file; remove it")
+            raise ValueError("has a user block before the HDF5 data, which must be removed")
         (address,) = self.unpack("Q", base + 32 + 8)
         return int(address)
 
@@ -122,7 +123,7 @@ class Node:
 
     @cached_property
     def children(self) -> dict[str, "Node"]:
-        """The members of a group by name; none for an array."""
+        """The members of a group by name; `{}` for an array."""
         tables = self._messages(_SYMBOL_TABLE)
         if not tables:
             return {}
@@ -135,7 +136,7 @@ class Node:
         for name, address in self._symbols(tree, (names, size), seen=set()):
             path = f"{self.path.rstrip('/')}/{name}"
             if name in members:
-                raise ValueError(f"is damaged: {path} is there twice")
+                raise ValueError(f"is damaged: {path} occurs twice")
             members[name] = Node(self._file, address, path)
         return members
 
@@ -145,7 +146,7 @@ class Node:
         return bool(self._messages(_LAYOUT))
 
     @cached_property
-    def array(self) -> "Stored":
+    def array(self) -> "StoredArray":
         """The shape, the dtype and the location of an array; its values are not read."""
         for kind, what in {_FILTERS: "compressed", _EXTERNAL_FILES: "in other files"}.items():
             if self._messages(kind):
@@ -154,12 +155,12 @@ class Node:
         if dtype == messages.OPAQUE_PAIR and self.strings("dtype") == ["bfloat16"]:
             dtype = jnp.dtype(jnp.bfloat16)
         shape = messages.shape_of(self._one(_DATASPACE))
-        return Stored(self._file, self.path, shape, dtype, self._one(_LAYOUT))
+        return StoredArray(self._file, self.path, shape, dtype, self._one(_LAYOUT))
 
     def strings(self, name: str) -> list[str] | None:
         """Returns the strings of an attribute; `None` if there is no such attribute.
 
-        h5py stores an empty list as one of numbers, which is returned as an empty list.
+        h5py stores an empty list as an array of numbers, which is also returned as an empty list.
         """
         found = self._attributes.get(name)
         return None if found is None else messages.strings(self._file.heap_object, *found)
@@ -171,10 +172,10 @@ class Node:
 
     @cached_property
     def _header(self) -> list[tuple[int, bytes]]:
-        """The kind and the content of each message in the object header."""
+        """The type and the content of each message in the object header."""
         version, count, size = self._file.unpack("BxH4xI", self.address)
         if version != 1:
-            raise ValueError(f"{self.path}: is damaged, or of a version that Keras does not write")
+            raise ValueError(f"{self.path}: is damaged, or has a version that Keras does not write")
         blocks, seen = [(self.address + 16, size)], {self.address}
         found: list[tuple[int, bytes]] = []
         while blocks and len(found) < count:
@@ -240,12 +241,15 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """An array in a file.
+class StoredArray:
+    """An array in a file, whose values have not been read.
 
     Attributes:
-        shape: The declared shape; the bytes may be missing.
-        dtype: A float dtype, or another one for arrays that are not weights.
+        file: The file.
+        path: The path of the array in the file.
+        shape: The declared shape; the values may be missing.
+        dtype: A float dtype for weights; other arrays may have other dtypes.
+        layout: The layout message.
     """
 
     file: File
@@ -255,7 +259,7 @@ class Stored:
     layout: bytes
 
     def read(self) -> np.ndarray:
-        """Returns the values, a read-only array that shares the bytes of the file.
+        """Returns the values as a read-only array that shares memory with the file.
 
         Raises:
             ValueError: If the bytes are not in the file, or the array is chunked.
@@ -264,8 +268,8 @@ class Stored:
         version, kind = struct.unpack_from("<BB", messages.exactly(self.layout[:2], 2))
         if version not in (3, 4) or kind not in (0, 1):
             raise ValueError(
-                f"{self.path}: chunked arrays, compressed or not, are not supported, and Keras "
-                "writes none. Copy it with h5py without chunks and compression"
+                f"{self.path}: chunked arrays, which Keras does not write, are not supported. Copy "
+                "the array with h5py without chunks and compression"
             )
         if kind == 0:
             (stored,) = struct.unpack("<H", messages.exactly(self.layout[2:4], 2))

@@ -1,4 +1,4 @@
-"""The messages in the headers of HDF5 objects: types, shapes, attributes.
+"""The messages in the headers of HDF5 objects: dtypes, shapes, attributes.
 
 Reference:
     HDF5 File Format Specification, version 3.0, section IV.A.2,
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 
-# By size, position and width of exponent and mantissa, and bias of the exponent.
+# Keys are the size, the positions and widths of exponent and mantissa, and the exponent bias.
 _FLOATS = {
     (2, 10, 5, 0, 10, 15): np.dtype("<f2"),
     (2, 7, 8, 0, 7, 127): jnp.dtype(jnp.bfloat16),
@@ -29,14 +29,14 @@ def padded(size: int) -> int:
 
 
 def exactly(content: bytes, size: int) -> bytes:
-    """Returns the first `size` bytes, after checking that they exist."""
+    """Returns the first `size` bytes, or raises an error if there are fewer."""
     if len(content) < size:
         raise ValueError("is truncated or damaged: a header ends early")
     return content[:size]
 
 
 def text(content: bytes) -> str:
-    """Returns bytes as text."""
+    """Decodes UTF-8 text."""
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -53,7 +53,7 @@ def shape_of(message: bytes) -> tuple[int, ...]:
 
 
 def dtype_of(message: bytes) -> np.dtype:
-    """Returns the dtype of numbers or fixed-length strings; others raise an error."""
+    """Returns the dtype of numbers or fixed-length strings; other types raise an error."""
     head, bits, _, _, size = struct.unpack("<BBBBI", exactly(message, 8))
     kind, properties = head & 15, message[8:]
     if kind == 0 and size in (1, 2, 4, 8) and not bits & 1:
@@ -67,16 +67,14 @@ def dtype_of(message: bytes) -> np.dtype:
         return np.dtype(f"S{size}")
     if kind == 5 and size == 2:
         return OPAQUE_PAIR
-    raise ValueError(
-        f"has a type of numbers that Keras does not write (class {kind}, {size} bytes)"
-    )
+    raise ValueError(f"has a datatype that Keras does not write (class {kind}, {size} bytes)")
 
 
 def attribute(message: bytes) -> tuple[str, tuple[bytes, bytes, bytes]]:
-    """Returns the name of an attribute, and its type, shape and content."""
+    """Returns the name of an attribute, and its datatype, dataspace and content."""
     version, flags, *sizes = struct.unpack("<BBHHH", exactly(message, 8))
     if version not in (1, 2, 3) or (version > 1 and flags):
-        raise ValueError("is damaged, or has an attribute of a kind that Keras does not write")
+        raise ValueError("is damaged, or has a type of attribute that Keras does not write")
     offset, parts = 9 if version == 3 else 8, []
     for size in sizes:
         parts.append(exactly(message[offset:], size))
@@ -99,7 +97,7 @@ def strings(
     if kind[:1] and kind[0] & 15 == 9:  # variable-length strings, in the heap
         records = exactly(data, 16 * count)
         found = [struct.unpack_from("<IQI", records, 16 * at) for at in range(count)]
-        # A string of length 0 is not in the heap.
+        # Empty strings are not in the heap.
         return [
             text(heap_object(address, index)[:length]) if length else ""
             for length, address, index in found
@@ -108,7 +106,7 @@ def strings(
     if count == 0:
         return []
     if dtype.kind != "S" or count > len(data):
-        raise ValueError("is damaged: an attribute holds no strings")
+        raise ValueError("is damaged: an attribute contains no strings")
     size = dtype.itemsize
     texts = exactly(data, size * count)
     return [text(texts[at * size : (at + 1) * size].rstrip(b"\0")) for at in range(count)]

@@ -1,23 +1,23 @@
-"""The location of weights in files of Keras 2, which names them.
+"""The weights in files of Keras 2, which are located by name.
 
-Each layer has a group of its name, whose attribute `weight_names` lists the paths of its weights.
+Each layer has a group with its name, whose attribute `weight_names` lists the paths of its weights.
 """
 
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.hdf5 import Node, Stored
+from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Weight
 
 
 def read_keras2_weights(
     group: Node, wanted: list[Weight], problems: Problems
-) -> dict[Weight, Stored]:
+) -> dict[Weight, StoredArray]:
     """Returns the stored array of each weight, from a file of Keras 2."""
     names = _strings(group, "layer_names")
     if names is None:
-        raise ValueError("holds no weights of a Keras model: layer_names is missing")
+        raise ValueError("contains no weights of a Keras model: layer_names is missing")
     if len(set(names)) != len(names):
         raise ValueError("is damaged: layer_names has a duplicate name")
-    groups: dict[str, dict[str, Stored]] = {}
+    groups: dict[str, dict[str, StoredArray]] = {}
     for name in [*names, "top_level_model_weights"]:
         node = _at(group, name)
         arrays = {} if node is None else _arrays(node)
@@ -27,33 +27,33 @@ def read_keras2_weights(
     for weight in wanted:
         expected.setdefault(weight.layer[0], []).append(weight)
     if groups.keys() != expected.keys() and len(groups) == len(expected):
-        # The weights of a model whose layers have other names, in the same order.
+        # The layers of the model have other names, but the same order.
         groups = dict(zip(expected, groups.values(), strict=True))
-    found: dict[Weight, Stored] = {}
+    found: dict[Weight, StoredArray] = {}
     for name, weights in expected.items():
-        found |= _matched(name, weights, groups.pop(name, {}), problems)
+        found |= _match(name, weights, groups.pop(name, {}), problems)
     for name, arrays in groups.items():
-        for place, array in arrays.items():
-            problems.add(f"{name}: {place}, shape {array.shape}; the model has no such weight")
+        for location, array in arrays.items():
+            problems.add(f"{name}: {location}, shape {array.shape}; the model has no such weight")
     return found
 
 
 def is_keras2(root: Node) -> bool:
-    """Whether a file of weights was written by Keras 2."""
+    """Returns whether a file of weights was written by Keras 2."""
     return _strings(root, "layer_names") is not None
 
 
 def _strings(node: Node, name: str) -> list[str] | None:
-    """Returns the strings of an attribute, which Keras splits if it is long."""
+    """Returns the strings of an attribute, which Keras splits into several if it is long."""
     whole = node.strings(name)
     if whole is not None:
         return whole
-    pieces: list[str] = []
+    parts: list[str] = []
     count = 0
-    while (piece := node.strings(f"{name}{count}")) is not None:
-        pieces += piece
+    while (part := node.strings(f"{name}{count}")) is not None:
+        parts += part
         count += 1
-    return pieces if count else None
+    return parts if count else None
 
 
 def _at(node: Node, path: str) -> Node | None:
@@ -64,7 +64,7 @@ def _at(node: Node, path: str) -> Node | None:
     return found
 
 
-def _arrays(group: Node) -> dict[str, Stored]:
+def _arrays(group: Node) -> dict[str, StoredArray]:
     """Returns the arrays of a layer, in the order of `weight_names`."""
     arrays = {}
     for name in _strings(group, "weight_names") or []:
@@ -75,30 +75,32 @@ def _arrays(group: Node) -> dict[str, Stored]:
     return arrays
 
 
-def _end(place: str) -> tuple[str, str]:
+def _layer_and_weight(location: str) -> tuple[str, str]:
     """Returns the names of the layer and the weight in `model/dense/kernel:0`."""
-    above, _, name = place.partition(":")[0].rpartition("/")
+    above, _, name = location.partition(":")[0].rpartition("/")
     return above.rpartition("/")[2], name
 
 
-def _matched(
-    name: str, weights: list[Weight], arrays: dict[str, Stored], problems: Problems
-) -> dict[Weight, Stored]:
-    """Returns the stored arrays of the weights of a layer or of a model inside the model."""
-    names = {_end(place): place for place in arrays}
+def _match(
+    name: str, weights: list[Weight], arrays: dict[str, StoredArray], problems: Problems
+) -> dict[Weight, StoredArray]:
+    """Returns the stored arrays of the weights of a layer or of a nested model."""
+    names = {_layer_and_weight(location): location for location in arrays}
     ends = {(weight.layer[-1], weight.name): weight for weight in weights}
     if len(ends) == len(weights) and ends.keys() == names.keys() and len(names) == len(arrays):
-        return {ends[end]: arrays[place] for end, place in names.items()}
-    # Other names: Keras's order is that of the layers, trainable weights first.
+        return {ends[end]: arrays[location] for end, location in names.items()}
+    # If the names differ, weights are in the order of the layers, trainable weights first.
     in_order = sorted(weights, key=lambda weight: not weight.trainable)
     found = {}
-    for weight, (place, array) in zip(in_order, arrays.items(), strict=False):
-        if _end(place)[1] == weight.name:
+    for weight, (location, array) in zip(in_order, arrays.items(), strict=False):
+        if _layer_and_weight(location)[1] == weight.name:
             found[weight] = array
         else:
-            problems.add(f"{weight}: the file has {place} in its place, of another name")
+            problems.add(f"{weight}: the file has {location} in its place, which has another name")
     for weight in in_order[len(arrays) :]:
         problems.add(f"{weight}: missing")
-    for place in list(arrays)[len(in_order) :]:
-        problems.add(f"{name}: {place}, shape {arrays[place].shape}; the model has no such weight")
+    for location in list(arrays)[len(in_order) :]:
+        problems.add(
+            f"{name}: {location}, shape {arrays[location].shape}; the model has no such weight"
+        )
     return found

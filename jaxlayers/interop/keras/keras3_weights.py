@@ -1,7 +1,7 @@
-"""The location of weights in files of Keras 3, which numbers them.
+"""The weights in files of Keras 3, which are located by number.
 
-Each layer has a group named after its class, numbered if there are several, which contains its
-weights: `layers/conv2d_1/vars/0`.
+Each layer has a group that is named after its class, with a number if there are several, such as
+`layers/conv2d_1`. It contains the numbered weights, such as `layers/conv2d_1/vars/0`.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.hdf5 import Node, Stored
+from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential, snake_case
@@ -25,13 +25,13 @@ def group_paths(
 
     Args:
         model: A `Sequential`, or one in `InBfloat16`.
-        functional: The inner models that are Functional in Keras, whose groups have another
-            name; `None` to determine them from the file.
+        functional: The nested models that are Functional in Keras, whose groups have another name;
+            `None` to determine them from the file.
         group: The group with the layers of the model.
         above: The path of the model.
 
     Raises:
-        ValueError: If the file does not determine them.
+        ValueError: If the Functional models cannot be determined from the file.
     """
     counts: Counter[str] = Counter()
     sequential = unwrapped(model)
@@ -44,15 +44,15 @@ def group_paths(
             kind = _kind_in_file(name, group, counts)
         elif nested and functional is not None and path in functional:
             kind = "functional"
-        place = f"layers/{_next(kind, counts)}"
+        location = f"layers/{_next(kind, counts)}"
         member = None if group is None else group.children.get(_next(kind, counts))
         counts[kind] += 1
         if not nested:
-            yield path, place
+            yield path, location
             continue
         below = None if member is None else _layers_group(member)
         for inner_path, where in group_paths(inside, functional, below, path):
-            yield inner_path, f"{place}/{where}"
+            yield inner_path, f"{location}/{where}"
 
 
 def read_keras3_weights(
@@ -61,7 +61,7 @@ def read_keras3_weights(
     wanted: list[Weight],
     problems: Problems,
     functional: Collection[Path] | None,
-) -> dict[Weight, Stored]:
+) -> dict[Weight, StoredArray]:
     """Returns the stored array of each weight, from a file of Keras 3.
 
     Args:
@@ -73,8 +73,8 @@ def read_keras3_weights(
     """
     top = _layers_group(root)
     if top is None:
-        raise ValueError("holds no weights of a Keras model: the group 'layers' is missing")
-    places = dict(group_paths(model, functional, top))
+        raise ValueError("contains no weights of a Keras model: the group 'layers' is missing")
+    locations = dict(group_paths(model, functional, top))
     layers = top.path.strip("/")
     own = root.children.get("vars")
     stored = dict(_arrays(top))
@@ -82,22 +82,22 @@ def read_keras3_weights(
     found = {}
     for path, weights in _by_layer(wanted).items():
         for position, weight in enumerate(weights):
-            place = f"/{places[path]}/vars/{position}".replace("/layers", f"/{layers}")
-            if place in stored:
-                found[weight] = stored.pop(place)
+            location = f"/{locations[path]}/vars/{position}".replace("/layers", f"/{layers}")
+            if location in stored:
+                found[weight] = stored.pop(location)
             else:
-                problems.add(f"{weight}: missing, there is no {place}")
-    for place, array in stored.items():
-        problems.add(f"{place}: shape {array.shape}; the model has no such weight")
+                problems.add(f"{weight}: missing, there is no {location}")
+    for location, array in stored.items():
+        problems.add(f"{location}: shape {array.shape}; the model has no such weight")
     return found
 
 
 def _kind_in_file(name: str, group: Node | None, counts: Counter[str]) -> str:
-    """Returns whether an inner model is Sequential or Functional in a file."""
+    """Returns whether a nested model is `"sequential"` or `"functional"` in a file."""
     members = {} if group is None else group.children
     found = [kind for kind in ("sequential", "functional") if _next(kind, counts) in members]
     if len(found) == 2:
-        # Their order is not stored, but newer versions of Keras store their names.
+        # The order is not stored, but newer versions of Keras store the names.
         found = [
             kind
             for kind in found
@@ -106,8 +106,8 @@ def _kind_in_file(name: str, group: Node | None, counts: Counter[str]) -> str:
         ]
         if len(found) != 1:
             raise ValueError(
-                f"holds weights of Sequential and of Functional models, but not which are those "
-                f"of {name}; load a .keras archive, which says so"
+                f"contains weights of Sequential and of Functional models, but does not specify "
+                f"which are those of {name}; load a .keras archive, which does"
             )
     return found[0] if found else "sequential"
 
@@ -117,7 +117,7 @@ def _next(kind: str, counts: Counter[str]) -> str:
 
 
 def _layers_group(node: Node) -> Node | None:
-    # The second is the name in TensorFlow's Keras 2.12.
+    # The second name is used by TensorFlow's Keras 2.12.
     members = node.children
     return members.get("layers") or members.get("_layer_checkpoint_dependencies")
 
@@ -129,15 +129,15 @@ def _by_layer(wanted: list[Weight]) -> dict[Path, list[Weight]]:
     return layers
 
 
-def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, Stored]]:
-    """Yields all arrays below a group with their paths, except the states of random generators."""
+def _arrays(node: Node, seen: set[int] | None = None) -> Iterator[tuple[str, StoredArray]]:
+    """Yields the path and array of all arrays in a group, except states of random generators."""
     seen = set() if seen is None else seen
     if node.address in seen:
-        raise ValueError(f"{node.path}: is damaged: it is there twice")
+        raise ValueError(f"{node.path}: is damaged: it occurs twice")
     seen.add(node.address)
     if node.is_array:
         yield node.path, node.array
     for name, child in node.children.items():
-        # The seed of Dropout, which the key replaces.
+        # The state of the random generator of Dropout, which uses the key instead.
         if name != "seed_generator":
             yield from _arrays(child, seen)

@@ -1,4 +1,4 @@
-"""The class and the arguments of a single layer in a config, both ways."""
+"""Reading and writing of the class and the arguments of a single layer in a config."""
 
 import dataclasses
 import json
@@ -13,11 +13,11 @@ from jaxlayers.layer import Layer
 
 # The module of the layers that Keras does not have.
 OWN_MODULE = "jaxlayers.layers"
-_OWN = ("SumPooling2D",)
-# The base class; and a dtype policy in Keras.
-_NO_CLASS = ("Layer", "InBfloat16")
+_NOT_IN_KERAS = ("SumPooling2D",)
+# The base class, and the layer that is a dtype policy in Keras.
+_EXCLUDED = ("Layer", "InBfloat16")
 
-_OF_EVERY_LAYER = (
+_COMMON_ARGUMENTS = (
     "name",
     "trainable",
     "dtype",
@@ -26,22 +26,22 @@ _OF_EVERY_LAYER = (
     "input_shape",
     "input_dim",
 )
-# The key replaces a seed.
+# The random key replaces the seed.
 _IGNORED = {"Dropout": ("seed",)}
 
-# Newer than Keras 3.0; they are written only where they have an effect.
+# Arguments that Keras 3.0 does not have; they are written only if they have an effect.
 _NEWER = ("renorm", "renorm_clipping", "renorm_momentum")
 
 
 def keras_classes() -> dict[str, Any]:
     """Returns the layers of this library that Keras has, by name."""
-    others = (*_NO_CLASS, *_OWN)
+    others = (*_EXCLUDED, *_NOT_IN_KERAS)
     return {name: getattr(layers, name) for name in layers.__all__ if name not in others}
 
 
 def own_classes() -> dict[str, Any]:
     """Returns the layers of this library that Keras does not have, by name."""
-    return {name: getattr(layers, name) for name in _OWN}
+    return {name: getattr(layers, name) for name in _NOT_IN_KERAS}
 
 
 def class_of(entry: Mapping[str, Any]) -> Any:
@@ -60,11 +60,11 @@ def read_layer(
     *,
     keras2: bool = False,
 ) -> Layer | None:
-    """Makes a layer.
+    """Constructs a layer from its config.
 
     Args:
-        cls: Its class.
-        config: Its config in Keras's form.
+        cls: The class of the layer.
+        config: The config in Keras's form.
         exact: Arguments in the form of `write_exact`, which replace those of `config`.
         report: Called with each problem.
         keras2: Whether Keras 2 wrote the config.
@@ -72,22 +72,26 @@ def read_layer(
     Returns:
         The layer; `None` after a problem.
     """
-    wrong: list[str] = []
-    arguments = _keras_arguments(cls, config, keras2, wrong) | _exact_arguments(cls, exact, wrong)
-    wrong = wrong or [f"{name} is missing" for name in _required(cls) if name not in arguments]
-    if not wrong:
+    problems: list[str] = []
+    arguments = _keras_arguments(cls, config, keras2, problems) | _exact_arguments(
+        cls, exact, problems
+    )
+    problems = problems or [
+        f"{name} is missing" for name in _required(cls) if name not in arguments
+    ]
+    if not problems:
         try:
             layer: Layer = cls(**arguments)
             return layer
         except (ValueError, TypeError, OverflowError) as error:
-            wrong.append(str(error).removeprefix(f"{cls.__name__}: "))
-    for what in wrong:
+            problems.append(str(error).removeprefix(f"{cls.__name__}: "))
+    for what in problems:
         report(what)
     return None
 
 
 def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
-    """Returns the arguments of a layer in Keras's form, as far as Keras has one.
+    """Returns the arguments of a layer in Keras's form.
 
     Args:
         layer: An instance of one of `keras_classes`.
@@ -96,7 +100,7 @@ def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
     config = {}
     for name in _written(layer):
         try:
-            config[name] = _through_json(_keras_form(name, getattr(layer, name)))
+            config[name] = _json_round_trip(_keras_form(name, getattr(layer, name)))
         except (ValueError, TypeError) as error:
             report(f"{name}: {error}")
     return config
@@ -105,63 +109,65 @@ def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
 def write_layer_exactly(
     layer: Layer, report: Callable[[str], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns two dictionaries of arguments, from which `read_layer` constructs an equal layer.
+    """Returns the arguments from which `read_layer` constructs an equal layer.
 
     Args:
         layer: An instance of one of `keras_classes` or `own_classes`.
-        report: Called with each argument that no config can hold.
+        report: Called with each argument that a config cannot represent.
 
     Returns:
-        The arguments in Keras's form, and those that this form does not give exactly, in the
-        form of `write_exact`. An argument that has no form in Keras is only in the first.
+        The arguments in Keras's form, and the arguments that this form does not represent exactly,
+        in the form of `write_exact`. An argument that has no form in Keras is only in the first.
     """
     exact: dict[str, Any] = {}
     for name in _arguments(layer):
         try:
-            exact[name] = _through_json(_exact_form(name, getattr(layer, name)))
+            exact[name] = _json_round_trip(_exact_form(name, getattr(layer, name)))
         except (ValueError, TypeError) as error:
             report(f"{name}: {error}")
     if len(exact) < len(_arguments(layer)):
         return {}, {}
     config = {name: exact[name] for name in _written(layer)} | write_layer(layer, _ignore)
     made = read_layer(type(layer), config, {}, _ignore)
-    exact = {name: form for name, form in exact.items() if not _same(layer, made, name)}
+    exact = {
+        name: form for name, form in exact.items() if not _is_equal_argument(layer, made, name)
+    }
     made = read_layer(type(layer), config, exact, report)
     for name in exact:
-        if made is not None and not _same(layer, made, name):
-            report(f"{name}: a config cannot hold {short_repr(getattr(layer, name))}")
+        if made is not None and not _is_equal_argument(layer, made, name):
+            report(f"{name}: a config cannot represent {short_repr(getattr(layer, name))}")
     return config, exact
 
 
 def _keras_arguments(
-    cls: Any, config: Mapping[str, Any], keras2: bool, wrong: list[str]
+    cls: Any, config: Mapping[str, Any], keras2: bool, problems: list[str]
 ) -> dict[str, Any]:
     """Returns the arguments in Keras's form; appends the problems to `wrong`."""
     arguments = {}
     for key, value in legacy_names.modern_arguments(cls.__name__, dict(config)).items():
-        if key in _OF_EVERY_LAYER or key in _IGNORED.get(cls.__name__, ()):
+        if key in _COMMON_ARGUMENTS or key in _IGNORED.get(cls.__name__, ()):
             continue
         if key in _arguments(cls):
             try:
                 arguments[key] = _read_argument(cls, key, value, keras2)
             except (ValueError, TypeError) as error:
-                wrong.append(f"{key}: {error}")
+                problems.append(f"{key}: {error}")
         elif value is not None:
-            wrong.append(f"{key}={short_repr(value)} is not supported")
+            problems.append(f"{key}={short_repr(value)} is not supported")
     return arguments
 
 
-def _exact_arguments(cls: Any, exact: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
+def _exact_arguments(cls: Any, exact: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Returns the arguments in exact form; appends the problems to `wrong`."""
     arguments = {}
     for key, value in exact.items():
         if key not in _arguments(cls):
-            wrong.append(f"{cls.__name__} has no argument {key}")
+            problems.append(f"{cls.__name__} has no argument {key}")
             continue
         try:
             arguments[key] = _read_exact(key, value)
         except (ValueError, TypeError) as error:
-            wrong.append(f"{key}: {error}")
+            problems.append(f"{key}: {error}")
     return arguments
 
 
@@ -175,7 +181,7 @@ def _required(cls: Any) -> list[str]:
 
 
 def _written(layer: Layer) -> list[str]:
-    """Returns the names of the arguments that Keras's form has."""
+    """Returns the names of the arguments that are written in Keras's form."""
     is_renorm = isinstance(layer, layers.BatchNormalization) and layer.renorm
     return [name for name in _arguments(layer) if name not in _NEWER or is_renorm]
 
@@ -186,12 +192,12 @@ def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
         return plain(value)
     found = objects.read(kind, value)
     if keras2 and kind == "activation" and found in legacy_names.CHANGED_ACTIVATIONS:
-        raise ValueError(f"{found} has another formula in Keras 2 than in Keras 3 and here")
+        raise ValueError(f"{found} has a different definition in Keras 2 than in Keras 3 and here")
     default = cls.__dataclass_fields__[key].default
     if kind == "activation":
         # Keras writes "linear" for None.
         return default if default is None and found == "linear" else found
-    found = objects.shortened(kind, found)
+    found = objects.short_name(kind, found)
     return default if found == default else found
 
 
@@ -216,7 +222,7 @@ def _plain_form(name: str, value: Any) -> Any:
     return as_json(value)
 
 
-def _through_json(value: Any) -> Any:
+def _json_round_trip(value: Any) -> Any:
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (ValueError, TypeError):
@@ -226,11 +232,11 @@ def _through_json(value: Any) -> Any:
 
 
 def _ignore(what: str) -> None:
-    """Does nothing with a problem."""
+    """Ignores a problem."""
 
 
-def _same(layer: Layer, other: Any, name: str) -> bool:
+def _is_equal_argument(layer: Layer, other: Any, name: str) -> bool:
     try:
         return bool(getattr(layer, name) == getattr(other, name))
-    except Exception:  # no other layer, or arrays, which compare to arrays
+    except Exception:  # `other` is None, or the values are arrays
         return False

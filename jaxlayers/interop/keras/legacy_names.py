@@ -1,4 +1,4 @@
-"""Names of Keras 2 that differ from those of Keras 3."""
+"""Names that differ between Keras 2 and Keras 3."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ CLASSES = {
     "MaxPool2D": "MaxPooling2D",
 }
 
-# Activations that Keras 3 computes by another formula.
+# Activations that are defined differently in Keras 3.
 CHANGED_ACTIVATIONS = ("hard_sigmoid",)
 
 
@@ -36,7 +36,7 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     if class_name == "LeakyReLU" and "alpha" in config:
         config.setdefault("negative_slope", config.pop("alpha"))
     if class_name == "BatchNormalization":
-        config.pop("fused", None)  # how it was computed; the result is the same
+        config.pop("fused", None)  # an implementation choice that does not change the result
         axis = config.get("axis")
         if isinstance(axis, list | tuple) and len(axis) == 1:
             config["axis"] = axis[0]

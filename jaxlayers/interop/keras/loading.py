@@ -1,4 +1,4 @@
-"""Reading of models and weights from Keras's files."""
+"""Reading of models and weights from Keras files."""
 
 import os
 import warnings
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxlayers._files import as_path
 from jaxlayers.interop.keras import archive, hdf5, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.errors import Problems, prefix_errors
 from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
 from jaxlayers.interop.keras.keras3_weights import read_keras3_weights
 from jaxlayers.interop.keras.values import example_shape
@@ -22,24 +22,24 @@ _ZIP = b"PK"
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
-    """Reads a model that Keras has saved; needs neither Keras nor TensorFlow.
+    """Loads a model that Keras has saved, without Keras or TensorFlow.
 
-    The optimizer, the loss and the metrics that the model was compiled with are ignored. Layers
-    with `trainable=False` are read like all others, with a warning that names them.
+    The optimizer, the loss and the metrics of the model are ignored. Layers with `trainable=False`
+    are loaded like all others, with a warning that names them.
 
     Args:
         path: A `.keras` archive, or an `.h5` file with a model.
 
     Returns:
-        The model, its params and its state: a `Sequential`, in `InBfloat16` for the dtype policy
-        `mixed_bfloat16`, and its params and state with the values in the file.
+        The model, its params and its state. The model is a `Sequential`, in `InBfloat16` if the
+        dtype policy is `mixed_bfloat16`.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         IsADirectoryError: If it is a folder.
-        ValueError: If the file is of another kind or damaged, the model has anything that this
-            library does not have, or weights are missing, unknown, or have other shapes or dtypes.
-            The message lists all of it.
+        ValueError: If the file has another format or is damaged, the model is not supported, or
+            weights are missing, unknown, or have other shapes or dtypes. The message lists all
+            problems.
         TypeError: If `path` is not a path.
 
     Reference:
@@ -51,7 +51,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
         FileNotFoundError: x.keras: there is no such file; path of load must be a .keras or .h5 file
     """
     path = _existing(path, "load")
-    with about(path):
+    with prefix_errors(path):
         if _is_zip(path):
             members = archive.read_members(path)
             metadata = serialization.parse(members.get(archive.METADATA, b"{}"))
@@ -63,22 +63,22 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
             texts = file.root.strings("model_config")
             if not texts:
                 raise ValueError(
-                    "holds no model, only weights: construct the model and call "
+                    "contains no model, only weights: construct the model and call "
                     "load_weights(path, model)"
                 )
             version = (file.root.strings("keras_version") or ["2"])[0]
             read = serialization.read(serialization.parse(texts[0]), version)
             weights_group = file.root.children.get("model_weights")
             if weights_group is None:
-                raise ValueError("holds no model_weights")
+                raise ValueError("contains no model_weights")
             root, by_name = weights_group, True
         if not isinstance(unwrapped(read.model), Sequential):
-            raise ValueError("holds the config of a single layer, not of a model")
+            raise ValueError("contains the config of a single layer, not of a model")
         params, state = _weights(root, by_name, read)
     if read.frozen:
         names = ", ".join("/".join(layer) for layer in read.frozen[:20])
         warnings.warn(
-            f"{path}: Keras does not train {names}; to keep these layers constant, exclude them "
+            f"{path}: {names} are not trainable in Keras; to freeze these layers, exclude them "
             "from the optimizer, for example with optax.masked",
             stacklevel=2,
         )
@@ -88,17 +88,17 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
 def load_weights(
     path: str | os.PathLike[str], model: Layer, *, input_shape: Sequence[int] | None = None
 ) -> tuple[Params, State]:
-    """Reads the weights of a model from a file of Keras.
+    """Loads the weights of a model from a Keras file.
 
     Args:
         path: A `.weights.h5` file of Keras 3, an `.h5` file of Keras 2 with weights or a model,
             or a `.keras` archive.
         model: A `Sequential` with the layers of these weights, or one in `InBfloat16`. The names
-            of the layers matter only if there are inner models.
-        input_shape: Shape of one example; required if the model was constructed without.
+            of the layers must match only if there are nested models.
+        input_shape: Shape of one example; required if the model was constructed without one.
 
     Returns:
-        Params and state of the model, in the dtypes of the file.
+        Params and state of the model, with the dtypes in the file.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -115,7 +115,7 @@ def load_weights(
         )
     shape = example_shape(given, "load_weights")
     path = _existing(path, "load_weights")
-    with about(path):
+    with prefix_errors(path):
         if _is_zip(path):
             data = archive.read_members(path)[archive.WEIGHTS]
         else:
@@ -123,7 +123,7 @@ def load_weights(
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         by_name = whole is not None or is_keras2(root)
-        read = serialization.Read(model, shape, None, [], None)
+        read = serialization.ParsedModel(model, shape, None, [], None)
         return _weights(whole or root, by_name, read)
 
 
@@ -143,10 +143,12 @@ def _is_zip(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP
 
 
-def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[Params, State]:
-    """Returns params and state of the model, with the values of a file."""
+def _weights(
+    root: hdf5.Node, by_name: bool, read: serialization.ParsedModel
+) -> tuple[Params, State]:
+    """Returns params and state of the model, with the values in a file."""
     if read.input_shape is None:
-        raise ValueError("holds a model without input shape, which has never been built")
+        raise ValueError("contains a model without an input shape, which has not been built")
     wanted = weights.weights_of(read.model, read.input_shape)
     problems = Problems()
     if by_name:
@@ -154,7 +156,7 @@ def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[
     else:
         found = read_keras3_weights(root, read.model, wanted, problems, read.functional)
     arrays = weights.read_values(wanted, found, read.dtypes, problems)
-    problems.refuse("holds other weights than the model has; layers and shapes must be the same:")
+    problems.raise_if_any("contains other weights than the model; layers and shapes must match:")
     params: Params = {}
     state: State = {}
     for weight, array in arrays.items():
@@ -167,7 +169,7 @@ def _weights(root: hdf5.Node, by_name: bool, read: serialization.Read) -> tuple[
 
 
 def _at(tree: dict[str, Any], path: weights.Path) -> dict[str, Any]:
-    """Returns the dictionary at a path, which is made if there is none."""
+    """Returns the dictionary at a path, which is created if it does not exist."""
     for name in path:
         tree = tree.setdefault(name, {})
     return tree

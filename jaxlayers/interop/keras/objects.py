@@ -1,8 +1,8 @@
 """Initializers, regularizers, constraints and activations in configs.
 
-In Keras's config they are names, or dictionaries of a class name and arguments. Two further forms
-say exactly what a layer of this library was constructed with: functions of `jaxlayers.activations`
-and `jax.nn`, and classes instead of instances. Anything else is code, which no config holds.
+In Keras's config they are names, or dictionaries with a class name and arguments. Complete configs
+of this library can also name functions of `jaxlayers.activations` and `jax.nn`, and classes instead
+of instances. Anything else is code, which a config cannot represent.
 """
 
 import dataclasses
@@ -44,8 +44,8 @@ FUNCTIONS: dict[str, dict[str, Mapping[str, Any]]] = {
     },
 }
 
-# Keras's arguments without a counterpart: the key takes the place of a seed, and the dtype is
-# that of the weight.
+# Keras's arguments without a counterpart: the random key replaces the seed, and the dtype is that
+# of the weight.
 _IGNORED = ("seed", "dtype")
 
 _CODE = ("__lambda__", "Lambda")
@@ -54,7 +54,7 @@ _CODE = ("__lambda__", "Lambda")
 def kind_of(argument: str) -> str | None:
     """Returns `"activation"` or the key of `KINDS` for the name of an argument.
 
-    `None` for arguments that hold only data.
+    Returns `None` for arguments that are plain data.
     """
     kinds = ("activation", *KINDS)
     return next((kind for kind in kinds if argument.endswith(kind)), None)
@@ -71,7 +71,7 @@ def read(kind: str, value: Any) -> Any:
         The name, an instance, or the function or class that the config names.
 
     Raises:
-        ValueError: If a name is unknown, a class or function is user-defined, or does not accept
+        ValueError: If a name is unknown, or a class or function is user-defined or does not accept
             the arguments.
         TypeError: If an argument has the wrong type.
     """
@@ -81,7 +81,7 @@ def read(kind: str, value: Any) -> Any:
         class_name, name = value.get("class_name"), value.get("config")
         # Layers of Keras 3 write the code of a lambda activation without a class name.
         if class_name in _CODE or (class_name is None and "value" in value):
-            raise ValueError("holds code (a lambda or a Lambda layer), which is never run")
+            raise ValueError("contains code (a lambda or a Lambda layer), which is never executed")
         named = _tables(kind, class_name).get(str(value.get("module")), {})
         if isinstance(name, str) and name in named:
             return named[name]
@@ -90,8 +90,8 @@ def read(kind: str, value: Any) -> Any:
     return _instance(kind, *class_and_config(value))
 
 
-def shortened(kind: str, made: Any) -> Any:
-    """Returns the lower-case name that means exactly this object, if there is one."""
+def short_name(kind: str, made: Any) -> Any:
+    """Returns the lower-case name of an object if there is one, otherwise the object."""
     if kind not in KINDS:
         return made
     module, _ = KINDS[kind]
@@ -117,9 +117,9 @@ def write(kind: str, value: Any) -> Any:
     if module.BY_NAME.get(name) is not type(made):
         raise ValueError(
             f"must be one of Keras's names or an object of jaxlayers.{kind[1:]}s, got "
-            f"{short_repr(value)}, whose code a config cannot hold"
+            f"{short_repr(value)}, which a config cannot represent"
         )
-    # Arguments at None are newer than some versions of Keras that can read the rest.
+    # Arguments that are None are omitted, because older versions of Keras do not have them.
     config = {
         field.name: as_json(getattr(made, field.name))
         for field in dataclasses.fields(made)
@@ -134,10 +134,10 @@ def write(kind: str, value: Any) -> Any:
 
 
 def write_exact(kind: str, value: Any) -> Any:
-    """Returns the config that `read` turns into the same name, instance, class or function.
+    """Returns the config from which `read` returns the same name, instance, class or function.
 
     Raises:
-        ValueError: If a config cannot name the function or object.
+        ValueError: If a config cannot represent the function or object.
     """
     if value is None or isinstance(value, str):
         return value
@@ -155,10 +155,10 @@ def write_exact(kind: str, value: Any) -> Any:
 
 
 def class_and_config(value: Any) -> tuple[str, dict[str, Any]]:
-    """Returns the class name and the arguments of a serialized object of Keras's own.
+    """Returns the class name and the arguments of a serialized object of Keras.
 
     Raises:
-        ValueError: If it is anything else.
+        ValueError: If it is not one of Keras's own objects.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get("class_name"), str):
         raise ValueError(
@@ -171,7 +171,7 @@ def class_and_config(value: Any) -> tuple[str, dict[str, Any]]:
 
 
 def is_keras(value: Mapping[str, Any]) -> bool:
-    """Whether a serialized object is one of Keras's own rather than a user's."""
+    """Returns whether a serialized object is one of Keras's own, not user-defined."""
     module, registered = value.get("module"), value.get("registered_name")
     own = module in (None, "builtins") or (
         isinstance(module, str) and module.partition(".")[0] in ("keras", "tf_keras", "tensorflow")
@@ -180,7 +180,7 @@ def is_keras(value: Mapping[str, Any]) -> bool:
 
 
 def _tables(kind: str, class_name: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Returns what a config may name by `class_name` "function" or "class", by module."""
+    """Returns the functions or classes that a config may name, by module and name."""
     if class_name == "function":
         return FUNCTIONS.get(kind, {})
     if class_name != "class" or kind not in KINDS:
@@ -234,11 +234,11 @@ def _written_activation(value: Any) -> str:
         return "linear"
     if isinstance(value, str):
         return value
-    # jax.nn.relu is what jaxlayers.activations.relu computes without arguments.
+    # jaxlayers.activations.relu with default arguments is jax.nn.relu.
     for name, function in (*activations.BY_NAME.items(), ("relu", jax.nn.relu)):
         if function is value:
             return name
     raise ValueError(
-        f"must be one of Keras's names or functions, got {short_repr(value)}, whose code a config "
-        "cannot hold"
+        f"must be one of Keras's names or functions, got {short_repr(value)}, which a config "
+        "cannot represent"
     )

@@ -28,21 +28,21 @@ def save(
     *,
     input_shape: Sequence[int | None] | None = None,
 ) -> None:
-    """Writes a `.keras` archive, which `keras.models.load_model` opens, with equal weights.
+    """Saves a model to a `.keras` archive, which `keras.models.load_model` loads.
 
-    The dtype policy of a layer is the dtype of its weights; `mixed_bfloat16` in `InBfloat16`.
+    The dtype policy of a layer is the dtype of its weights, or `mixed_bfloat16` in `InBfloat16`.
 
     Args:
-        path: The file; ends in `.keras`.
+        path: Path of the file, which must end in `.keras`.
         model: A `Sequential`, or one in `InBfloat16`.
         params: Params of the model.
         state: State of the model; activity penalties in it are not saved.
-        input_shape: Shape of one example, `None` in it for any size; required if the model was
-            constructed without.
+        input_shape: Shape of one example, in which `None` is any size; required if the model was
+            constructed without one.
 
     Raises:
-        ValueError: If the extension is any other, the model has anything that Keras does not have,
-            or the arrays are not those of the model. The message lists all of it.
+        ValueError: If the path has another extension, the model has anything that Keras does not
+            have, or the arrays are not those of the model. The message lists all problems.
         TypeError: If `model` is not a `Sequential`, `params` or `state` is not a dictionary, or
             `path` is not a path.
         ImportError: If h5py is not installed.
@@ -50,7 +50,7 @@ def save(
     """
     path = as_path(path, "save")
     if path.suffix != ".keras":
-        raise ValueError(f"save: path must end in .keras, or Keras will not open it, got {path}")
+        raise ValueError(f"save: path must end in .keras, which Keras requires, got {path}")
     given = sequential_of(model, "save").input_shape if input_shape is None else input_shape
     shape = None if given is None else example_shape(given, "save")
     for name, tree in (("params", params), ("state", state)):
@@ -68,7 +68,7 @@ def save(
     arrays = _arrays_of(params, state, weights.weights_of(model, shape))
     archive.write_members(
         {
-            # Keras 3.0 reads this config as well.
+            # The config is also valid for Keras 3.0.
             archive.METADATA: json.dumps({"keras_version": "3.0.0"}).encode(),
             archive.CONFIG: json.dumps(config).encode(),
             archive.WEIGHTS: _hdf5_bytes(model, arrays),
@@ -90,14 +90,16 @@ def _dtypes(model: Layer, params: Params, state: State) -> dict[weights.Path, st
         kinds = sorted({str(np.asarray(array).dtype) for array in own.values()})
         if len(kinds) > 1 or not set(kinds) <= set(weights.FLOATS):
             problems.add(
-                f"weights of dtypes {', '.join(kinds)}; they must have one, of "
+                f"weights of dtypes {', '.join(kinds)}; they must have a single dtype, one of "
                 f"{', '.join(weights.FLOATS)}",
                 "/".join(path),
                 type(layer).__name__,
             )
         elif kinds:
             dtypes[path] = kinds[0]
-    problems.refuse("save: params and state must have one float dtype per layer, as in Keras:")
+    problems.raise_if_any(
+        "save: params and state must have one float dtype per layer, as in Keras:"
+    )
     return dtypes
 
 
@@ -120,7 +122,7 @@ def _arrays_of(params: Params, state: State, wanted: list[Weight]) -> dict[Weigh
     for path in given:
         if path[-1] != "activity_penalty":
             problems.add(f"{'/'.join(path)}: the model has no such weight")
-    problems.refuse("save: params and state must be those that init returns for the model:")
+    problems.raise_if_any("save: params and state must be those that init returns for the model:")
     return arrays
 
 

@@ -1,4 +1,4 @@
-"""Configs of models: Keras's own, and complete ones that hold any model of this library."""
+"""Configs of models: Keras's configs, and complete configs for any model of this library."""
 
 import dataclasses
 import itertools
@@ -9,8 +9,8 @@ from typing import Any
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import dtype_policies, graph
 from jaxlayers.interop.keras.config_reader import (
-    DEEPEST,
     EXACT,
+    MAX_DEPTH,
     ConfigReader,
     Entry,
     InputShape,
@@ -19,7 +19,7 @@ from jaxlayers.interop.keras.config_reader import (
 )
 from jaxlayers.interop.keras.config_writer import ConfigWriter
 from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems, about
+from jaxlayers.interop.keras.errors import Problems, prefix_errors
 from jaxlayers.interop.keras.layer_config import class_of
 from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer
@@ -28,23 +28,23 @@ from jaxlayers.sequential import Sequential, snake_case
 
 
 class NotSerializableError(ValueError):
-    """A model with layers or arguments that no config can hold, such as functions."""
+    """Raised for models with layers or arguments that a config cannot represent."""
 
 
 def to_config(model: Layer, *, input_shape: Sequence[int | None] | None = None) -> dict[str, Any]:
-    """Returns Keras's config of a model, as `keras.models.model_from_json` takes it.
+    """Returns Keras's config of a model, for `keras.models.model_from_json`.
 
     Args:
         model: A `Sequential`, or one in `InBfloat16`, whose dtype policy is `mixed_bfloat16`.
-        input_shape: Shape of one example, `None` in it for any size; for a model that was
-            constructed without. Without either, Keras's model is not built.
+        input_shape: Shape of one example, in which `None` is any size; for models that were
+            constructed without one. If neither is given, Keras does not build the model.
 
     Returns:
         A dictionary of JSON values with `class_name` and `config`.
 
     Raises:
-        ValueError: If the model has anything that Keras does not have or cannot name: SumPooling2D,
-            user-defined layers, functions, names with `/`; the message lists all of it.
+        ValueError: If the model has anything that Keras does not have: `SumPooling2D`, user-defined
+            layers and functions, names with `/`. The message lists all problems.
         TypeError: If `model` is not a `Sequential`.
 
     Example:
@@ -57,24 +57,24 @@ def to_config(model: Layer, *, input_shape: Sequence[int | None] | None = None) 
 
 
 def serialize(model: Layer) -> dict[str, Any]:
-    """Returns the complete config of a model: `from_config` makes an equal model of it.
+    """Returns a complete config, from which `from_config` constructs an equal model.
 
-    It is Keras's config of the model, with an additional key `"jaxlayers"`, which Keras ignores,
-    for what that cannot express: `fuse`, the names of inner models, initializers as objects or
-    classes. A model with layers or functions that Keras does not have is one that Keras
-    refuses, but this library reads.
+    It is Keras's config with an additional key `"jaxlayers"`, which Keras ignores, for arguments
+    that Keras's config cannot express: `fuse`, the names of nested models, initializers as objects
+    or classes. Keras refuses the config if the model has layers or functions that Keras does not
+    have.
 
     Args:
-        model: Built of the layers of this library: a `Sequential`, also of others, in
-            `InBfloat16` or not, or a single layer.
+        model: A `Sequential`, nested or not, or a single layer; also in `InBfloat16`. All layers
+            must be those of this library.
 
     Returns:
         A dictionary of JSON values with `class_name` and `config`.
 
     Raises:
-        NotSerializableError: If the model has anything that a config cannot hold: user-defined
-            layers, functions that are not in `jaxlayers.activations` or `jax.nn`; the message lists
-            all of it, by layer and argument.
+        NotSerializableError: If the model has anything that a config cannot represent: user-defined
+            layers, or functions that are not in `jaxlayers.activations` or `jax.nn`. The message
+            lists all problems by layer and argument.
         TypeError: If it is not a layer.
 
     Example:
@@ -95,8 +95,8 @@ def serialize(model: Layer) -> dict[str, Any]:
     writer = ConfigWriter(problems, {}, exact=True)
     shape = inside.input_shape if sequential else None
     entry = writer.entry(model, (), called, shape, mixed=False)
-    title = f"serialize: {called} has what a config cannot hold:"
-    problems.refuse(title, NotSerializableError)
+    title = f"serialize: {called} cannot be represented by a config:"
+    problems.raise_if_any(title, NotSerializableError)
     try:
         same = from_config(json.loads(json.dumps(entry, allow_nan=False))) == model
     except ValueError as error:
@@ -107,23 +107,23 @@ def serialize(model: Layer) -> dict[str, Any]:
 
 
 def from_config(config: Any) -> Layer:
-    """Makes a model from its config.
+    """Constructs a model from its config.
 
-    Everything but the model, such as the optimizer it was compiled with, is ignored. So is
-    `trainable`: in this library the optimizer decides which params are trained.
+    Everything except the model, such as its optimizer, is ignored. `trainable` is ignored as well,
+    because in this library the optimizer decides which params are updated.
 
     Args:
-        config: What `serialize` returns here, or `json.loads(model.to_json())` and
-            `model.get_config()` in Keras 3 or Keras 2: of a Sequential, of a Functional model
-            that is a chain of layers, or of a single layer.
+        config: The result of `serialize`, or of `json.loads(model.to_json())` or
+            `model.get_config()` in Keras 3 or Keras 2, for a Sequential, a Functional model that is
+            a chain of layers, or a single layer.
 
     Returns:
-        A `Sequential` with Keras's names of the layers; in `InBfloat16` for the dtype policy
-        `mixed_bfloat16`. From the config of `serialize` a model equal to the serialized one.
+        A `Sequential` with the layer names of the config, in `InBfloat16` if the dtype policy is
+        `mixed_bfloat16`. For the config of `serialize`, a model that is equal to the original.
 
     Raises:
-        ValueError: If it is not a config, or has anything that this library does not have; the
-            message lists all of it, by layer and class.
+        ValueError: If it is not a config, or has anything that this library does not support. The
+            message lists all problems by layer and class.
 
     Example:
         >>> dense = {"class_name": "Dense", "config": {"name": "scores", "units": 2}}
@@ -131,7 +131,7 @@ def from_config(config: Any) -> Layer:
         >>> model.names, model["scores"]
         (('scores',), Dense(units=2))
     """
-    with about("from_config: config"):
+    with prefix_errors("from_config: config"):
         return read(config).model
 
 
@@ -145,9 +145,9 @@ def write(
 
     Args:
         model: As in `serialize`.
-        dtypes: The dtype of the weights of each layer; float32 for those that are not in it.
-        input_shape: As there.
-        caller: The name of the public function, for its errors.
+        dtypes: The dtype of the weights by layer; float32 if missing.
+        input_shape: As in `to_config`.
+        caller: The name of the public function, for the error message.
     """
     sequential = sequential_of(model, caller)
     problems = Problems()
@@ -155,21 +155,21 @@ def write(
     shape = None if given is None else example_shape(given, caller)
     writer = ConfigWriter(problems, dtypes, exact=False)
     entry = writer.entry(model, (), sequential.name, shape, mixed=False)
-    problems.refuse(f"{caller}: model {sequential.name!r} has what Keras does not have:")
+    problems.raise_if_any(f"{caller}: model {sequential.name!r} cannot be represented in Keras:")
     return entry
 
 
 @dataclasses.dataclass(frozen=True)
-class Read:
-    """A model, and the description of its weights in its config.
+class ParsedModel:
+    """A model, and the properties of its weights in its config.
 
     Attributes:
-        model: A layer; of most configs a `Sequential`, or one in `InBfloat16`.
-        input_shape: Shape of one example, `None` in it for any size; `None` if the config has
-            none.
-        dtypes: The dtype of the weights of each layer; `None` for any float dtype.
+        model: The model; for most configs a `Sequential`, or one in `InBfloat16`.
+        input_shape: Shape of one example, in which `None` is any size; `None` if the config has no
+            input shape.
+        dtypes: The dtype of the weights by layer; `None` for any float dtype.
         frozen: The layers with `trainable=False`.
-        functional: The inner models that are Functional in Keras; `None` if unknown.
+        functional: The nested models that are Functional in Keras; `None` if unknown.
     """
 
     model: Layer
@@ -179,40 +179,40 @@ class Read:
     functional: set[Path] | None
 
 
-def read(config: Any, keras: Any = None) -> Read:
-    """Makes a model from its config; see `from_config`.
+def read(config: Any, keras: Any = None) -> ParsedModel:
+    """Constructs a model from its config; see `from_config`.
 
     Args:
-        config: As there.
-        keras: The version of Keras that wrote it, unless the config says so.
+        config: As in `from_config`.
+        keras: The version of Keras that wrote the config, if the config does not contain it.
     """
     if isinstance(config, Mapping):
         keras = config.get("keras_version", keras)
     try:
         return _read(_entry(config), keras if isinstance(keras, str) else "3")
     except RecursionError:
-        raise ValueError("holds a config that is nested too deeply") from None
+        raise ValueError("contains a config that is nested too deeply") from None
 
 
 def parse(text: str | bytes) -> Any:
     """Returns the value of JSON text.
 
     Raises:
-        ValueError: If it is not JSON, or holds numbers that are not finite.
+        ValueError: If it is not JSON, or a number is not finite.
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"holds a config that is not JSON: {error}") from None
+        raise ValueError(f"contains a config that is not JSON: {error}") from None
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _read(entry: Entry, keras: str) -> Read:
+def _read(entry: Entry, keras: str) -> ParsedModel:
     problems = Problems()
-    kinds = set(itertools.islice(_policies(entry, 0), graph.MOST_LAYERS))
+    kinds = set(itertools.islice(_policies(entry, 0), graph.MAX_LAYERS))
     reader = ConfigReader(
         problems,
         exact=isinstance(entry.get(EXACT), Mapping),
@@ -223,35 +223,37 @@ def _read(entry: Entry, keras: str) -> Read:
         model, shape = reader.model(entry, ())
     else:
         _, model, shape = reader.layer(entry, ())
-    problems.refuse("holds what this library does not have, or computes differently from Keras:")
+    problems.raise_if_any(
+        "contains features that this library does not have or computes differently:"
+    )
     if kinds == {dtype_policies.MIXED} and not reader.exact:
         model = InBfloat16(model)
-    return Read(model, shape, reader.dtypes, reader.frozen, reader.functional)
+    return ParsedModel(model, shape, reader.dtypes, reader.frozen, reader.functional)
 
 
 def _entry(config: Any) -> Entry:
-    """Returns the class name and the config of a model, from any form that Keras gives it."""
+    """Returns the class name and the config of a model, for any format of configs in Keras."""
     if isinstance(config, list):  # a Sequential in early versions of Keras 2
         return {"class_name": "Sequential", "config": config}
     if not isinstance(config, Mapping):
         hint = "; apply json.loads to it" if isinstance(config, str | bytes) else ""
         raise ValueError(
-            "holds no config of a model or a layer, a dictionary with class_name and config, "
-            f"but {short_repr(config)}{hint}"
+            "contains no config of a model or a layer, which is a dictionary with class_name and "
+            f"config, got {short_repr(config)}{hint}"
         )
     if "class_name" not in config and isinstance(config.get("layers"), list):
         kind = "Functional" if "input_layers" in config else "Sequential"
         return {"class_name": kind, "config": config}
     if not isinstance(config.get("class_name"), str):
         raise ValueError(
-            "holds no class_name: a config of a model or a layer is a dictionary with class_name "
-            f"and config, got {short_repr(dict(config))}"
+            "contains no class_name: a config of a model or a layer is a dictionary with "
+            f"class_name and config, got {short_repr(dict(config))}"
         )
     if not is_model(config) and class_of(config) is None:
         raise ValueError(
-            f"holds a model of class {short_repr(config['class_name'])}; only Sequential and "
-            "Functional models of Keras's own are supported, since those of other classes are "
-            "code, and single layers of this library"
+            f"contains a model of class {short_repr(config['class_name'])}; only Sequential and "
+            "Functional models of Keras and single layers of this library are supported, because "
+            "other classes are code"
         )
     return config
 
@@ -261,7 +263,7 @@ def _policies(entry: Any, depth: int) -> Iterator[str]:
     config = entry.get("config")
     if entry.get("class_name") in graph.MODELS:
         entries = config.get("layers") if isinstance(config, Mapping) else config
-        for inner in entries if isinstance(entries, list) and depth <= DEEPEST else ():
+        for inner in entries if isinstance(entries, list) and depth <= MAX_DEPTH else ():
             if isinstance(inner, Mapping):
                 yield from _policies(inner, depth + 1)
     elif entry.get("class_name") not in graph.INPUTS and isinstance(config, Mapping):

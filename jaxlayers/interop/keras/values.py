@@ -9,19 +9,19 @@ import numpy as np
 
 from jaxlayers._text import short_repr
 
-# Larger integers are not sizes of anything, and overflow where they are multiplied.
-_LARGEST = 2**31
+# Larger integers are not valid sizes, and would overflow when multiplied.
+_INTEGER_LIMIT = 2**31
 
 
 def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
-    """Returns the argument `input_shape` of a function as a tuple.
+    """Checks the argument `input_shape` of a function and returns it as a tuple.
 
     Args:
-        input_shape: The argument to check.
+        input_shape: The argument.
         caller: The name of the function, for the error message.
 
     Raises:
-        ValueError: If it is neither a sequence of non-negative integers nor `None`.
+        ValueError: If it is not a sequence of non-negative integers or `None`.
     """
     try:
         shape = tuple(None if d is None else operator.index(d) for d in input_shape)
@@ -36,7 +36,7 @@ def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Returns a value of a config with lists as tuples, after checking that it is only data.
+    """Checks that a value of a config is plain data and returns it with lists as tuples.
 
     Raises:
         ValueError: If it is an object, or a number that is not finite or too large.
@@ -57,21 +57,21 @@ def plain(value: Any) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """Returns a value for JSON: tuples as lists, NumPy's numbers and arrays as Python's."""
+    """Converts tuples and arrays to lists, and NumPy scalars to Python numbers."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return list(map(as_json, value)) if isinstance(value, tuple | list) else value
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite number, and an integer is below 2**31."""
+    """Returns whether a value is a finite float or an integer below 2**31."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) < _LARGEST if isinstance(value, int) else math.isfinite(value)
+    return abs(value) < _INTEGER_LIMIT if isinstance(value, int) else math.isfinite(value)
 
 
 def _wrapped(value: Mapping[str, Any]) -> Any:
-    """Returns the values that Keras 2 wrapped for JSON: NumPy numbers, tuples and shapes."""
+    """Returns the values of dictionaries that Keras 2 writes for arrays, tuples and shapes."""
     if value.get("type") == "ndarray":
         return plain(value.get("value"))
     if value.get("class_name") in ("__tuple__", "TensorShape"):
@@ -79,5 +79,5 @@ def _wrapped(value: Mapping[str, Any]) -> Any:
     if value.get("class_name") == "__numpy__" and isinstance(value.get("config"), Mapping):
         return plain(value["config"].get("value"))
     if "class_name" in value:
-        raise ValueError(f"{short_repr(value)} is an object of a kind that is not supported here")
+        raise ValueError(f"{short_repr(value)} is an object of an unsupported class")
     return {str(key): plain(item) for key, item in value.items()}

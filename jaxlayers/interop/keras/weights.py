@@ -1,6 +1,6 @@
-"""The weights of a model, and their values after all checks.
+"""The weights of a model, and the reading of their values.
 
-`keras3_weights.py` and `keras2_weights.py` know where they are in a file.
+`keras3_weights.py` and `keras2_weights.py` locate the weights in a file.
 """
 
 import dataclasses
@@ -12,19 +12,19 @@ import numpy as np
 
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.hdf5 import Stored
+from jaxlayers.interop.keras.hdf5 import StoredArray
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 Path = tuple[str, ...]
 
-# Keras's order: trainable weights, which are in params, then those in the state.
+# Keras's order: trainable weights, which are in params, then non-trainable weights.
 _TRAINABLE = ("kernel", "bias", "gamma", "beta")
 _NON_TRAINABLE = ("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev")
 
-# Sizes to try for the axes of images that a config leaves open: the weights do not depend on
-# them, but each window must fit.
+# Sizes to try for axes of images that are None in a config: the weights do not depend on the
+# sizes, but the images must not be smaller than the windows.
 _SIZES = (64, 256, 1024)
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -35,10 +35,10 @@ class Weight:
     """A weight of the model.
 
     Attributes:
-        layer: The names of the layer and of the models around it.
-        name: Such as `kernel`.
-        trainable: Whether it is in params rather than in the state.
-        shape: The shape it must have.
+        layer: The names of the models that contain the layer, and of the layer.
+        name: The name of the weight, such as `kernel`.
+        trainable: Whether the weight is in params, not in the state.
+        shape: The shape of the weight.
     """
 
     layer: Path
@@ -55,7 +55,7 @@ def weights_of(model: Layer, input_shape: Sequence[int | None]) -> list[Weight]:
 
     Args:
         model: A `Sequential`, or one in `InBfloat16`.
-        input_shape: Shape of one example, `None` in it for any size.
+        input_shape: Shape of one example, in which `None` is any size.
 
     Raises:
         ValueError: If the model does not accept the shape.
@@ -65,16 +65,16 @@ def weights_of(model: Layer, input_shape: Sequence[int | None]) -> list[Weight]:
         shape: Shape = tuple(size if d is None else d for d in input_shape)
         try:
             return _weights_of(model, shape)
-        except ValueError as this:
-            error = this
+        except ValueError as failure:
+            error = failure
     raise error
 
 
 def abstract_init(model: Layer, input_shape: Shape) -> tuple[Params, State]:
-    """Returns the shapes and dtypes of the result of `init`, for any initializers.
+    """Returns the shapes and dtypes of the params and the state.
 
-    Unlike `jax.eval_shape(model.init, ...)` it runs no initializer, which may compute on the
-    host: a config from a file may declare weights of any size.
+    Unlike `jax.eval_shape(model.init, ...)`, it does not call initializers. Some of them compute on
+    the host, and a config from a file may declare weights of any size.
 
     Args:
         model: A layer, a `Sequential`, or one in `InBfloat16`.
@@ -89,13 +89,13 @@ def abstract_init(model: Layer, input_shape: Shape) -> tuple[Params, State]:
     plain = _with_zeros(model)
     try:
         params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
-    except Exception as error:  # JAX's own shape checks raise many types
+    except Exception as error:  # JAX's shape checks raise many types of errors
         raise ValueError(str(error) or type(error).__name__) from error
     return params, state
 
 
 def leaves(model: Layer, above: Path = ()) -> Iterator[tuple[Path, Layer]]:
-    """Yields each layer that is not a model, with its name and those of the models around it."""
+    """Yields the path and the layer of each layer that is not a model."""
     sequential = unwrapped(model)
     assert isinstance(sequential, Sequential)
     for name, layer in sequential.items():
@@ -108,17 +108,17 @@ def leaves(model: Layer, above: Path = ()) -> Iterator[tuple[Path, Layer]]:
 
 def read_values(
     wanted: list[Weight],
-    found: Mapping[Weight, Stored],
+    found: Mapping[Weight, StoredArray],
     dtypes: Mapping[Path, str] | None,
     problems: Problems,
 ) -> dict[Weight, np.ndarray]:
-    """Returns the values of all weights, unless there are problems.
+    """Returns the values of all weights; `{}` if there are problems.
 
     Args:
         wanted: The weights of the model.
         found: The stored arrays.
-        dtypes: The dtype of the weights of each layer; `None` for any float dtype.
-        problems: Those found so far; wrong shapes and dtypes are added.
+        dtypes: The dtype of the weights by layer; `None` for any float dtype.
+        problems: The problems; wrong shapes and dtypes are added.
     """
     for weight in wanted:
         if weight not in found:
@@ -132,7 +132,7 @@ def read_values(
         elif array.dtype == np.float64 and not jax.config.read("jax_enable_x64"):
             problems.add(
                 f"{weight}: float64, which JAX rounds to float32 unless "
-                "jax.config.update('jax_enable_x64', True) is called before"
+                "jax.config.update('jax_enable_x64', True) is called first"
             )
     return {} if problems.count else {weight: found[weight].read() for weight in wanted}
 
@@ -142,7 +142,7 @@ def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
     found = []
     for path, _ in leaves(model):
         for names, tree in ((_TRAINABLE, params), (_NON_TRAINABLE, state)):
-            own = _inside(tree, path)
+            own = _subtree(tree, path)
             found += [
                 Weight(path, name, tree is params, tuple(own[name].shape))
                 for name in names
@@ -152,7 +152,7 @@ def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
 
 
 def _with_zeros(model: Layer) -> Layer:
-    """Returns the model with initializers that only determine shapes."""
+    """Returns the model with all initializers replaced by zeros."""
     if isinstance(model, InBfloat16):
         return InBfloat16(_with_zeros(model.layer))
     if isinstance(model, Sequential):
@@ -165,7 +165,7 @@ def _with_zeros(model: Layer) -> Layer:
     return dataclasses.replace(model, **zeros) if zeros else model
 
 
-def _inside(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def _subtree(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     for name in path:
         tree = tree.get(name, {})
     return tree

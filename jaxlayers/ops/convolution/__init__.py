@@ -1,7 +1,8 @@
 """Convolutions in one to three spatial dimensions.
 
-`api` is what layers call. It is built on `primitives`: the forward pass and its two gradients,
-differentiable to any order, lowered to `xla` on accelerators and to `cpu` on CPUs.
+The layers call the functions in `api`. They are built on `primitives`: the forward pass and its two
+gradients, differentiable to any order, which are lowered to `xla` on accelerators and to `cpu` on
+CPUs.
 """
 
 from jaxlayers.ops.convolution.api import (

@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution with Keras's arguments, also of upsampled images."""
+"""Convolutions and transposed convolutions with Keras's arguments, also of upsampled images."""
 
 from collections.abc import Sequence
 
@@ -21,20 +21,20 @@ def convolution(
     groups: int = 1,
     data_format: str = "channels_last",
 ) -> Array:
-    """Correlates images with a kernel, as `keras.ops.conv`.
+    """Computes a convolution, like `keras.ops.conv`.
 
     Args:
         x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
         kernel: [*window, channels / groups, filters].
-        strides: positions between windows, one number per spatial axis.
+        strides: Strides of the window, one integer per spatial axis.
         padding: `"valid"` or `"same"`.
-        dilation: positions between the taps of a window, one number per spatial axis.
-        groups: number of groups into which channels and filters are divided.
+        dilation: Dilation of the window, one integer per spatial axis.
+        groups: Number of groups that channels and filters are divided into.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
-        [batch, *windows, filters], or [batch, filters, *windows]; of the dtype to which JAX
-        promotes those of `x` and `kernel`.
+        [batch, *windows, filters], or [batch, filters, *windows]. The dtype is the
+        one that JAX promotes the dtypes of `x` and `kernel` to.
     """
     x, kernel = _prepare(x, kernel, data_format)
     geometry = _geometry(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation, groups)
@@ -51,21 +51,21 @@ def upsampled_convolution(
     groups: int = 1,
     data_format: str = "channels_last",
 ) -> Array:
-    """Upsamples images by nearest neighbors, then convolves them with strides 1.
+    """Upsamples images by nearest neighbors, then applies `convolution` with strides 1.
 
-    The upsampled image is not computed where a convolution of `x` takes fewer multiplications.
+    The upsampled image is not computed if a convolution of `x` takes fewer multiplications.
 
     Args:
-        x: as for `convolution`, before upsampling.
+        x: As in `convolution`, before upsampling.
         kernel: [*window, channels / groups, filters].
-        size: how many times each position is repeated, one number per spatial axis.
+        size: Number of times each position is repeated, one integer per spatial axis.
         padding: `"valid"` or `"same"`.
-        dilation: positions between the taps of a window, one number per spatial axis.
-        groups: number of groups into which channels and filters are divided.
+        dilation: Dilation of the window, one integer per spatial axis.
+        groups: Number of groups that channels and filters are divided into.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
-        As `convolution`.
+        As in `convolution`.
     """
     x, kernel = _prepare(x, kernel, data_format)
     extents, window = _upsampled_extents(x, size), kernel.shape[:-2]
@@ -83,21 +83,21 @@ def convolution_transpose(
     dilation: Sequence[int],
     data_format: str = "channels_last",
 ) -> Array:
-    """The transpose of a convolution with respect to its input, as `keras.ops.conv_transpose`.
+    """Computes a transposed convolution, like `keras.ops.conv_transpose`.
 
     Args:
         x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
         kernel: [*window, filters, channels].
-        strides: positions between the windows of the output, one number per spatial axis.
+        strides: Strides, one integer per spatial axis.
         padding: `"valid"` or `"same"`.
-        output_padding: positions added at the end, one number per spatial axis; `None` for
-            Keras's default.
-        dilation: positions between the taps of a window, one number per spatial axis.
+        output_padding: Number of positions added at the end of the output, one integer per spatial
+            axis; `None` for Keras's default.
+        dilation: Dilation of the window, one integer per spatial axis.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
-        [batch, *output, filters], or [batch, filters, *output]; of the dtype to which JAX
-        promotes those of `x` and `kernel`.
+        [batch, *output, filters], or [batch, filters, *output]. The dtype is the
+        one that JAX promotes the dtypes of `x` and `kernel` to.
     """
     x, kernel = _prepare(x, kernel, data_format)
     window = kernel.shape[:-2]
@@ -105,7 +105,7 @@ def convolution_transpose(
     spatial = tuple(map(windows.transposed_extent, x.shape[1:-1], window, strides, dilation, pads))
     if 0 in spatial:
         return _in_format(_zeros(x, spatial, kernel), data_format)
-    # The padding of the convolution whose transpose this is.
+    # The padding of the convolution that this is the transpose of.
     spans = map(windows.span, window, dilation)
     around = tuple(
         (span - 1 - before, span - 1 - after)
@@ -125,21 +125,22 @@ def upsampled_convolution_transpose(
     dilation: Sequence[int],
     data_format: str = "channels_last",
 ) -> Array:
-    """Upsamples images by nearest neighbors, then applies `convolution_transpose`, strides 1.
+    """Upsamples images by nearest neighbors, then applies a transposed convolution.
 
-    The upsampled image is not computed where a convolution of `x` takes fewer multiplications.
+    It is `convolution_transpose` with strides 1. The upsampled image is not computed if a
+    convolution of `x` takes fewer multiplications.
 
     Args:
-        x: as for `convolution_transpose`, before upsampling.
+        x: As in `convolution_transpose`, before upsampling.
         kernel: [*window, filters, channels].
-        size: how many times each position is repeated, one number per spatial axis.
+        size: Number of times each position is repeated, one integer per spatial axis.
         padding: `"valid"` or `"same"`.
-        output_padding: as for `convolution_transpose`.
-        dilation: positions between the taps of a window, one number per spatial axis.
+        output_padding: As in `convolution_transpose`.
+        dilation: Dilation of the window, one integer per spatial axis.
         data_format: `"channels_last"` or `"channels_first"`.
 
     Returns:
-        As `convolution_transpose`.
+        As in `convolution_transpose`.
     """
     ones = (1,) * len(size)
     if tuple(size) == ones:
@@ -158,7 +159,7 @@ def upsampled_convolution_transpose(
     spatial = tuple(map(windows.transposed_extent, extents, window, ones, dilation, pads))
     if 0 in spatial:
         return _in_format(_zeros(x, spatial, kernel), data_format)
-    # With strides 1 it is the convolution with the flipped kernel.
+    # With strides 1, it is the convolution with the flipped kernel.
     geometry = Geometry(ones, pads, tuple(dilation))
     y = _convolve_upsampled(x, xla.flipped(kernel, groups=1), size, geometry)
     return _in_format(y, data_format)
@@ -166,7 +167,9 @@ def upsampled_convolution_transpose(
 
 def _convolve_upsampled(x: Array, kernel: Array, size: Sequence[int], geometry: Geometry) -> Array:
     factors = tuple(size)
-    if max(factors) > 1 and upsampled.pays(x.shape[1:-1], kernel.shape[:-2], factors, geometry):
+    if max(factors) > 1 and upsampled.is_cheaper(
+        x.shape[1:-1], kernel.shape[:-2], factors, geometry
+    ):
         return upsampled.convolve_upsampled(x, kernel, factors, geometry)
     return primitives.forward(repeat_pixels(x, size, range(1, x.ndim - 1)), kernel, geometry)
 
@@ -208,7 +211,7 @@ def _zeros(x: Array, spatial: Extents, kernel: Array) -> Array:
 
 
 def _prepare(x: Array, kernel: Array, data_format: str) -> tuple[Array, Array]:
-    """Returns images with their channels last and the kernel, both of the promoted dtype."""
+    """Returns channels-last images and the kernel, both with the promoted dtype."""
     dtype = jnp.result_type(x, kernel)
     x, kernel = jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
     return (x if data_format == "channels_last" else jnp.moveaxis(x, 1, -1)), kernel

@@ -1,4 +1,4 @@
-"""The static description of a convolution, apart from its shapes."""
+"""The static parameters of a convolution, except its shapes."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,13 +12,12 @@ Extents = tuple[int, ...]
 class Geometry(NamedTuple):
     """Strides, padding, dilation and groups of a convolution.
 
-    Images are [batch, *spatial, channels] and kernels [*window, channels / groups, filters]. The
-    image is padded; a window of `window` taps, `dilation` positions apart, is placed every
-    `strides` positions. One entry per spatial axis.
+    Images are [batch, *spatial, channels], kernels are [*window, channels / groups, filters]. Each
+    field except `groups` has one entry per spatial axis.
     """
 
     strides: Extents
-    padding: tuple[windows.Padding, ...]  # positions before and after; negative numbers crop
+    padding: tuple[windows.Padding, ...]  # before and after; negative numbers crop
     dilation: Extents
     groups: int = 1
 
@@ -33,12 +32,12 @@ class Geometry(NamedTuple):
         return tuple(max(0, windows.padded_output_extent(*axis)) for axis in axes)
 
     def axes(self, which: slice) -> "Geometry":
-        """Returns the geometry of some of the spatial axes."""
+        """Returns the geometry of a slice of the spatial axes."""
         strides, padding, dilation, groups = self
         return Geometry(strides[which], padding[which], dilation[which], groups)
 
     def live_taps(self, spatial: Extents, window: Extents) -> list[Extents]:
-        """Returns the taps that read the image in any window; the others only read padding."""
+        """Returns the taps that read the image in at least one window, not only padding."""
         per_axis = (
             [tap for tap in range(size) if self.outputs_of_tap(axis, tap, spatial, window)]
             for axis, size in enumerate(window)
@@ -46,7 +45,7 @@ class Geometry(NamedTuple):
         return list(itertools.product(*per_axis))
 
     def outputs_of_tap(self, axis: int, tap: int, spatial: Extents, window: Extents) -> range:
-        """Returns the outputs of an axis for which one tap reads the image rather than padding."""
+        """Returns the outputs along an axis for which one tap reads the image, not padding."""
         stride, outputs = self.strides[axis], self.outputs(spatial, window)[axis]
         before = self.padding[axis][0] - tap * self.dilation[axis]
         first = max(0, -(-before // stride))
@@ -54,5 +53,5 @@ class Geometry(NamedTuple):
 
 
 def taps(window: Extents) -> Iterator[Extents]:
-    """Yields the indices of the taps of a window, the last axis fastest."""
+    """Yields the indices of the taps of a window in row-major order."""
     return itertools.product(*map(range, window))

@@ -1,6 +1,6 @@
-"""Images from their phases.
+"""Interleaving of the phases of an image.
 
-Phase p of an axis with stride s is the positions p, p + s, p + 2 s and so on.
+Phase p of an axis with stride s consists of the positions p, p + s, p + 2 s, ...
 """
 
 import math
@@ -17,10 +17,13 @@ def interleave(phases: Sequence[Array], strides: Extents, spatial: Extents) -> A
     """Returns the image with the given phases.
 
     Args:
-        phases: one image per combination of phases, the last axis fastest: [batch, *positions,
-            channels]. A phase that is one position shorter than others is padded.
-        strides: the number of phases of each spatial axis.
-        spatial: the extents of the result.
+        phases: One image, [batch, *positions, channels], per combination of phases in row-major
+            order. Phases that are one position shorter than others are padded.
+        strides: Number of phases along each spatial axis.
+        spatial: Spatial extents of the result.
+
+    Returns:
+        [batch, *spatial, channels].
     """
     if len(phases) == 1:
         return phases[0]
@@ -30,12 +33,15 @@ def interleave(phases: Sequence[Array], strides: Extents, spatial: Extents) -> A
 
 
 def unstack_phases(stacked: Array, strides: Extents, spatial: Extents) -> Array:
-    """Returns the image whose phases are stacked along the channels.
+    """Returns the image whose phases are concatenated along the channels.
 
     Args:
         stacked: [batch, *positions, phases * channels].
-        strides: the number of phases of each spatial axis; the last is the fastest.
-        spatial: the extents of the result, [batch, *spatial, channels].
+        strides: Number of phases along each spatial axis; phases are in row-major order.
+        spatial: Spatial extents of the result.
+
+    Returns:
+        [batch, *spatial, channels].
     """
     rank = len(strides)
     batch, *positions, depth = stacked.shape
@@ -44,13 +50,13 @@ def unstack_phases(stacked: Array, strides: Extents, spatial: Extents) -> Array:
     order = [0]
     for axis in range(1, rank + 1):
         order += [axis, rank + axis]
-    whole = phases.transpose(*order, 2 * rank + 1)
-    whole = whole.reshape(batch, *map(operator.mul, positions, strides), channels)
+    image = phases.transpose(*order, 2 * rank + 1)
+    image = image.reshape(batch, *map(operator.mul, positions, strides), channels)
     for axis, extent in enumerate(spatial, 1):
-        whole = lax.slice_in_dim(whole, 0, extent, axis=axis)
-    return whole
+        image = lax.slice_in_dim(image, 0, extent, axis=axis)
+    return image
 
 
 def _padded(phase: Array, extents: Extents) -> Array:
-    missing = [long - short for long, short in zip(extents, phase.shape[1:-1], strict=True)]
-    return jnp.pad(phase, [(0, 0), *((0, n) for n in missing), (0, 0)]) if any(missing) else phase
+    pads = [longer - shorter for longer, shorter in zip(extents, phase.shape[1:-1], strict=True)]
+    return jnp.pad(phase, [(0, 0), *((0, n) for n in pads), (0, 0)]) if any(pads) else phase

@@ -1,10 +1,10 @@
 """Convolution of an upsampled image, computed from the image before upsampling.
 
-Nearest upsampling by s repeats every position s times, so that several taps of a window read the
-same number, and their kernels can be added first. Which taps these are depends on the phase: where
-the window starts between two positions. A window of 5 on an image upsampled by 2 reads 3 positions
-in either phase: along two axes, 4 convolutions of 3 x 3 replace one of 5 x 5 on an image 4 times
-as large, with 36 multiplications instead of 100.
+Nearest upsampling by s repeats every position s times. Several taps of a window therefore read the
+same value, and their weights can be added first. Which taps these are depends on the phase, the
+offset of the window modulo s. For example, a window of 5 on an image upsampled by 2 reads 3
+positions in both phases: along two axes, 4 convolutions with 3 x 3 taps replace one with 5 x 5 taps
+on an image 4 times as large, with 36 multiplications instead of 100.
 """
 
 import itertools
@@ -21,9 +21,9 @@ from jaxlayers.ops.convolution.phases import interleave, unstack_phases
 
 
 class _Phase(NamedTuple):
-    """One phase of the output along one axis, as a convolution of the image before upsampling."""
+    """The convolution of the image before upsampling that gives one phase of an axis."""
 
-    positions: tuple[int, ...]  # per tap, the tap of the summed kernel to which it is added
+    positions: tuple[int, ...]  # for each tap, the tap of the summed kernel that it is added to
     padding: tuple[int, int]
     windows: int
 
@@ -38,8 +38,8 @@ def convolve_upsampled(x: Array, kernel: Array, factors: Extents, geometry: Geom
     Args:
         x: [batch, *spatial, channels], before upsampling.
         kernel: [*window, channels / groups, filters].
-        factors: how many times each position is repeated, one number per spatial axis.
-        geometry: geometry of the convolution of the upsampled image; its strides are 1.
+        factors: Number of times each position is repeated, one integer per spatial axis.
+        geometry: Geometry of the convolution of the upsampled image; the strides must be 1.
 
     Returns:
         [batch, *windows, filters].
@@ -61,8 +61,8 @@ def convolve_upsampled(x: Array, kernel: Array, factors: Extents, geometry: Geom
     return interleave(phases, counts, outputs)
 
 
-def pays(spatial: Extents, window: Extents, factors: Extents, geometry: Geometry) -> bool:
-    """Whether `convolve_upsampled` takes fewer multiplications than upsampling first."""
+def is_cheaper(spatial: Extents, window: Extents, factors: Extents, geometry: Geometry) -> bool:
+    """Returns whether `convolve_upsampled` takes fewer multiplications than upsampling first."""
     per_axis, outputs = _phases(spatial, window, factors, geometry)
     before = math.prod(outputs) * math.prod(window)
     after = math.prod(sum(phase.windows * phase.taps for phase in phases) for phases in per_axis)
@@ -88,22 +88,22 @@ def _phases(
 def _phase(
     phase: int, factor: int, size: int, extent: int, windows: int, dilation: int, front: int
 ) -> _Phase:
-    # Tap t of window `factor * q + phase` reads this position, relative to q.
-    read = [(phase + tap * dilation - front) // factor for tap in range(size)]
+    # The positions that the taps of window `factor * q + phase` read, relative to q.
+    offsets = [(phase + tap * dilation - front) // factor for tap in range(size)]
     count = len(range(phase, windows, factor))
-    taps = read[-1] - read[0] + 1
-    after = count + taps - 1 - extent + read[0]
-    return _Phase(tuple(position - read[0] for position in read), (-read[0], after), count)
+    taps = offsets[-1] - offsets[0] + 1
+    after = count + taps - 1 - extent + offsets[0]
+    return _Phase(tuple(position - offsets[0] for position in offsets), (-offsets[0], after), count)
 
 
 def _sum_taps(kernel: Array, phases: tuple[_Phase, ...]) -> Array:
     """Adds the taps that read the same position."""
     for axis, phase in enumerate(phases):
-        adds = np.zeros((phase.taps, kernel.shape[axis]))
-        adds[phase.positions, range(len(phase.positions))] = 1
-        # A product with ones and zeros in full precision is a sum, and quick to compile.
+        selection = np.zeros((phase.taps, kernel.shape[axis]))
+        selection[phase.positions, range(len(phase.positions))] = 1
+        # A sum as a product with zeros and ones in full precision, which compiles faster.
         summed = jnp.tensordot(
-            jnp.asarray(adds, kernel.dtype), kernel, (1, axis), precision=lax.Precision.HIGHEST
+            jnp.asarray(selection, kernel.dtype), kernel, (1, axis), precision=lax.Precision.HIGHEST
         )
         kernel = jnp.moveaxis(summed, 0, axis)
     return kernel

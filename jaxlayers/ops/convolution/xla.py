@@ -1,6 +1,6 @@
-"""A convolution and its two gradients as one XLA convolution each: what accelerators run.
+"""A convolution and its two gradients, each as one XLA convolution, for accelerators.
 
-cuDNN and the TPU compiler select among algorithms of their own; nothing else measured faster.
+cuDNN and the TPU compiler select an algorithm themselves; no other formulation was faster.
 """
 
 import jax.numpy as jnp
@@ -27,11 +27,14 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
     """Returns x; see `primitives.input_gradient`."""
     images, taps, _ = dimension_numbers(geometry.rank)
     if geometry.groups == 1:
-        # Channels and filters are exchanged in the layout alone: XLA recognizes this as cuDNN's
-        # gradient with respect to the input.
-        back, taps = lax.rev(kernel, tuple(range(geometry.rank))), taps.replace("IO", "OI")
+        # Channels and filters are exchanged only in the dimension numbers, so that XLA recognizes
+        # this as cuDNN's gradient with respect to the input.
+        flipped_kernel, taps = (
+            lax.rev(kernel, tuple(range(geometry.rank))),
+            taps.replace("IO", "OI"),
+        )
     else:
-        back = flipped(kernel, geometry.groups)
+        flipped_kernel = flipped(kernel, geometry.groups)
     padding = [
         (windows.span(size, dilation) - 1 - before, extent - 1 + before - (outputs - 1) * stride)
         for extent, outputs, size, stride, (before, _), dilation in zip(
@@ -40,7 +43,7 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
     ]
     return lax.conv_general_dilated(
         y,
-        back,
+        flipped_kernel,
         (1,) * geometry.rank,
         padding,
         lhs_dilation=geometry.strides,
@@ -67,7 +70,7 @@ def kernel_gradient(x: Array, y: Array, window: Extents, geometry: Geometry) -> 
 def kernel_gradient_padding(
     spatial: Extents, outputs: Extents, window: Extents, geometry: Geometry
 ) -> tuple[windows.Padding, ...]:
-    """Returns the padding of x with which its convolution by y gives the gradient."""
+    """Returns the padding with which the convolution of x with y is the kernel gradient."""
     return tuple(
         (before, windows.span(size, dilation) + (count - 1) * stride - extent - before)
         for extent, count, size, stride, (before, _), dilation in zip(
@@ -77,9 +80,14 @@ def kernel_gradient_padding(
 
 
 def flipped(kernel: Array, groups: int) -> Array:
-    """Returns the kernel of the transpose: taps reversed, channels and filters exchanged.
+    """Returns the kernel with its taps reversed and its channels and filters exchanged.
 
-    [*window, channels / groups, filters] becomes [*window, filters / groups, channels].
+    Args:
+        kernel: [*window, channels / groups, filters].
+        groups: Number of groups.
+
+    Returns:
+        [*window, filters / groups, channels].
     """
     *window, inputs, filters = kernel.shape
     kernel = kernel.reshape(*window, inputs, groups, filters // groups)
@@ -89,7 +97,7 @@ def flipped(kernel: Array, groups: int) -> Array:
 
 
 def dimension_numbers(rank: int) -> tuple[str, str, str]:
-    """Returns the layouts of image, kernel and output, channels last."""
+    """Returns the channels-last dimension numbers of image, kernel and output."""
     axes = _AXES[-rank:]
     return f"N{axes}C", f"{axes}IO", f"N{axes}C"
 

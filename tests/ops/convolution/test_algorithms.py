@@ -11,8 +11,7 @@ import pytest
 
 from jaxlayers.ops.convolution.cpu import dispatch, selection
 from jaxlayers.ops.convolution.cpu.algorithms import Forward, InputGradient, KernelGradient
-from jaxlayers.ops.convolution.cpu.libraries import ONEDNN, XLA, Library
-from jaxlayers.ops.convolution.cpu.onednn import availability
+from jaxlayers.ops.convolution.cpu.libraries import XLA, Library
 from jaxlayers.ops.convolution.geometry import Geometry
 from tests.ops.convolution.test_primitives import (
     Case,
@@ -77,7 +76,9 @@ def compute(
     with jax.enable_x64(library is XLA), jax.numpy_rank_promotion("raise"):
         x, kernel, y = map(jnp.asarray, (case.x, case.kernel, case.y))
         if isinstance(algorithm, Forward):
-            run = jax.jit(lambda x, kernel: dispatch.run_forward(algorithm, x, kernel, geometry, library))
+            run = jax.jit(
+                lambda x, kernel: dispatch.run_forward(algorithm, x, kernel, geometry, library)
+            )
             return run(x, kernel)
         if isinstance(algorithm, InputGradient):
             run = jax.jit(
@@ -86,7 +87,9 @@ def compute(
                 )
             )
             return run(y, kernel)
-        run = jax.jit(lambda x, y: dispatch.run_kernel_gradient(algorithm, x, y, window, geometry, library))
+        run = jax.jit(
+            lambda x, y: dispatch.run_kernel_gradient(algorithm, x, y, window, geometry, library)
+        )
         return run(x, y)
 
 

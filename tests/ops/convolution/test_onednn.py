@@ -20,7 +20,7 @@ from hypothesis import given, settings
 
 from jaxlayers import config
 from jaxlayers.ops.convolution import primitives, xla
-from jaxlayers.ops.convolution.cpu.onednn import availability, calls, self_check
+from jaxlayers.ops.convolution.cpu.onednn import availability, calls
 from jaxlayers.ops.convolution.geometry import Geometry
 from tests.ops.convolution.test_primitives import (
     CHOSEN,
