@@ -48,7 +48,8 @@ class DecomposedKernel(NamedTuple):
 class Forward(Enum):
     """Algorithms of the forward pass: `(x, kernel, geometry) -> y`."""
 
-    CONVOLUTION = Direct(forward.convolution, workspace.nothing)
+    CONVOLUTION = Direct(forward.convolution, None)
+    CONVOLUTION_IN_CHUNKS = Direct(forward.convolution, workspace.nothing)
     ONE_TAP = Direct(forward.one_tap, None)
     TAP_BY_TAP = Direct(forward.tap_by_tap, workspace.nothing)
     IM2COL = Direct(forward.im2col, workspace.input_patches)
@@ -77,6 +78,5 @@ class KernelGradient(Enum):
     ROW_BY_ROW = Direct(kernel_gradient.row_by_row, workspace.output_row_patches)
     OUTPUT_PATCHES = Direct(kernel_gradient.output_patches, workspace.output_patches)
     DEPTHWISE = Direct(depthwise.kernel_gradient, None)
-    DEPTHWISE_IN_CHUNKS = Direct(depthwise.kernel_gradient, workspace.nothing)
     GROUPED = DecomposedKernel(grouped.kernel_gradient)
     PER_DEPTH = DecomposedKernel(per_depth.kernel_gradient)

@@ -1,14 +1,13 @@
 """Convolutions in which each group has one channel: elementwise, with no sum over channels."""
 
+import math
+
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxlayers.ops.convolution.cpu import patches
 from jaxlayers.ops.convolution.cpu.libraries import Library
 from jaxlayers.ops.convolution.geometry import Extents, Geometry, taps
-
-# Into how many slices of the first spatial axis at most the products are divided.
-_MOST_SLICES = 8
 
 
 def forward(x: Array, kernel: Array, geometry: Geometry, library: Library) -> Array:
@@ -32,30 +31,25 @@ def forward(x: Array, kernel: Array, geometry: Geometry, library: Library) -> Ar
 def kernel_gradient(
     x: Array, y: Array, window: Extents, geometry: Geometry, library: Library
 ) -> Array:
-    """Returns the kernel, multiplied and summed tap by tap: [*window, 1, filters].
+    """Returns the kernel: [*window, 1, filters].
 
-    XLA does not vectorize a sum of a product over all positions (1 GFLOP/s). Adding slices of the
-    first spatial axis elementwise makes it a vectorized loop (5 to 10); a product with ones sums
-    the small remainder.
+    XLA does not vectorize a sum of a product over all positions (1 GFLOP/s). The products of one
+    image after another are added elementwise, which it does vectorize (5 to 10), and a product with
+    ones sums over the positions at the end.
     """
-    outputs = y.shape[1:-1]
+    outputs, filters = y.shape[1:-1], y.shape[-1]
     padded = patches.pad(x, geometry.padding)
-    each = y.shape[-1] // geometry.groups
-    slices = max(n for n in range(1, _MOST_SLICES + 1) if outputs[0] % n == 0)
-    size = outputs[0] // slices
-    rows = []
-    for tap in taps(window):
-        read = jnp.repeat(patches.at_tap(padded, tap, outputs, geometry), each, -1)
-        added = patches.add_all(
-            (
-                lax.slice_in_dim(read, start, start + size, axis=1)
-                * lax.slice_in_dim(y, start, start + size, axis=1)
-                for start in range(0, outputs[0], size)
-            ),
-            (),
-            x.dtype,
-        )
-        # Without the barrier XLA sums everything at once again.
-        remainder = lax.optimization_barrier(added).reshape(-1, y.shape[-1])
-        rows.append(jnp.ones((remainder.shape[0],), remainder.dtype) @ remainder)
-    return jnp.stack(rows).reshape(*window, 1, -1)
+    all_taps = list(taps(window))
+
+    def add(sums: list[Array], image: tuple[Array, Array]) -> tuple[list[Array], None]:
+        x, y = image
+        return [total + read(x, tap) * y for total, tap in zip(sums, all_taps, strict=True)], None
+
+    def read(x: Array, tap: Extents) -> Array:
+        (each,) = patches.at_tap(x[None], tap, outputs, geometry)
+        return jnp.repeat(each, filters // geometry.groups, -1)
+
+    zeros = [jnp.zeros((*outputs, filters), x.dtype) for _ in all_taps]
+    sums, _ = lax.scan(add, zeros, (padded, y))
+    ones = jnp.ones((math.prod(outputs),), x.dtype)
+    return jnp.stack([ones @ total.reshape(-1, filters) for total in sums]).reshape(*window, 1, -1)

@@ -84,7 +84,8 @@ def forward(x: Extents, kernel: Extents, geometry: Geometry, library: Library) -
     if geometry.rank == 3:
         many = channels * math.prod(window) >= MANY_PRODUCTS
         return Forward.IM2COL if many and max(geometry.strides) > 1 else Forward.PER_DEPTH
-    return Forward.IM2COL if positions <= FEW_POSITIONS else Forward.CONVOLUTION
+    few = positions <= FEW_POSITIONS
+    return Forward.IM2COL if few else Forward.CONVOLUTION_IN_CHUNKS
 
 
 def input_gradient(
@@ -98,7 +99,9 @@ def input_gradient(
         return InputGradient.PHASES if by_phases else InputGradient.GROUPED
     positions = _positions(x, window, geometry)
     # Windows that do not overlap have nothing to add: the matrix product is all of the work.
+    # A window of one position with strides 1 is that product already.
     disjoint = all(size <= stride for size, stride in zip(window, geometry.strides, strict=True))
+    disjoint = disjoint and max(geometry.strides) > 1
     if (
         channels == 1 < filters
         or (positions <= FEW_POSITIONS and library is not ONEDNN)
@@ -130,8 +133,7 @@ def kernel_gradient(
     if geometry.groups > 1:
         if channels > 1 or filters > geometry.groups:
             return KernelGradient.GROUPED
-        strided = max(geometry.strides) > 1
-        return KernelGradient.DEPTHWISE_IN_CHUNKS if strided else KernelGradient.DEPTHWISE
+        return KernelGradient.DEPTHWISE
     if math.prod(window) == 1:
         return KernelGradient.ONE_TAP
     if filters == 1 < channels:
