@@ -11,7 +11,8 @@ import pytest
 
 from jaxlayers.ops.convolution.cpu import dispatch, selection
 from jaxlayers.ops.convolution.cpu.algorithms import Forward, InputGradient, KernelGradient
-from jaxlayers.ops.convolution.cpu.libraries import XLA, Library
+from jaxlayers.ops.convolution.cpu.libraries import ONEDNN, XLA, Library
+from jaxlayers.ops.convolution.cpu.onednn import availability
 from jaxlayers.ops.convolution.geometry import Geometry
 from tests.ops.convolution.test_primitives import (
     Case,
@@ -40,6 +41,7 @@ IMAGES = [STRIDED, PADDED, CROPPED, SEQUENCE]
 PLAIN = [*IMAGES, VOLUME]
 FORWARD = {
     Forward.CONVOLUTION: PLAIN,
+    Forward.CONVOLUTION_IN_CHUNKS: PLAIN,
     Forward.ONE_TAP: [ONE_TAP],
     Forward.TAP_BY_TAP: PLAIN,
     Forward.IM2COL: PLAIN,
@@ -62,7 +64,6 @@ KERNEL_GRADIENT = {
     KernelGradient.ROW_BY_ROW: PLAIN,
     KernelGradient.OUTPUT_PATCHES: PLAIN,
     KernelGradient.DEPTHWISE: [DEPTHWISE, MULTIPLIER],
-    KernelGradient.DEPTHWISE_IN_CHUNKS: [DEPTHWISE, MULTIPLIER],
     KernelGradient.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
     KernelGradient.PER_DEPTH: [VOLUME],
 }
@@ -124,56 +125,76 @@ def test_every_algorithm_agrees_with_numpy(algorithm, case) -> None:
     made = make(*case)
     # Both are sums of at most some hundred float64 products.
     np.testing.assert_allclose(
-        compute(algorithm, made), expected(algorithm, made), rtol=1e-10, atol=1e-10
+        compute(algorithm, made, XLA), expected(algorithm, made), rtol=1e-10, atol=1e-10
+    )
+
+
+@pytest.mark.optimized
+@pytest.mark.skipif(not availability.usable("auto"), reason="oneDNN cannot be used here")
+@pytest.mark.parametrize(("algorithm", "case"), CASES)
+def test_every_algorithm_agrees_with_numpy_by_onednn(algorithm, case) -> None:
+    made = make(*case)
+    # Sums of at most some hundred float32 products.
+    np.testing.assert_allclose(
+        compute(algorithm, made, ONEDNN), expected(algorithm, made), rtol=1e-4, atol=1e-4
     )
 
 
 SAME_3, SAME_5 = ((1, 1), (1, 1)), ((2, 2), (2, 2))
 VALID = ((0, 0), (0, 0))
 ONES = (1, 1)
-# The image, the kernel, the geometry: what each algorithm is for. LeNet's second convolution is
-# (64, 26, 26, 32) by (3, 3, 32, 64).
-SELECTED_FOR = {
-    Forward.CONVOLUTION: ((64, 28, 28, 64), (5, 5, 64, 32), Geometry(ONES, SAME_5, ONES)),
-    Forward.ONE_TAP: ((16, 56, 56, 256), (1, 1, 256, 64), Geometry(ONES, VALID, ONES)),
-    Forward.TAP_BY_TAP: ((64, 28, 28, 1), (3, 3, 1, 32), Geometry(ONES, VALID, ONES)),
-    Forward.IM2COL: ((4, 4, 4, 256), (5, 5, 256, 512), Geometry(ONES, SAME_5, ONES)),
-    Forward.SHIFTED_SUMS: ((64, 28, 28, 32), (5, 5, 32, 1), Geometry(ONES, SAME_5, ONES)),
-    Forward.DEPTHWISE: ((64, 14, 14, 256), (3, 3, 1, 256), Geometry(ONES, SAME_3, ONES, 256)),
-    Forward.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
-    Forward.PER_DEPTH: (
-        (8, 16, 16, 16, 16),
-        (3, 3, 3, 16, 16),
-        Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)),
-    ),
-    InputGradient.SHIFTED_SUMS: ((64, 28, 28, 1), (5, 5, 1, 64), Geometry((2, 2), SAME_5, ONES)),
-    InputGradient.PHASES: ((64, 14, 14, 64), (5, 5, 64, 128), Geometry((2, 2), SAME_5, ONES)),
-    InputGradient.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
-    KernelGradient.CONVOLUTION: (
-        (64, 14, 14, 64),
-        (5, 5, 64, 128),
-        Geometry((2, 2), SAME_5, ONES),
-    ),
-    KernelGradient.TAP_BY_TAP: ((16, 56, 56, 256), (1, 1, 256, 64), Geometry(ONES, VALID, ONES)),
-    KernelGradient.IM2COL: ((1, 7, 7, 512), (3, 3, 512, 512), Geometry(ONES, SAME_3, ONES)),
-    KernelGradient.ROW_BY_ROW: ((64, 26, 26, 32), (3, 3, 32, 64), Geometry(ONES, VALID, ONES)),
-    KernelGradient.OUTPUT_PATCHES: ((64, 28, 28, 32), (5, 5, 32, 1), Geometry(ONES, SAME_5, ONES)),
-    KernelGradient.DEPTHWISE: (
-        (64, 14, 14, 256),
-        (3, 3, 1, 256),
-        Geometry(ONES, SAME_3, ONES, 256),
-    ),
-    KernelGradient.DEPTHWISE_IN_CHUNKS: (
-        (64, 28, 28, 128),
-        (3, 3, 1, 128),
-        Geometry((2, 2), SAME_3, ONES, 128),
-    ),
-    KernelGradient.GROUPED: ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4)),
-    KernelGradient.PER_DEPTH: (
-        (8, 16, 16, 16, 16),
-        (3, 3, 3, 16, 16),
-        Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)),
-    ),
+# The image, the kernel, the geometry: what each algorithm is for.
+SEPARABLE = ((64, 14, 14, 256), (3, 3, 1, 256), Geometry(ONES, SAME_3, ONES, 256))
+FOUR_GROUPS = ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4))
+MANY_IN_VOLUME = ((8, 16, 16, 16, 16), (3, 3, 3, 16, 16))
+PLAIN_VOLUME = (*MANY_IN_VOLUME, Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)))
+HALVED = ((64, 14, 14, 64), (5, 5, 64, 128), Geometry((2, 2), SAME_5, ONES))
+LENET = ((64, 26, 26, 32), (3, 3, 32, 64), Geometry(ONES, VALID, ONES))
+POINTWISE = ((16, 56, 56, 256), (1, 1, 256, 64), Geometry(ONES, VALID, ONES))
+ONE_FILTER = ((64, 28, 28, 32), (5, 5, 32, 1), Geometry(ONES, SAME_5, ONES))
+ONE_CHANNEL = ((64, 28, 28, 1), (3, 3, 1, 32), Geometry(ONES, VALID, ONES))
+ONE_STRIDED_CHANNEL = ((64, 28, 28, 1), (5, 5, 1, 64), Geometry((2, 2), SAME_5, ONES))
+FEW_POSITIONS = ((64, 4, 4, 256), (5, 5, 256, 512), Geometry(ONES, SAME_5, ONES))
+ONE_SMALL_IMAGE = ((1, 7, 7, 512), (3, 3, 512, 512), Geometry(ONES, SAME_3, ONES))
+SELECTED_BY_XLA = {
+    Forward.CONVOLUTION_IN_CHUNKS: LENET,
+    Forward.ONE_TAP: POINTWISE,
+    Forward.TAP_BY_TAP: ONE_CHANNEL,
+    Forward.IM2COL: FEW_POSITIONS,
+    Forward.SHIFTED_SUMS: ONE_FILTER,
+    Forward.DEPTHWISE: SEPARABLE,
+    Forward.GROUPED: FOUR_GROUPS,
+    Forward.PER_DEPTH: PLAIN_VOLUME,
+    InputGradient.SHIFTED_SUMS: ONE_STRIDED_CHANNEL,
+    InputGradient.PHASES: HALVED,
+    InputGradient.GROUPED: FOUR_GROUPS,
+    KernelGradient.CONVOLUTION: HALVED,
+    KernelGradient.ONE_TAP: POINTWISE,
+    KernelGradient.TAP_BY_TAP: ((64, 8, 8, 64), (3, 3, 64, 64), Geometry((2, 2), SAME_3, ONES)),
+    KernelGradient.IM2COL: ONE_SMALL_IMAGE,
+    KernelGradient.ROW_BY_ROW: LENET,
+    KernelGradient.OUTPUT_PATCHES: ONE_FILTER,
+    KernelGradient.DEPTHWISE: SEPARABLE,
+    KernelGradient.GROUPED: FOUR_GROUPS,
+    KernelGradient.PER_DEPTH: PLAIN_VOLUME,
+}
+SELECTED_BY_ONEDNN = {
+    Forward.CONVOLUTION: SEPARABLE,
+    Forward.ONE_TAP: POINTWISE,
+    Forward.TAP_BY_TAP: ONE_CHANNEL,
+    Forward.IM2COL: ONE_SMALL_IMAGE,
+    Forward.SHIFTED_SUMS: ONE_FILTER,
+    InputGradient.SHIFTED_SUMS: ONE_STRIDED_CHANNEL,
+    InputGradient.PHASES: FOUR_GROUPS,
+    KernelGradient.CONVOLUTION: PLAIN_VOLUME,
+    KernelGradient.CHANNELS_AS_AXIS: FEW_POSITIONS,
+    KernelGradient.ONE_TAP: POINTWISE,
+    KernelGradient.TAP_BY_TAP: ((64, 32, 32, 64), (4, 4, 64, 128), Geometry((2, 2), SAME_3, ONES)),
+    KernelGradient.IM2COL: ONE_STRIDED_CHANNEL,
+    KernelGradient.ROW_BY_ROW: LENET,
+    KernelGradient.OUTPUT_PATCHES: ONE_FILTER,
+    KernelGradient.DEPTHWISE: SEPARABLE,
+    KernelGradient.GROUPED: FOUR_GROUPS,
 }
 SELECT = {
     Forward: selection.forward,
@@ -183,11 +204,12 @@ SELECT = {
 
 
 def test_every_algorithm_is_selected_for_some_shape() -> None:
-    selected = {
-        algorithm: SELECT[type(algorithm)](*shapes) for algorithm, shapes in SELECTED_FOR.items()
-    }
-    assert selected == {algorithm: algorithm for algorithm in SELECTED_FOR}
-    assert set(selected) == {algorithm for table in SELECT for algorithm in table}
+    reached = set()
+    for library, table in ((XLA, SELECTED_BY_XLA), (ONEDNN, SELECTED_BY_ONEDNN)):
+        for algorithm, shapes in table.items():
+            assert SELECT[type(algorithm)](*shapes, library) is algorithm
+            reached.add(algorithm)
+    assert reached == {algorithm for table in SELECT for algorithm in table}
 
 
 @pytest.mark.optimized

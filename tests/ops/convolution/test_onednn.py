@@ -38,7 +38,7 @@ needs_onednn = pytest.mark.skipif(
     bool(availability._obstacle()), reason=f"oneDNN: {availability._obstacle()}"
 )
 GEOMETRY = Geometry((2, 1), ((1, 2), (0, 1)), (1, 2))
-X, KERNEL = jnp.ones((2, 7, 8, 3)), jnp.ones((3, 2, 3, 5))
+X, KERNEL = jnp.ones((4, 14, 16, 3)), jnp.ones((3, 2, 3, 5))
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +143,7 @@ def test_empty_arrays_are_not_computed_by_onednn() -> None:
 
 def test_exported_programs_do_not_contain_it() -> None:
     (batch,) = jax.export.symbolic_shape("batch")
-    for n in (2, batch):
+    for n in (4, batch):
         x = jax.ShapeDtypeStruct((n, *X.shape[1:]), jnp.float32)
 
         def function(x):
@@ -156,12 +156,12 @@ def test_exported_programs_do_not_contain_it() -> None:
 
 SHARDED = """
 import jax, jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec as P
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 from jaxlayers.ops.convolution import primitives
 from jaxlayers.ops.convolution.cpu.onednn import availability
 from tests.ops.convolution.test_onednn import GEOMETRY, KERNEL, X
 
-mesh = jax.make_mesh((2,), ("data",))
+mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
 x = jax.device_put(X, NamedSharding(mesh, P("data")))
 kernel = jax.device_put(KERNEL, NamedSharding(mesh, P()))
 forward = lambda x, kernel: primitives.forward(x, kernel, GEOMETRY)

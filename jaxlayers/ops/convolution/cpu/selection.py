@@ -41,13 +41,13 @@ FEW_TAPS_TO_SLIDE = 16
 FEW_CHANNELS_TO_SLIDE = 63
 SMALL_IMAGE = 49
 
-# oneDNN on two cores with AVX2. For so few channels, products per tap are narrow (32 x 32 x 3 -> 32,
-# window of 3: 34 with im2col, 20 tap by tap).
+# oneDNN on two cores with AVX2. With so few channels, products per tap are narrow (32 x 32 x 3 ->
+# 32, window of 3: 34 with im2col, 20 tap by tap).
 FEW_CHANNELS_FOR_ONEDNN = 4
 
-# With so few output positions, y is a small window of the convolution of x by y (4 x 4 x 256 -> 512,
-# window of 5: 244, 60 row by row; 7 x 7 x 512, window of 3: 124 against 108; 14 x 14 x 256: 53
-# against 82).
+# With so few output positions, y is a small window of the convolution of x by y (4 x 4 x 256 ->
+# 512, window of 5: 244 against 60 row by row; 7 x 7 x 512, window of 3: 124 against 108;
+# 14 x 14 x 256: 53 against 82).
 FEW_POSITIONS_FOR_ONEDNN = 64
 
 # Strided volumes with so many products per output are faster with im2col than per depth.
