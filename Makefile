@@ -15,10 +15,10 @@ cnn: $(VENV)/train
 	$(BIN)/python -m experiments.cnn $(ARGS)
 
 # All tests except the slow ones, one process per core; those marked optimized run with XLA's
-# optimizations, which tests/conftest.py turns off for the others.
+# optimizations and oneDNN, which tests/conftest.py turns off for the others.
 test: $(VENV)/test
 	$(BIN)/python -m pytest -n auto -m "not slow and not optimized" $(ARGS)
-	XLA_FLAGS= $(BIN)/python -m pytest -n auto -m optimized tests/ops
+	XLA_FLAGS= JAXLAYERS_CPU_CONVOLUTIONS=auto $(BIN)/python -m pytest -n auto -m optimized tests/ops
 
 # The tests to run after every edit, below 90 seconds on two cores: the contract of layers, their
 # errors, Sequential, every convolution algorithm by direct call, a step of each task written out,

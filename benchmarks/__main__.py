@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import accuracy, classifier_epoch, convolutions, loop, memory, training_step
-from benchmarks.shapes import all_shapes
+from benchmarks.shapes import Shape, all_shapes, inference_shapes
 from benchmarks.side_by_side import medians
 
 RESULTS = Path(__file__).parent / "results"
@@ -21,7 +21,8 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", choices=["convolutions", "step", "loop", "memory", "epoch", "accuracy"]
+        "--only",
+        choices=["convolutions", "inference", "step", "loop", "memory", "epoch", "accuracy"],
     )
     parser.add_argument(
         "--batch-size", type=int, default=64, help="batch size of the training step"
@@ -36,6 +37,7 @@ def main() -> None:
         "step": step_table,
         "loop": loop_table,
         "convolutions": convolution_table,
+        "inference": inference_table,
         "memory": memory_table,
         "epoch": epoch_table,
         "accuracy": accuracy_table,
@@ -53,7 +55,7 @@ def _write(path: Path, table: str) -> None:
     sections = {section.split("\n", 1)[0]: section.strip() for section in old}
     title, *rest = table.removeprefix("## ").split("\n")
     sections[title] = "\n".join([title, "", _versions(), *rest]).strip()
-    head = f"# {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores"
+    head = f"# {_processor()}, {os.cpu_count()} CPU cores"
     path.write_text("\n\n".join([head, *(f"## {s}" for s in sections.values())]) + "\n")
 
 
@@ -73,8 +75,7 @@ def step_table(arguments: argparse.Namespace) -> str:
     steps[fit_label], compile_times[fit_label] = training_step.fit_steps(
         arguments.batch_size, bfloat16
     )
-    compilers = [False] if device == "cpu" else [False, True]
-    for compiled in compilers:
+    for compiled in (False, True):
         name = "PyTorch, torch.compile" if compiled else "PyTorch"
         steps[name] = dcgan_in_torch.training_step(arguments.batch_size, device, compiled, bfloat16)
     seconds = medians(steps, rounds=7 if device == "cpu" else 200, seconds=180)
@@ -96,34 +97,55 @@ def step_table(arguments: argparse.Namespace) -> str:
 
 
 def convolution_table(arguments: argparse.Namespace) -> str:
-    """Returns the table of convolutions, worst last."""
+    """Returns the table of convolutions and their gradients, worst last."""
+    title = f"Convolutions, {arguments.precision}"
+    return _table_of_shapes(title, all_shapes(), arguments, ALL_FUNCTIONS)
+
+
+def inference_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of forward passes of few images, worst last."""
+    title = f"Inference with few images, {arguments.precision}"
+    return _table_of_shapes(title, inference_shapes(), arguments, ("forward",))
+
+
+ALL_FUNCTIONS = ("forward", "input gradient", "kernel gradient")
+
+
+def _table_of_shapes(
+    title: str, shapes: list[Shape], arguments: argparse.Namespace, names: tuple[str, ...]
+) -> str:
     device = "cuda" if jax.default_backend() == "gpu" else "cpu"
     rows = []
-    for shape in all_shapes():
-        for row in convolutions.measure(shape, jnp.dtype(arguments.precision), device):
+    for shape in shapes:
+        for row in convolutions.measure(shape, jnp.dtype(arguments.precision), device, names):
             rows.append(row)
             print(_line(row), flush=True)
     rows.sort(key=lambda row: row.seconds["ours"] / row.seconds["torch"])
-    to_lax, to_torch, to_scan = (
+    by_lax, by_torch, by_xla, by_scan = (
         [row.seconds[a] / row.seconds[b] for row in rows]
-        for a, b in (("ours", "lax"), ("ours", "torch"), ("in a scan", "outside a scan"))
+        for a, b in (
+            ("ours", "lax"),
+            ("ours", "torch"),
+            ("without oneDNN", "torch"),
+            ("in a scan", "outside a scan"),
+        )
     )
     return "\n".join(
         [
-            f"## Convolutions, {arguments.precision}",
+            f"## {title}",
             "",
-            f"{len(all_shapes())} shapes, {len(rows)} functions. {_MEDIANS} "
-            "Time of ours as a ratio:",
+            f"{len(shapes)} shapes, {len(rows)} functions. {_MEDIANS} Time of ours as a ratio:",
             "",
             "| relative to | median | worst | above the limit |",
             "| --- | ---: | ---: | ---: |",
-            _summary("lax", to_lax, 1.1),
-            _summary("PyTorch", to_torch, 2.5),
-            _summary("itself, in a scan relative to outside", to_scan, 1.15),
+            _summary("lax", by_lax, 1.1),
+            _summary("PyTorch", by_torch, 2.0),
+            _summary("PyTorch, without oneDNN", by_xla, 2.0),
+            _summary("itself, in a scan to outside", by_scan, 1.1),
             "",
-            "| convolution, kernel | function | GFLOP/s | lax | PyTorch | relative to lax "
-            "| relative to PyTorch | in a scan |",
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            "| convolution, kernel | function | algorithm | GFLOP/s | without oneDNN | lax "
+            "| PyTorch | relative to lax | relative to PyTorch | in a scan |",
+            "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
             *map(_line, rows),
         ]
     )
@@ -227,13 +249,14 @@ def _summary(name: str, ratios: list[float], limit: float) -> str:
 
 def _line(row: convolutions.Row) -> str:
     seconds = row.seconds
-    speeds = [row.flops / seconds[name] / 1e9 for name in ("ours", "lax", "torch")]
+    measured = ("ours", "without oneDNN", "lax", "torch")
+    speeds = [row.flops / seconds[name] / 1e9 for name in measured]
     ratios = [
         seconds["ours"] / seconds["lax"],
         seconds["ours"] / seconds["torch"],
         seconds["in a scan"] / seconds["outside a scan"],
     ]
-    cells = [row.shape.name, row.function, *(f"{s:.1f}" for s in speeds)]
+    cells = [row.shape.name, row.function, row.algorithm, *(f"{s:.1f}" for s in speeds)]
     return f"| {' | '.join([*cells, *(f'{r:.2f}' for r in ratios)])} |"
 
 
@@ -252,6 +275,20 @@ def _installed(name: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _processor() -> str:
+    """Returns the name of the accelerator, or of the CPU with its widest vector instructions."""
+    if jax.default_backend() != "cpu":
+        return jax.devices()[0].device_kind
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "cpu"
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "cpu")
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    vectors = {"avx512f": "AVX-512", "avx2": "AVX2"}
+    return ", ".join([model, *[name for flag, name in vectors.items() if flag in flags][:1]])
 
 
 def _machine() -> str:

@@ -1,7 +1,7 @@
 """Every convolution and its gradients: ours, lax's and PyTorch's, and ours inside a scan."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,11 @@ from jax import lax
 
 from benchmarks.shapes import Shape
 from benchmarks.side_by_side import medians
+from jaxlayers import config
 from jaxlayers.ops.convolution import primitives, xla
+from jaxlayers.ops.convolution.cpu import selection
+from jaxlayers.ops.convolution.cpu.libraries import ONEDNN, XLA
+from jaxlayers.ops.convolution.cpu.onednn import availability
 
 _SCAN_LENGTH = 4
 
@@ -23,12 +27,18 @@ class Row:
 
     shape: Shape
     function: str
+    algorithm: str
     flops: float
     seconds: dict[str, float]
 
 
-def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -> Iterator[Row]:
-    """Yields a row for the forward pass and for each gradient."""
+def measure(
+    shape: Shape,
+    dtype: Any = jnp.float32,
+    torch_device: str = "cpu",
+    names: Sequence[str] = ("forward", "input gradient", "kernel gradient"),
+) -> Iterator[Row]:
+    """Yields a row for the forward pass and for each gradient, or for those in `names`."""
     rng = np.random.default_rng(0)
     geometry, spatial, window = shape.geometry, shape.spatial, shape.window
     x = rng.standard_normal((shape.batch, *spatial, shape.channels), np.float32)
@@ -48,10 +58,12 @@ def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -
             (x, y),
         ),
     }
-    for name, (function, arrays) in functions.items():
+    for name in names:
+        function, arrays = functions[name]
         operands = [jnp.asarray(array, dtype) for array in arrays]
         calls = {
             "ours": _compiled(function(primitives), *operands),
+            "without oneDNN": _without_onednn(function, *operands),
             "lax": _compiled(function(xla), *operands),
             "torch": in_torch[name],
             "outside a scan": _compiled(_once(function(primitives)), *operands),
@@ -63,7 +75,31 @@ def measure(shape: Shape, dtype: Any = jnp.float32, torch_device: str = "cpu") -
         swapped = (
             {"forward": "input gradient", "input gradient": "forward"} if shape.transposed else {}
         )
-        yield Row(shape, swapped.get(name, name), flops, seconds)
+        yield Row(shape, swapped.get(name, name), _algorithm(name, shape), flops, seconds)
+
+
+def _algorithm(name: str, shape: Shape) -> str:
+    """Returns the algorithm that the CPU selects, or nothing on another backend."""
+    if jax.default_backend() != "cpu":
+        return ""
+    library = ONEDNN if availability.usable(config.get_cpu_convolutions()) else XLA
+    select = {
+        "forward": selection.forward,
+        "input gradient": selection.input_gradient,
+        "kernel gradient": selection.kernel_gradient,
+    }[name]
+    x = (shape.batch, *shape.spatial, shape.channels)
+    kernel = (*shape.window, shape.channels // shape.geometry.groups, shape.filters)
+    return select(x, kernel, shape.geometry, library).name
+
+
+def _without_onednn(function: Callable[..., Any], *operands: Any) -> Callable[[], object]:
+    chosen = config.get_cpu_convolutions()
+    config.cpu_convolutions("xla")
+    try:
+        return _compiled(function(primitives), *operands)
+    finally:
+        config.cpu_convolutions(chosen)
 
 
 def _compiled(function: Callable[..., Any], *operands: Any) -> Callable[[], object]:

@@ -41,8 +41,8 @@ class _Discriminator(nn.Module):
 @dataclass(frozen=True)
 class _FlaxLayer(Layer):
     module: nn.Module
-    input_shape: tuple[int, ...]
     result: tuple[int, ...]
+    input_shape: tuple[int, ...] = ()  # in place of the property of Layer
 
     def init(self, key: Any, input_shape: Any = None) -> Any:
         x = jnp.zeros((1, *self.input_shape))
@@ -61,9 +61,9 @@ class _FlaxLayer(Layer):
 
 
 def generator() -> Layer:
-    return _FlaxLayer(_Generator(), (100,), (28, 28, 1))
+    return _FlaxLayer(_Generator(), (28, 28, 1), (100,))
 
 
 def discriminator() -> Layer:
     """Returns the discriminator, which ends in the logit."""
-    return _FlaxLayer(_Discriminator(), (28, 28, 1), (1,))
+    return _FlaxLayer(_Discriminator(), (1,), (28, 28, 1))

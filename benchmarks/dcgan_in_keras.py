@@ -16,8 +16,8 @@ from jaxlayers.layer import Layer
 @dataclass(frozen=True)
 class _KerasLayer(Layer):
     model: Any
-    input_shape: tuple[int, ...]
     result: tuple[int, ...]
+    input_shape: tuple[int, ...] = ()  # in place of the property of Layer
 
     def init(self, key: Any, input_shape: Any = None) -> Any:
         return (
@@ -60,7 +60,7 @@ def generator() -> Layer:
             layers.Activation("sigmoid"),
         ]
     )
-    return _KerasLayer(model, (100,), (28, 28, 1))
+    return _KerasLayer(model, (28, 28, 1), (100,))
 
 
 def discriminator() -> Layer:
@@ -73,4 +73,4 @@ def discriminator() -> Layer:
         model.add(layers.Dropout(0.4))
     model.add(layers.Flatten())
     model.add(layers.Dense(1))
-    return _KerasLayer(model, (28, 28, 1), (1,))
+    return _KerasLayer(model, (1,), (28, 28, 1))

@@ -114,6 +114,18 @@ OTHER = [
     _convolution("3-D 16x16x16x1 -> 16, 3", 16, 1, 16, 3, batch=8, rank=3),
     _convolution("3-D 8x8x8x32 -> 64, 3, strides 2", 8, 32, 64, 3, 2, batch=16, rank=3),
 ]
+INFERENCE = [
+    _convolution("ResNet 56x56x64 -> 64, 3", 56, 64, 64, 3, batch=8),
+    _convolution("ResNet 14x14x256 -> 256, 3", 14, 256, 256, 3, batch=8),
+    _convolution("ResNet 224x224x3 -> 64, 7, strides 2", 224, 3, 64, 7, 2, batch=8),
+    _convolution("MobileNet depthwise 112x112x32, 3", 112, 32, 32, 3, groups=32, batch=8),
+    _convolution("MobileNet pointwise 112x112x32 -> 64", 112, 32, 64, 1, batch=8),
+    _convolution("MobileNet depthwise 28x28x256, 3", 28, 256, 256, 3, groups=256, batch=8),
+    _convolution("MobileNet pointwise 28x28x256 -> 256", 28, 256, 256, 1, batch=8),
+    _convolution("MobileNet depthwise 14x14x512, 3", 14, 512, 512, 3, groups=512, batch=8),
+    _convolution("MobileNet pointwise 14x14x512 -> 512", 14, 512, 512, 1, batch=8),
+    _transposed("transposed DCGAN 14x14x64 -> 1, 4, strides 2", 14, 64, 1, 4, 2, batch=8),
+]
 _ALSO_ALONE = (
     "4x4x256 -> 512, 5",
     "14x14x256 -> 128, 5",
@@ -130,6 +142,15 @@ _ALSO_ALONE = (
     "1-D 1024x64 -> 64, 9",
     "3-D 16x16x16x16 -> 16, 3",
 )
+
+
+def inference_shapes() -> list[Shape]:
+    """Returns the shapes of `INFERENCE` with batches of 1 and 8."""
+    return [
+        Shape(**{**vars(shape), "name": f"{shape.name}, batch {batch}", "batch": batch})
+        for shape in INFERENCE
+        for batch in (1, 8)
+    ]
 
 
 def all_shapes() -> list[Shape]:

@@ -33,7 +33,7 @@ class _InBfloat16(Layer):
     """A layer computed in bfloat16, with params and state in float32."""
 
     layer: Any
-    input_shape: Any
+    input_shape: Any = None  # in place of the property of Layer
 
     def init(self, key: Any, input_shape: Any = None) -> Any:
         return self.layer.init(key, self.input_shape)
@@ -54,6 +54,7 @@ JAX_LIBRARIES = {
     "hand-written lax": "on_lax",
     "Keras on JAX": "in_keras",
     "Flax": "in_flax",
+    "Equinox": "in_equinox",
 }
 
 
@@ -97,7 +98,7 @@ def fit_steps(batch_size: int, bfloat16: bool = False) -> tuple[Callable[[], obj
 
 def available(library: str) -> bool:
     """Whether the library is installed."""
-    package = {"Keras on JAX": "keras", "Flax": "flax"}.get(library, "jax")
+    package = {"Keras on JAX": "keras", "Flax": "flax", "Equinox": "equinox"}.get(library, "jax")
     return importlib.util.find_spec(package) is not None
 
 

@@ -8,6 +8,9 @@ os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
 )
+# XLA cannot serialize programs with oneDNN's custom calls, so that commands in other processes
+# would compile again. The tests of oneDNN set this themselves, and make test runs others with it.
+os.environ.setdefault("JAXLAYERS_CPU_CONVOLUTIONS", "xla")
 
 import hypothesis
 

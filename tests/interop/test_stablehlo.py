@@ -135,17 +135,6 @@ def test_the_dcgan_is_correct_for_several_batch_sizes(network) -> None:
     assert_same(jaxlayers.load_exported(network.path), network.x, network.y, 1, 3, 65)
 
 
-@pytest.mark.parametrize("name", ["large padding", "transposed, large padding"])
-def test_the_compiler_keeps_one_algorithm_for_a_known_batch_size(name, tmp_path) -> None:
-    layer, shape = CONVOLUTIONS[name]
-    *_, path = export(tmp_path, layer, shape, platforms=["cpu"])
-    exported = jaxlayers.load_exported(path).exported
-    assert "stablehlo.case" in exported.mlir_module()
-    for count in (31, 32):
-        compiled = jax.jit(exported.call).lower(examples(count, shape)).compile()
-        assert "conditional" not in compiled.as_text()
-
-
 def test_a_large_batch_is_correct(tmp_path) -> None:
     layer, shape = CONVOLUTIONS["large padding"]
     *weights, path = export(tmp_path, layer, shape)
