@@ -59,6 +59,8 @@ def both(name: str, **arguments: Any) -> tuple[Any, Any]:
     return getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
 
 
+# Of one unit; the results are compared all the same.
+@pytest.mark.filterwarnings("ignore:.*You are using a softmax over axis")
 @given(
     units=st.integers(1, 6),
     shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
