@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.shapes import Shape
+from benchmarks.shapes import Shape, three_functions
 from benchmarks.side_by_side import medians
 from jaxlayers import config
 from jaxlayers.ops.convolution import primitives, xla
@@ -47,20 +47,10 @@ def measure(
     y = rng.standard_normal((shape.batch, *shape.outputs, shape.filters), np.float32)
     flops = 2.0 * math.prod(kernel_shape) * shape.batch * math.prod(shape.outputs)
     in_torch = _in_torch(shape, x, kernel, y, dtype, torch_device)
-    functions = {
-        "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), (x, kernel)),
-        "input gradient": (
-            lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry),
-            (y, kernel),
-        ),
-        "kernel gradient": (
-            lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry),
-            (x, y),
-        ),
-    }
+    functions, arrays = three_functions(shape), {"x": x, "kernel": kernel, "y": y}
     for name in names:
-        function, arrays = functions[name]
-        operands = [jnp.asarray(array, dtype) for array in arrays]
+        function, roles = functions[name]
+        operands = [jnp.asarray(arrays[role], dtype) for role in roles]
         calls = {
             "ours": _compiled(function(primitives), *operands),
             "without oneDNN": _without_onednn(function, *operands),

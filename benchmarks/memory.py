@@ -6,29 +6,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.shapes import Shape
+from benchmarks.shapes import Shape, three_functions
 from jaxlayers.ops.convolution import primitives, xla
 
 
 def measure(shape: Shape) -> Iterator[tuple[str, float, float]]:
     """Yields each function with the MiB of temporaries of ours and of lax's."""
-    geometry, spatial, window = shape.geometry, shape.spatial, shape.window
-    x = (shape.batch, *spatial, shape.channels)
-    kernel = (*window, shape.channels // geometry.groups, shape.filters)
-    y = (shape.batch, *shape.outputs, shape.filters)
-    functions = {
-        "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), (x, kernel)),
-        "input gradient": (
-            lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry),
-            (y, kernel),
-        ),
-        "kernel gradient": (
-            lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry),
-            (x, y),
-        ),
+    kernel = (*shape.window, shape.channels // shape.geometry.groups, shape.filters)
+    shapes = {
+        "x": (shape.batch, *shape.spatial, shape.channels),
+        "kernel": kernel,
+        "y": (shape.batch, *shape.outputs, shape.filters),
     }
-    for name, (function, shapes) in functions.items():
-        operands = [jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
+    for name, (function, roles) in three_functions(shape).items():
+        operands = [jax.ShapeDtypeStruct(shapes[role], jnp.float32) for role in roles]
         ours, lax = (_temporaries(function(m), operands) for m in (primitives, xla))
         yield name, ours, lax
 

@@ -1,6 +1,8 @@
 """The measured convolutions: common ones, and difficult ones."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from jaxlayers.ops import windows
 from jaxlayers.ops.convolution.geometry import Extents, Geometry
@@ -142,6 +144,25 @@ _ALSO_ALONE = (
     "1-D 1024x64 -> 64, 9",
     "3-D 16x16x16x16 -> 16, 3",
 )
+
+
+def three_functions(shape: Shape) -> dict[str, tuple[Callable[[Any], Any], tuple[str, str]]]:
+    """Returns the forward pass and the gradients, each with the names of its two operands.
+
+    Each is a function of a module, `primitives` or `xla`, that returns a function of the operands.
+    """
+    geometry, spatial, window = shape.geometry, shape.spatial, shape.window
+    return {
+        "forward": (lambda m: lambda x, k: m.forward(x, k, geometry), ("x", "kernel")),
+        "input gradient": (
+            lambda m: lambda y, k: m.input_gradient(y, k, spatial, geometry),
+            ("y", "kernel"),
+        ),
+        "kernel gradient": (
+            lambda m: lambda x, y: m.kernel_gradient(x, y, window, geometry),
+            ("x", "y"),
+        ),
+    }
 
 
 def inference_shapes() -> list[Shape]:

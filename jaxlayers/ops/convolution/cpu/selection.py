@@ -1,4 +1,4 @@
-"""Selection of the algorithm for a convolution, from its shapes alone.
+"""Selection of the algorithm for a convolution, from its shapes and the library.
 
 Where oneDNN can be used, it computes nearly all convolutions. Elsewhere XLA's convolution does, and
 the other algorithms serve the shapes for which it is slow. Each number below comes with its
