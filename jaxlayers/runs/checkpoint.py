@@ -72,6 +72,9 @@ class Checkpoints:
         )
         # Errors that orbax logs are raised here as well; the log would hide their messages.
         logging.getLogger("absl").addFilter(_is_not_logged_by_orbax)
+        # If several reads fail, one error is raised here, and asyncio logs the others whenever they
+        # are garbage collected, also after `close`.
+        logging.getLogger("asyncio").addFilter(_is_not_raised_in_orbax)
         try:
             self._manager = self._orbax.CheckpointManager(self._path, options=options)
         except OSError as error:
@@ -207,8 +210,6 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            # If several reads fail, asyncio logs all but the first; here, one error is raised.
-            logging.getLogger("asyncio").addFilter(_is_not_raised_in_orbax)
             raise self._damaged(step, what, error) from None
 
     def _damaged(self, step: int, what: str, error: object) -> CheckpointError:
@@ -238,10 +239,14 @@ class Checkpoints:
 
 
 def _is_not_raised_in_orbax(record: logging.LogRecord) -> bool:
-    """Returns whether a log record does not report an error that was raised in orbax."""
+    """Returns whether a log record does not report an error of orbax, or of a read it started."""
     error = record.exc_info[1] if record.exc_info else None
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
-    return not any("orbax" in frame.filename for frame in frames)
+    if error is None:
+        return True
+    # An error that tensorstore sets on a future that nothing awaits was never raised, and has no
+    # traceback. Its message contains the specification of the array.
+    frames = traceback.extract_tb(error.__traceback__)
+    return not ("tensorstore_spec" in str(error) or any("orbax" in f.filename for f in frames))
 
 
 def _is_not_logged_by_orbax(record: logging.LogRecord) -> bool:
