@@ -35,12 +35,7 @@ def input_gradient(y: Array, kernel: Array, spatial: Extents, geometry: Geometry
         )
     else:
         flipped_kernel = flipped(kernel, geometry.groups)
-    padding = [
-        (windows.span(size, dilation) - 1 - before, extent - 1 + before - (outputs - 1) * stride)
-        for extent, outputs, size, stride, (before, _), dilation in zip(
-            spatial, y.shape[1:-1], kernel.shape[:-2], *geometry[:3], strict=True
-        )
-    ]
+    padding = input_gradient_padding(spatial, y.shape[1:-1], kernel.shape[:-2], geometry)
     return lax.conv_general_dilated(
         y,
         flipped_kernel,
@@ -64,6 +59,18 @@ def kernel_gradient(x: Array, y: Array, window: Extents, geometry: Geometry) -> 
         rhs_dilation=geometry.strides,
         dimension_numbers=(f"C{axes}N", f"I{axes}O", f"{axes}NC"),
         batch_group_count=geometry.groups,
+    )
+
+
+def input_gradient_padding(
+    spatial: Extents, outputs: Extents, window: Extents, geometry: Geometry
+) -> tuple[windows.Padding, ...]:
+    """Returns the padding with which the convolution of dilated y is the input gradient."""
+    return tuple(
+        (windows.span(size, dilation) - 1 - before, extent - 1 + before - (count - 1) * stride)
+        for extent, count, size, stride, (before, _), dilation in zip(
+            spatial, outputs, window, *geometry[:3], strict=True
+        )
     )
 
 

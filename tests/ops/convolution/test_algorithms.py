@@ -34,6 +34,10 @@ GROUPED = (Geometry((2, 1), ((1, 2), (0, 1)), (1, 2), 6), (7, 6), (3, 2), 17, 3,
 GROUPED_VOLUME = (VOLUME[0]._replace(groups=2), *VOLUME[1:])
 DEPTHWISE = (Geometry((2, 1), ((1, 2), (0, 1)), (1, 2), 5), (7, 8), (3, 2), 1, 1, 2)
 MULTIPLIER = (Geometry((1, 2), ((2, 0), (1, 1)), (2, 1), 5), (7, 8), (3, 2), 1, 3, 2)
+# The last step of the strides is not full, and images end before it does, or after it.
+STEPS = (Geometry((2, 3), ((1, 2), (-1, 1)), (1, 1)), (7, 11), (3, 4), 2, 5, 2)
+STEPS_OF_SEQUENCE = (Geometry((3,), ((2, 1),), (1,)), (17,), (2,), 3, 2, 2)
+ONE_CHANNEL_CASES = [(*case[:3], 1, *case[4:]) for case in (STRIDED, PADDED, SEQUENCE, VOLUME)]
 # Phases that no tap reaches, and a window shorter than a stride.
 GAPS = (Geometry((3, 2), ((0, 1), (1, 0)), (1, 1)), (11, 9), (2, 1), 3, 5, 2)
 
@@ -53,18 +57,21 @@ FORWARD = {
 INPUT_GRADIENT = {
     InputGradient.SHIFTED_SUMS: PLAIN,
     InputGradient.PHASES: [*PLAIN, GAPS, DEPTHWISE],
+    InputGradient.DILATED_OUTPUT: [*PLAIN, GAPS, DEPTHWISE, MULTIPLIER, GROUPED],
     InputGradient.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
 }
 KERNEL_GRADIENT = {
-    KernelGradient.CONVOLUTION: PLAIN,
+    KernelGradient.CONVOLUTION: [*PLAIN, GROUPED, MULTIPLIER, GROUPED_VOLUME],
     KernelGradient.CHANNELS_AS_AXIS: IMAGES,
     KernelGradient.ONE_TAP: [ONE_TAP],
     KernelGradient.TAP_BY_TAP: PLAIN,
     KernelGradient.IM2COL: PLAIN,
+    KernelGradient.IM2COL_TAPS_FIRST: ONE_CHANNEL_CASES,
     KernelGradient.ROW_BY_ROW: PLAIN,
     KernelGradient.OUTPUT_PATCHES: PLAIN,
     KernelGradient.DEPTHWISE: [DEPTHWISE, MULTIPLIER],
     KernelGradient.GROUPED: [GROUPED, MULTIPLIER, GROUPED_VOLUME],
+    KernelGradient.SPACE_TO_DEPTH: [STEPS, STEPS_OF_SEQUENCE],
     KernelGradient.PER_DEPTH: [VOLUME],
 }
 
@@ -145,6 +152,8 @@ VALID = ((0, 0), (0, 0))
 ONES = (1, 1)
 # The image, the kernel, the geometry: what each algorithm is for.
 SEPARABLE = ((64, 14, 14, 256), (3, 3, 1, 256), Geometry(ONES, SAME_3, ONES, 256))
+STRIDED_SEPARABLE = (*SEPARABLE[:2], Geometry((2, 2), SAME_3, ONES, 256))
+STEM = ((8, 224, 224, 3), (7, 7, 3, 64), Geometry((2, 2), ((2, 3), (2, 3)), ONES))
 FOUR_GROUPS = ((16, 28, 28, 128), (3, 3, 32, 128), Geometry(ONES, SAME_3, ONES, 4))
 MANY_IN_VOLUME = ((8, 16, 16, 16, 16), (3, 3, 3, 16, 16))
 PLAIN_VOLUME = (*MANY_IN_VOLUME, Geometry((1, 1, 1), ((1, 1),) * 3, (1, 1, 1)))
@@ -172,6 +181,7 @@ SELECTED_BY_XLA = {
     KernelGradient.ONE_TAP: POINTWISE,
     KernelGradient.TAP_BY_TAP: ((64, 8, 8, 64), (3, 3, 64, 64), Geometry((2, 2), SAME_3, ONES)),
     KernelGradient.IM2COL: ONE_SMALL_IMAGE,
+    KernelGradient.IM2COL_TAPS_FIRST: ONE_STRIDED_CHANNEL,
     KernelGradient.ROW_BY_ROW: LENET,
     KernelGradient.OUTPUT_PATCHES: ONE_FILTER,
     KernelGradient.DEPTHWISE: SEPARABLE,
@@ -186,11 +196,14 @@ SELECTED_BY_ONEDNN = {
     Forward.SHIFTED_SUMS: ONE_FILTER,
     InputGradient.SHIFTED_SUMS: ONE_STRIDED_CHANNEL,
     InputGradient.PHASES: FOUR_GROUPS,
+    InputGradient.DILATED_OUTPUT: STRIDED_SEPARABLE,
     KernelGradient.CONVOLUTION: PLAIN_VOLUME,
     KernelGradient.CHANNELS_AS_AXIS: FEW_POSITIONS,
     KernelGradient.ONE_TAP: POINTWISE,
     KernelGradient.TAP_BY_TAP: ((64, 32, 32, 64), (4, 4, 64, 128), Geometry((2, 2), SAME_3, ONES)),
-    KernelGradient.IM2COL: ONE_STRIDED_CHANNEL,
+    KernelGradient.IM2COL: ((64, 32, 32, 3), (3, 3, 3, 32), Geometry(ONES, SAME_3, ONES)),
+    KernelGradient.IM2COL_TAPS_FIRST: ONE_STRIDED_CHANNEL,
+    KernelGradient.SPACE_TO_DEPTH: STEM,
     KernelGradient.ROW_BY_ROW: LENET,
     KernelGradient.OUTPUT_PATCHES: ONE_FILTER,
     KernelGradient.DEPTHWISE: SEPARABLE,

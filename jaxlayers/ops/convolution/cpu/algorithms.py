@@ -18,6 +18,7 @@ from jaxlayers.ops.convolution.cpu import (
     input_gradient,
     kernel_gradient,
     per_depth,
+    space_to_depth,
     workspace,
 )
 from jaxlayers.ops.convolution.cpu.decomposition import Decomposition, KernelDecomposition
@@ -64,6 +65,7 @@ class InputGradient(Enum):
 
     SHIFTED_SUMS = Direct(input_gradient.shifted_sums, workspace.input_patches)
     PHASES = Decomposed(input_gradient.phases)
+    DILATED_OUTPUT = Direct(input_gradient.dilated_output, None)
     GROUPED = Decomposed(grouped.input_gradient)
 
 
@@ -75,8 +77,10 @@ class KernelGradient(Enum):
     ONE_TAP = Direct(kernel_gradient.one_tap, None)
     TAP_BY_TAP = Direct(kernel_gradient.tap_by_tap, workspace.nothing)
     IM2COL = Direct(kernel_gradient.im2col, workspace.input_patches)
+    IM2COL_TAPS_FIRST = Direct(kernel_gradient.im2col_taps_first, workspace.input_patches)
     ROW_BY_ROW = Direct(kernel_gradient.row_by_row, workspace.output_row_patches)
     OUTPUT_PATCHES = Direct(kernel_gradient.output_patches, workspace.output_patches)
     DEPTHWISE = Direct(depthwise.kernel_gradient, None)
     GROUPED = DecomposedKernel(grouped.kernel_gradient)
+    SPACE_TO_DEPTH = DecomposedKernel(space_to_depth.kernel_gradient)
     PER_DEPTH = DecomposedKernel(per_depth.kernel_gradient)

@@ -5,7 +5,7 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxlayers.ops.convolution import xla
 from jaxlayers.ops.convolution.cpu import patches
@@ -31,6 +31,19 @@ def shifted_sums(
         (y.shape[0], *spatial, channels),
         y.dtype,
     )
+
+
+def dilated_output(
+    y: Array, kernel: Array, spatial: Extents, geometry: Geometry, library: Library
+) -> Array:
+    """One convolution with strides 1 of y with zeros between its positions."""
+    padding = xla.input_gradient_padding(spatial, y.shape[1:-1], kernel.shape[:-2], geometry)
+    steps = zip(padding, geometry.strides, strict=True)
+    config = [(0, 0, 0), *((*pair, stride - 1) for pair, stride in steps), (0, 0, 0)]
+    dilated = lax.pad(y, jnp.zeros((), y.dtype), config)
+    none = ((0, 0),) * geometry.rank
+    plain = Geometry((1,) * geometry.rank, none, geometry.dilation, geometry.groups)
+    return library.convolution(dilated, xla.flipped(kernel, geometry.groups), plain)
 
 
 class _Phase(NamedTuple):

@@ -22,6 +22,8 @@ class Library(NamedTuple):
     convolution: Callable[[Array, Array, Geometry], Array]
     # Of [..., channels] and [..., filters], contracted over all other axes: [channels, filters].
     contract_positions: Callable[[Array, Array], Array]
+    # Of [m, k] and [k, n]: [m, n].
+    matmul: Callable[[Array, Array], Array]
 
     def or_xla(self, *operands: Array) -> "Library":
         """Returns this library if it supports the operands, else XLA."""
@@ -65,5 +67,5 @@ def _onednn_contract_positions(x: Array, y: Array) -> Array:
     return calls.transposed_matmul(*rows)
 
 
-XLA = Library(lambda *_: True, _xla_convolution, _xla_contract_positions)
-ONEDNN = Library(calls.supports, _onednn_convolution, _onednn_contract_positions)
+XLA = Library(lambda *_: True, _xla_convolution, _xla_contract_positions, patches.matmul)
+ONEDNN = Library(calls.supports, _onednn_convolution, _onednn_contract_positions, calls.matmul)

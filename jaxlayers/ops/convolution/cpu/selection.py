@@ -41,14 +41,29 @@ FEW_TAPS_TO_SLIDE = 16
 FEW_CHANNELS_TO_SLIDE = 63
 SMALL_IMAGE = 49
 
-# oneDNN on two cores with AVX2. With so few channels, products per tap are narrow (32 x 32 x 3 ->
-# 32, window of 3: 34 with im2col, 20 tap by tap).
-FEW_CHANNELS_FOR_ONEDNN = 4
+# Kernel gradients by oneDNN, on two cores with AVX2. With so few channels, products per tap or per
+# row are narrow: im2col is better for small windows (32 x 32 x 16 -> 64: 74 against 53 row by row),
+# and for any window of images (64 x 64 x 4 -> 32, window of 5: 27 against 24); products per tap
+# otherwise, since they need no scattered y (112 x 112 x 12 -> 64, window of 4: 35 tap by tap, 20
+# with im2col, 13 row by row).
+FEW_CHANNELS_FOR_IM2COL = 24
+IMAGE_CHANNELS = 4
+FEW_CHANNELS_FOR_ROWS = 12
+
+# The first convolution of image models: large windows with strides, or patches. With the positions
+# of a step as channels the products are wider (224 x 224 x 3, window of 7 with strides 2: 16
+# instead of 8 GFLOP/s; window of 3: 17 instead of 18; patches of 4 x 4: 60 instead of 25).
+LARGE_WINDOW = 49
 
 # With so few output positions, y is a small window of the convolution of x by y (4 x 4 x 256 ->
 # 512, window of 5: 244 against 60 row by row; 7 x 7 x 512, window of 3: 124 against 108;
 # 14 x 14 x 256: 53 against 82).
 FEW_POSITIONS_FOR_ONEDNN = 64
+
+# Depthwise input gradients with strides: with so few taps, the products with the zeros of a dilated
+# y cost less than interleaving the phases (112 x 112 x 96, window of 3: 6.5 ms instead of 14;
+# 14 x 14 x 576, window of 5: 4.3 instead of 2.9).
+FEW_TAPS_TO_DILATE = 9
 
 # Strided volumes with so many products per output are faster with im2col than per depth.
 MANY_PRODUCTS = 512
@@ -95,6 +110,9 @@ def input_gradient(
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
     if geometry.groups > 1:
         depthwise = channels == 1 and filters == geometry.groups
+        few_taps = math.prod(window) <= FEW_TAPS_TO_DILATE
+        if depthwise and few_taps and max(geometry.strides) > 1 and library is ONEDNN:
+            return InputGradient.DILATED_OUTPUT
         by_phases = depthwise or library is ONEDNN
         return InputGradient.PHASES if by_phases else InputGradient.GROUPED
     positions = _positions(x, window, geometry)
@@ -131,13 +149,19 @@ def kernel_gradient(
     """
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
     if geometry.groups > 1:
-        if channels > 1 or filters > geometry.groups:
-            return KernelGradient.GROUPED
-        return KernelGradient.DEPTHWISE
+        if channels == 1 and filters == geometry.groups:
+            return KernelGradient.DEPTHWISE
+        # The batch is what one group of that convolution contracts.
+        narrow = 1 < channels < CHANNELS_TOGETHER and x[0] > 1
+        if narrow and library is ONEDNN:
+            return KernelGradient.CONVOLUTION
+        return KernelGradient.GROUPED
     if math.prod(window) == 1:
         return KernelGradient.ONE_TAP
     if filters == 1 < channels:
         return KernelGradient.OUTPUT_PATCHES
+    if channels == 1 and (library is ONEDNN or geometry.rank == 2):
+        return KernelGradient.IM2COL_TAPS_FIRST
     if library is ONEDNN:
         return _kernel_gradient_by_onednn(x, window, channels, geometry)
     if geometry.rank == 3:
@@ -162,14 +186,21 @@ def kernel_gradient(
 def _kernel_gradient_by_onednn(
     x: Extents, window: Extents, channels: int, geometry: Geometry
 ) -> KernelGradient:
+    taps, strides = math.prod(window), geometry.strides
     if geometry.rank == 3:
         return KernelGradient.CONVOLUTION
-    if channels <= FEW_CHANNELS_FOR_ONEDNN:
+    if channels <= IMAGE_CHANNELS and min(strides) > 1 == max(geometry.dilation):
+        disjoint = all(size <= stride for size, stride in zip(window, strides, strict=True))
+        if disjoint or taps >= LARGE_WINDOW:
+            return KernelGradient.SPACE_TO_DEPTH
+    small_window = taps <= FEW_TAPS and channels <= FEW_CHANNELS_FOR_IM2COL
+    if channels <= IMAGE_CHANNELS or small_window:
         return KernelGradient.IM2COL
     if _positions(x, window, geometry) <= FEW_POSITIONS_FOR_ONEDNN:
         return KernelGradient.CHANNELS_AS_AXIS
-    plain = max(geometry.strides) == 1
-    return KernelGradient.ROW_BY_ROW if plain else KernelGradient.TAP_BY_TAP
+    if channels <= FEW_CHANNELS_FOR_ROWS or max(strides) > 1:
+        return KernelGradient.TAP_BY_TAP
+    return KernelGradient.ROW_BY_ROW
 
 
 def chunks(batch: int, image_bytes: int, kernel_bytes: int, workspace_bytes: int) -> int:

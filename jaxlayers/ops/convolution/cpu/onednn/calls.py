@@ -60,11 +60,19 @@ def convolution(x: Array, kernel: Array, geometry: Geometry) -> Array:
     return _call("__onednn$convolution", {"onednn_conv_config": config}, shape, x, kernel)
 
 
+def matmul(a: Array, b: Array) -> Array:
+    """Returns the product of a [m, k] and b [k, n]: [m, n]."""
+    return _matmul(a, b, (a.shape[0], b.shape[1]), transpose_a=False)
+
+
 def transposed_matmul(a: Array, b: Array) -> Array:
-    """Returns the transpose of a [rows, m] times b [rows, n]: [m, n]."""
-    config = {"transpose_a": True, "transpose_b": False}
-    shape = (a.shape[1], b.shape[1])
-    return _call("__onednn$matmul", {"onednn_matmul_config": config}, shape, a, b)
+    """Returns the product of the transpose of a [k, m] and b [k, n]: [m, n]."""
+    return _matmul(a, b, (a.shape[1], b.shape[1]), transpose_a=True)
+
+
+def _matmul(a: Array, b: Array, shape: tuple[int, int], transpose_a: bool) -> Array:
+    config = {"onednn_matmul_config": {"transpose_a": transpose_a, "transpose_b": False}}
+    return _call("__onednn$matmul", config, shape, a, b)
 
 
 def _call(target: str, config: dict[str, Any], shape: tuple[int, ...], *operands: Array) -> Array:

@@ -31,7 +31,7 @@ CONVOLUTIONS = (
     (Geometry((1, 1), ((1, 0), (0, 1)), (1, 1), 4), 2, (5, 6), 1, (2, 2), 8),
     (Geometry((1, 2, 1), ((1, 0), (0, 2), (2, 1)), (2, 1, 1)), 2, (6, 7, 5), 3, (2, 3, 2), 4),
 )
-# Rows, columns of the left operand, columns of the right one.
+# Contracted axis, rows and columns of the result.
 MATMULS = ((37, 5, 11), (256, 64, 24), (1, 3, 2))
 
 
@@ -50,6 +50,7 @@ def main() -> None:
     for rows, left, right in MATMULS:
         a, b = (rng.standard_normal((rows, n), np.float32) for n in (left, right))
         _compare(calls.transposed_matmul, lambda a, b: lax.dot(a.T, b), a, b)
+        _compare(calls.matmul, lax.dot, np.ascontiguousarray(a.T), b)
     print(AGREES)
 
 
