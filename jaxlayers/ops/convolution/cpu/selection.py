@@ -149,11 +149,11 @@ def kernel_gradient(
     """
     window, channels, filters = kernel[:-2], kernel[-2], kernel[-1]
     if geometry.groups > 1:
-        if channels == 1 and filters == geometry.groups:
+        if channels == 1:
             return KernelGradient.DEPTHWISE
-        # The batch is what one group of that convolution contracts.
-        narrow = 1 < channels < CHANNELS_TOGETHER and x[0] > 1
-        if narrow and library is ONEDNN:
+        # One group of that convolution contracts over the batch (28 x 28 x 128, 32 groups: 16 ms
+        # instead of 20; 1-D 256 x 64, 8 groups, window of 5: 2.3 instead of 5.6).
+        if library is ONEDNN and channels < CHANNELS_TOGETHER and x[0] > 1:
             return KernelGradient.CONVOLUTION
         return KernelGradient.GROUPED
     if math.prod(window) == 1:
