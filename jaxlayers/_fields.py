@@ -218,6 +218,28 @@ class PositiveNumber(Number):
         return float(value)
 
 
+class Numbers(Field[Any, Any]):
+    """A finite number, or an array of them as nested tuples, so that it is hashable.
+
+    Args:
+        at_least: The smallest number allowed; `None` for any finite number.
+        default: As in `Field`.
+    """
+
+    def __init__(self, *, at_least: float | None = None, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.number = Number(at_least=at_least)
+        self.allowed = f"{self.number.allowed} or an array of them"
+
+    def convert(self, value: Any) -> Any:
+        array = np.asarray(value)
+        _require(array.size > 0)
+        _require(any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.integer, jnp.floating)))
+        for number in array.astype(np.float64).flat:
+            self.number.convert(float(number))
+        return _nested_tuples(array.astype(np.float64).tolist())
+
+
 class Choice(Field[str, str]):
     """One of several strings.
 
@@ -438,3 +460,7 @@ def _as_python(value: Any) -> Any:
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     _require(isinstance(value, Iterable) and not isinstance(value, str | bytes | dict))
     return tuple(map(_as_python, value))
+
+
+def _nested_tuples(value: Any) -> Any:
+    return tuple(map(_nested_tuples, value)) if isinstance(value, list) else value
