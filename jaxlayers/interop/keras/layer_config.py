@@ -216,8 +216,7 @@ def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
     if kind == "activation":
         # Keras writes "linear" for None.
         return default if default is None and found == "linear" else found
-    found = objects.short_name(kind, found)
-    return default if found == default else found
+    return default if objects.are_equal(kind, found, default) else objects.short_name(kind, found)
 
 
 def _read_exact(key: str, value: Any) -> Any:
