@@ -108,6 +108,16 @@ def test_spectral_normalization_has_the_penalty_and_the_constraint_of_its_layer(
     compare(*wrapped("Dense", 3, kernel_constraint="non_neg", **arguments), (4,))
 
 
+def test_spectral_normalization_of_an_embedding_returns_floats_for_integers() -> None:
+    # Keras casts the output to the dtype of the input.
+    layer, keras_layer = wrapped("Embedding", 8, 2)
+    x = jnp.array([[0, 3]])
+    assert keras_layer(x).dtype == x.dtype
+    params, state = layer.init(jax.random.key(0), (2,))
+    y, _ = layer.apply(params, state, x)
+    np.testing.assert_array_equal(y, params["embeddings"][x])
+
+
 def test_a_kernel_of_zeros_is_not_normalized() -> None:
     layer, keras_layer = wrapped("Dense", 3, kernel_initializer="zeros")
     compare(layer, keras_layer, (4,))
