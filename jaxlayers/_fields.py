@@ -35,6 +35,9 @@ Accepted = TypeVar("Accepted")
 Attribute = TypeVar("Attribute")
 _REQUIRED: Any = dataclasses.MISSING
 
+# A number, or an array of numbers as nested tuples.
+NestedFloats = float | tuple["NestedFloats", ...]
+
 
 class Field(Generic[Accepted, Attribute]):
     """The base class of fields; subclasses define `allowed` and `convert`.
@@ -218,7 +221,7 @@ class PositiveNumber(Number):
         return float(value)
 
 
-class Numbers(Field[Any, Any]):
+class Numbers(Field[float | Sequence[Any] | np.ndarray | Array, NestedFloats]):
     """A finite number, or an array of them as nested tuples, so that it is hashable.
 
     Args:
@@ -231,7 +234,7 @@ class Numbers(Field[Any, Any]):
         self.number = Number(at_least=at_least)
         self.allowed = f"{self.number.allowed} or an array of them"
 
-    def convert(self, value: Any) -> Any:
+    def convert(self, value: Any) -> NestedFloats:
         array = np.asarray(value)
         _require(array.size > 0)
         _require(any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.integer, jnp.floating)))
@@ -462,5 +465,5 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(map(_as_python, value))
 
 
-def _nested_tuples(value: Any) -> Any:
+def _nested_tuples(value: Any) -> NestedFloats:
     return tuple(map(_nested_tuples, value)) if isinstance(value, list) else value

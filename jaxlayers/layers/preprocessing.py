@@ -91,6 +91,9 @@ class _KeptAxes(fields.Field[int | Sequence[int] | None, tuple[int, ...]]):
         return axes.convert((value,) if isinstance(value, int) else value)
 
 
+_OptionalNumbers = fields.Optional[float | Sequence[Any] | np.ndarray | Array, fields.NestedFloats]
+
+
 @dataclass(frozen=True, repr=False)
 class Normalization(Layer):
     """Computes `(x - mean) / sqrt(variance)`; Keras's `Normalization`.
@@ -130,8 +133,8 @@ class Normalization(Layer):
     """
 
     axis: _KeptAxes = _KeptAxes(default=(-1,))
-    mean: fields.Optional[Any, Any] = fields.Optional(fields.Numbers())
-    variance: fields.Optional[Any, Any] = fields.Optional(fields.Numbers(at_least=0))
+    mean: _OptionalNumbers = fields.Optional(fields.Numbers())
+    variance: _OptionalNumbers = fields.Optional(fields.Numbers(at_least=0))
     invert: fields.Boolean = fields.Boolean(default=False)
 
     def __post_init__(self) -> None:
@@ -163,17 +166,20 @@ class Normalization(Layer):
         Raises:
             ValueError: If the mean and the variance are arguments of the layer, there are no
                 examples, or they do not have the axes.
+            TypeError: If `data` is not an array.
         """
-        shape = arguments.shape_of_examples(self, data)
+        if not hasattr(data, "ndim"):
+            raise TypeError(f"{self!r}: data must be an array, got {type(data).__name__}")
         if self.mean is not None:
             raise ValueError(
                 f"{self!r}: mean and variance must be None for adapt, which computes them"
             )
-        if data.size == 0:
+        if data.ndim == 0 or data.size == 0:
             raise ValueError(
-                f"{self!r}: data must have at least one example, got shape {data.shape}"
+                f"{self!r}: data must be [examples, ...] with at least one example, got an array "
+                f"of shape {tuple(data.shape)}"
             )
-        kept = axes.positive_axes(self, shape)
+        kept = axes.positive_axes(self, data.shape[1:])
         over = tuple(axis for axis in range(data.ndim) if axis not in kept)
         data, _ = at_least_float32(data)
         return {"mean": jnp.mean(data, over), "variance": jnp.var(data, over)}
