@@ -35,6 +35,9 @@ Accepted = TypeVar("Accepted")
 Attribute = TypeVar("Attribute")
 _REQUIRED: Any = dataclasses.MISSING
 
+# A number, or an array of numbers as nested tuples.
+NestedFloats = float | tuple["NestedFloats", ...]
+
 
 class Field(Generic[Accepted, Attribute]):
     """The base class of fields; subclasses define `allowed` and `convert`.
@@ -216,6 +219,28 @@ class PositiveNumber(Number):
     def convert(self, value: Any) -> float:
         _require(super().convert(value) > 0)
         return float(value)
+
+
+class Numbers(Field[float | Sequence[Any] | np.ndarray | Array, NestedFloats]):
+    """A finite number, or an array of them as nested tuples, so that it is hashable.
+
+    Args:
+        at_least: The smallest number allowed; `None` for any finite number.
+        default: As in `Field`.
+    """
+
+    def __init__(self, *, at_least: float | None = None, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.number = Number(at_least=at_least)
+        self.allowed = f"{self.number.allowed} or an array of them"
+
+    def convert(self, value: Any) -> NestedFloats:
+        array = np.asarray(value)
+        _require(array.size > 0)
+        _require(any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.integer, jnp.floating)))
+        for number in array.astype(np.float64).flat:
+            self.number.convert(float(number))
+        return _nested_tuples(array.astype(np.float64).tolist())
 
 
 class Choice(Field[str, str]):
@@ -438,3 +463,7 @@ def _as_python(value: Any) -> Any:
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     _require(isinstance(value, Iterable) and not isinstance(value, str | bytes | dict))
     return tuple(map(_as_python, value))
+
+
+def _nested_tuples(value: Any) -> NestedFloats:
+    return tuple(map(_nested_tuples, value)) if isinstance(value, list) else value

@@ -29,6 +29,7 @@ from tests.wrong_values import (
     FINITE_NOT_NEGATIVE,
     FRACTIONS,
     IDENTIFIERS,
+    INFINITY,
     INTEGERS,
     NAN,
     NOT_NEGATIVE,
@@ -70,6 +71,18 @@ _POOLING = {
     "data_format": DATA_FORMATS,
 }
 _GLOBAL_POOLING = {"data_format": DATA_FORMATS, "keepdims": BOOLEANS}
+_NORMALIZATION = {
+    "epsilon": FINITE_NOT_NEGATIVE,
+    "center": BOOLEANS,
+    "scale": BOOLEANS,
+    "beta_initializer": REQUIRED_IDENTIFIERS,
+    "gamma_initializer": REQUIRED_IDENTIFIERS,
+    "beta_regularizer": IDENTIFIERS,
+    "gamma_regularizer": IDENTIFIERS,
+    "beta_constraint": IDENTIFIERS,
+    "gamma_constraint": IDENTIFIERS,
+}
+_ARRAYS = ["x", None, NAN, INFINITY, True, 1j, [], [[1.0], [1.0, 2.0]], ["x"], {}]
 _FACTOR = FINITE_NOT_NEGATIVE
 
 # Every class whose arguments are checked: its required arguments, and wrong values of each of its
@@ -136,6 +149,63 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     layers.Dropout: (
         {"rate": 0.5},
         {"rate": FRACTIONS, "noise_shape": ["x", 3, (2, 1.5), (2, 0), (2, -1), (2, True)]},
+    ),
+    **dict.fromkeys(
+        [layers.SpatialDropout2D, layers.SpatialDropout3D],
+        ({"rate": 0.5}, {"rate": FRACTIONS, "data_format": DATA_FORMATS}),
+    ),
+    layers.SpatialDropout1D: ({"rate": 0.5}, {"rate": FRACTIONS}),
+    layers.AlphaDropout: (
+        {"rate": 0.5},
+        {"rate": [*FRACTIONS, 1.0], "noise_shape": ["x", 3, (2, 1.5), (2, 0)]},
+    ),
+    layers.GaussianDropout: ({"rate": 0.5}, {"rate": [*FRACTIONS, 1.0]}),
+    layers.GaussianNoise: ({"stddev": 0.5}, {"stddev": FRACTIONS}),
+    layers.LayerNormalization: ({}, {"axis": AXES, **_NORMALIZATION}),
+    layers.GroupNormalization: (
+        {},
+        {"groups": [*INTEGERS, 0, -2], "axis": INTEGERS, **_NORMALIZATION},
+    ),
+    layers.RMSNormalization: ({}, {"axis": AXES, "epsilon": FINITE_NOT_NEGATIVE}),
+    layers.UnitNormalization: ({}, {"axis": AXES}),
+    layers.SpectralNormalization: (
+        {"layer": layers.Dense(2)},
+        {"layer": [None, "relu", 3, layers.Dense], "power_iterations": COUNTS},
+    ),
+    layers.Embedding: (
+        {"input_dim": 3, "output_dim": 2},
+        {
+            "input_dim": COUNTS,
+            "output_dim": COUNTS,
+            "embeddings_initializer": REQUIRED_IDENTIFIERS,
+            "embeddings_regularizer": IDENTIFIERS,
+            "embeddings_constraint": IDENTIFIERS,
+            "mask_zero": [*BOOLEANS, True],
+        },
+    ),
+    layers.ELU: ({}, {"alpha": [*NUMBERS, INFINITY]}),
+    layers.PReLU: (
+        {},
+        {
+            "alpha_initializer": REQUIRED_IDENTIFIERS,
+            "alpha_regularizer": IDENTIFIERS,
+            "alpha_constraint": IDENTIFIERS,
+            "shared_axes": ["x", 1.5, 0, -1, True, (0,), (1, "x"), {}],
+        },
+    ),
+    layers.ActivityRegularization: ({}, {"l1": _FACTOR, "l2": _FACTOR}),
+    layers.Identity: ({}, {}),
+    layers.Permute: ({}, {"dims": [*excluding(SHAPES, {}), None, (0, 1), (1, 1), (2,)]}),
+    layers.RepeatVector: ({}, {"n": COUNTS}),
+    layers.Rescaling: ({"scale": 2}, {"scale": _ARRAYS, "offset": _ARRAYS}),
+    layers.Normalization: (
+        {"mean": 0.0, "variance": 1.0},
+        {
+            "axis": ["x", 1.5, True, (1, "x"), (1.5,)],
+            "mean": [*_ARRAYS, (1.0,)],
+            "variance": [*_ARRAYS, (1.0,), -1.0],
+            "invert": BOOLEANS,
+        },
     ),
     Sequential: (
         {"layers": [layers.ReLU()]},
@@ -265,6 +335,7 @@ def test_the_table_includes_every_class_and_argument() -> None:
         (lambda: layers.Dropout(np.float32(0.5)), layers.Dropout(0.5)),
         (lambda: layers.Dropout(jnp.float32(0.5)), layers.Dropout(0.5)),
         (lambda: layers.Softmax(np.int8(1)), layers.Softmax(1)),
+        (lambda: layers.Rescaling(np.float32(0.5), jnp.ones(2)), layers.Rescaling(0.5, (1, 1))),
         (lambda: layers.Reshape(np.array([2, -1])), layers.Reshape((2, -1))),
         (lambda: regularizers.L2(np.float64(0.25)), regularizers.L2(0.25)),
         (lambda: initializers.RandomNormal(np.int32(1)), initializers.RandomNormal(1.0)),

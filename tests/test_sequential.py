@@ -187,6 +187,7 @@ def test_constrain_changes_only_weights_with_constraints() -> None:
         ([layers.Dense(3, activation="softmax")], jax.nn.softmax),
         ([layers.Dense(3), layers.Activation("softmax")], jax.nn.softmax),
         ([layers.Dense(3), layers.Softmax()], jax.nn.softmax),
+        ([layers.SpectralNormalization(layers.Dense(3, "sigmoid"))], jax.nn.sigmoid),
         ([Sequential([layers.Dense(3), layers.Activation("sigmoid")])], jax.nn.sigmoid),
         ([layers.Dense(3, activation="tanh")], lambda x: x),
         ([layers.Dense(3), layers.ReLU()], lambda x: x),
@@ -208,12 +209,19 @@ RESHAPING = [
     layers.Reshape((3,)),
     layers.Activation("linear"),
 ]
+TRANSPOSING = [
+    layers.Identity(),
+    layers.Reshape((1, 3)),
+    layers.Permute((2, 1)),
+    layers.SpatialDropout1D(0.5),
+    layers.ActivityRegularization(),
+]
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "layer"])
 @pytest.mark.parametrize(
-    "after", [RESHAPING[:1], RESHAPING[1:2], RESHAPING[2:3], RESHAPING], ids=str
+    "after", [RESHAPING[:1], RESHAPING[1:2], RESHAPING[2:3], RESHAPING, TRANSPOSING], ids=str
 )
 def test_logits_are_found_before_layers_that_only_move_values(name, fused, after) -> None:
     last_layers = [layers.Dense(3, name)] if fused else [layers.Dense(3), layers.Activation(name)]
@@ -236,6 +244,8 @@ def test_logits_are_found_before_layers_that_only_move_values(name, fused, after
         # The mean of sigmoids is not the sigmoid of the mean.
         ([layers.Conv2D(3, 1, activation="sigmoid"), layers.GlobalAveragePooling2D()], "sigmoid"),
         ([layers.Conv2D(3, 1, activation="sigmoid"), layers.ZeroPadding2D()], "sigmoid"),
+        # The sigmoid of a noisy input is not the sigmoid with noise.
+        ([layers.Dense(3, "sigmoid"), layers.GaussianNoise(0.5)], "sigmoid"),
         # The softmax is over the channels of each position, not over the flattened output.
         ([layers.Conv2D(3, 1, activation="softmax"), layers.Flatten()], "softmax"),
         ([layers.Dense(3), layers.Softmax(axis=0), layers.Flatten()], "softmax"),

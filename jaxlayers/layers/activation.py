@@ -6,13 +6,13 @@ from dataclasses import InitVar, dataclass
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers import activations
 from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
+from jaxlayers.layers.precision import floating
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +49,7 @@ class Activation(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         arguments.shape_of_examples(self, x)
-        return weights.activate(self, _floating(x)), state
+        return weights.activate(self, floating(x)), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return super().output_shape(arguments.example_shape(self, input_shape))
@@ -160,6 +160,52 @@ class LeakyReLU(Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class ELU(Layer):
+    """Exponential linear unit; Keras's `ELU`.
+
+    The output is `x` where `x` is positive and `alpha * (exp(x) - 1)` elsewhere.
+
+    Args:
+        alpha: Factor for negative inputs.
+
+    Input shape:
+        [batch, ...].
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `alpha` is not a finite number.
+
+    Reference:
+        Clevert et al., 2015, https://arxiv.org/abs/1511.07289
+
+    Example:
+        >>> ELU(2.0).apply({}, {}, jnp.array([[-100.0, 3.0]]))[0].tolist()
+        [[-2.0, 3.0]]
+    """
+
+    alpha: fields.Number = fields.Number(default=1.0)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x)
+        return activations.elu(floating(x), self.alpha), state
+
+    output_shape = arguments.same_shape
+
+    def final_activation(self) -> FinalActivation:
+        return FinalActivation("elu")
+
+
+@dataclass(frozen=True, repr=False)
 class Softmax(Layer):
     """Softmax over one or more axes; Keras's `Softmax`.
 
@@ -192,7 +238,7 @@ class Softmax(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self.output_shape(arguments.shape_of_examples(self, x))
-        return jax.nn.softmax(_floating(x), self.axis), state
+        return jax.nn.softmax(floating(x), self.axis), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape)
@@ -210,8 +256,3 @@ class Softmax(Layer):
 
     def logits(self) -> Layer:
         return Activation("linear")
-
-
-def _floating(x: Array) -> Array:
-    """Converts integers to floats; `jax.nn` rejects them, or overflows (`softmax`)."""
-    return jnp.asarray(x, jnp.result_type(x, float))

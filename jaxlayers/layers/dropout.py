@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Dropout of single values and of whole feature maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,28 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.layer import Layer, Params, State
+from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
+from jaxlayers.layers.randomness import noise_shape_field, noise_shape_for, required_key
+
+
+def _drop(
+    layer: "Dropout | _SpatialDropout", x: Array, key: Array | None, mask_shape: Shape
+) -> Array:
+    """Sets a random fraction of `x` to 0 and scales the other values.
+
+    Args:
+        layer: The layer, with the fraction `rate`.
+        x: [batch, ...].
+        key: A JAX random key; required unless `rate` is 0 or 1.
+        mask_shape: Shape of the random mask, which broadcasts to `x`.
+    """
+    if layer.rate == 0:
+        return x
+    if layer.rate == 1:
+        return jnp.zeros_like(x)
+    keep = jax.random.bernoulli(required_key(layer, key), 1 - layer.rate, mask_shape)
+    return jnp.where(keep, x / (1 - layer.rate), 0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,11 +63,7 @@ class Dropout(Layer):
     """
 
     rate: fields.Number = fields.Number(at_least=0, at_most=1)
-    noise_shape: fields.Optional[Sequence[int | None], tuple[int | None, ...]] = fields.Optional(
-        fields.Tuple(
-            fields.Optional(fields.PositiveInteger()), "a tuple of positive integers or None"
-        )
-    )
+    noise_shape: fields.Optional[Sequence[int | None], tuple[int | None, ...]] = noise_shape_field()
 
     output_values = "moved"
 
@@ -61,35 +77,145 @@ class Dropout(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         arguments.shape_of_examples(self, x)
-        if not arguments.is_training(self, training) or self.rate == 0:
+        if not arguments.is_training(self, training):
             return x, state
-        if self.rate == 1:
-            return jnp.zeros_like(x), state
-        if key is None:
-            raise ValueError(
-                f"{self!r}: key must be a JAX random key in training, got None; "
-                "pass key=jax.random.key(...)"
-            )
-        fields.Key().check(self, "key", key)
-        keep = jax.random.bernoulli(key, 1 - self.rate, self._mask_shape(x))
-        return jnp.where(keep, x / (1 - self.rate), 0), state
+        mask_shape = noise_shape_for(self, x) if 0 < self.rate < 1 else x.shape
+        return _drop(self, x, key, mask_shape), state
 
     output_shape = arguments.same_shape
 
-    def _mask_shape(self, x: Array) -> tuple[int, ...]:
-        if self.noise_shape is None:
-            return x.shape
-        shape = tuple(
-            extent if noise is None else noise
-            for noise, extent in zip(self.noise_shape, x.shape, strict=False)
+
+@dataclass(frozen=True, repr=False)
+class _SpatialDropout(Layer):
+    """Sets random feature maps to 0 in training mode, for inputs of any rank.
+
+    A subclass defines the names of the axes of an example.
+    """
+
+    rate: fields.Number = fields.Number(at_least=0, at_most=1)
+
+    output_values = "moved"
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x, *self._axes())
+        if not arguments.is_training(self, training):
+            return x, state
+        channels = 1 + self._axes().index("channels")
+        mask_shape = tuple(
+            size if axis in (0, channels) else 1 for axis, size in enumerate(x.shape)
         )
-        try:
-            broadcast = jnp.broadcast_shapes(shape, x.shape)
-        except ValueError:
-            broadcast = None
-        if broadcast != x.shape or len(shape) != len(self.noise_shape):
-            raise ValueError(
-                f"{self!r}: noise_shape must broadcast to the input, got {self.noise_shape} for "
-                f"an input of shape {x.shape}"
-            )
-        return shape
+        return _drop(self, x, key, mask_shape), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        return arguments.example_shape(self, input_shape, *self._axes())
+
+    def _axes(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False)
+class SpatialDropout1D(_SpatialDropout):
+    """Sets random channels of sequences to 0 in training mode; Keras's `SpatialDropout1D`.
+
+    Args:
+        rate: Fraction of the channels to drop, from 0 to 1; all other values are divided by
+            `1 - rate`.
+
+    Input shape:
+        [batch, steps, channels].
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `rate` is out of range, or no key is passed in training mode.
+
+    Reference:
+        Tompson et al., 2014, https://arxiv.org/abs/1411.4280
+
+    Example:
+        >>> y, _ = SpatialDropout1D(0.5).apply({}, {}, jnp.ones((1, 3, 8)), training=True,
+        ...                                    key=jax.random.key(0))
+        >>> bool((y == y[:, :1]).all())
+        True
+    """
+
+    def _axes(self) -> tuple[str, ...]:
+        return "steps", "channels"
+
+
+@dataclass(frozen=True, repr=False)
+class SpatialDropout2D(_SpatialDropout):
+    """Sets random channels of images to 0 in training mode; Keras's `SpatialDropout2D`.
+
+    Args:
+        rate: Fraction of the channels to drop, from 0 to 1; all other values are divided by
+            `1 - rate`.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+
+    Input shape:
+        [batch, height, width, channels], or [batch, channels, height, width] for channels_first.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If an argument is out of range, or no key is passed in training mode.
+
+    Reference:
+        Tompson et al., 2014, https://arxiv.org/abs/1411.4280
+
+    Example:
+        >>> y, _ = SpatialDropout2D(0.5).apply({}, {}, jnp.ones((1, 3, 3, 8)), training=True,
+        ...                                    key=jax.random.key(0))
+        >>> bool((y == y[:, :1, :1]).all())
+        True
+    """
+
+    data_format: fields.DataFormat = fields.DataFormat()
+
+    def _axes(self) -> tuple[str, ...]:
+        return arguments.join_channels(self, ("height", "width"), "channels")
+
+
+@dataclass(frozen=True, repr=False)
+class SpatialDropout3D(_SpatialDropout):
+    """Sets random channels of volumes to 0 in training mode; Keras's `SpatialDropout3D`.
+
+    Args:
+        rate: Fraction of the channels to drop, from 0 to 1; all other values are divided by
+            `1 - rate`.
+        data_format: `"channels_last"` or `"channels_first"`; `None` for the configured one.
+
+    Input shape:
+        [batch, depth, height, width, channels], or [batch, channels, depth, height, width] for
+        channels_first.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If an argument is out of range, or no key is passed in training mode.
+
+    Reference:
+        Tompson et al., 2014, https://arxiv.org/abs/1411.4280
+
+    Example:
+        >>> y, _ = SpatialDropout3D(0.5).apply({}, {}, jnp.ones((1, 2, 2, 2, 8)), training=True,
+        ...                                    key=jax.random.key(0))
+        >>> bool((y == y[:, :1, :1, :1]).all())
+        True
+    """
+
+    data_format: fields.DataFormat = fields.DataFormat()
+
+    def _axes(self) -> tuple[str, ...]:
+        return arguments.join_channels(self, ("depth", "height", "width"), "channels")

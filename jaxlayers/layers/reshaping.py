@@ -13,6 +13,19 @@ from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
 
 
+class _Permutation(fields.Tuple):
+    """A permutation of the axes of an example, counted from 1."""
+
+    def __init__(self) -> None:
+        super().__init__(fields.Integer(), "a permutation of the integers 1, 2, ..., as a tuple")
+
+    def convert(self, value: Any) -> Shape:
+        dims = super().convert(value)
+        if sorted(dims) != list(range(1, len(dims) + 1)):
+            raise ValueError
+        return dims
+
+
 class _TargetShape(fields.Tuple):
     """A shape, in which one axis may be -1."""
 
@@ -125,3 +138,91 @@ class Flatten(Layer):
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return (math.prod(arguments.example_shape(self, input_shape)),)
+
+
+@dataclass(frozen=True, repr=False)
+class Permute(Layer):
+    """Permutes the axes of each example; Keras's `Permute`.
+
+    Args:
+        dims: The axes of the input in the order of the output, counting the batch as axis 0; for
+            example `(2, 1)` to transpose.
+
+    Input shape:
+        [batch, ...], examples with as many axes as `dims`.
+
+    Output shape:
+        [batch, ...], the axes in the order of `dims`.
+
+    Raises:
+        ValueError: If `dims` is not a permutation, or the input has another number of axes.
+
+    Example:
+        >>> Permute((3, 1, 2)).output_shape((7, 5, 2))
+        (2, 7, 5)
+    """
+
+    dims: _Permutation = _Permutation()
+
+    output_values = "moved"
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        self.output_shape(arguments.shape_of_examples(self, x))
+        return jnp.transpose(x, (0, *self.dims)), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        shape = arguments.example_shape(self, input_shape)
+        if len(shape) != len(self.dims):
+            raise ValueError(
+                f"{self!r}: input_shape must have {len(self.dims)} axes, as dims, got {shape}"
+            )
+        return tuple(shape[dim - 1] for dim in self.dims)
+
+
+@dataclass(frozen=True, repr=False)
+class RepeatVector(Layer):
+    """Repeats each vector `n` times; Keras's `RepeatVector`.
+
+    Args:
+        n: Number of repetitions, a positive integer.
+
+    Input shape:
+        [batch, features].
+
+    Output shape:
+        [batch, n, features].
+
+    Raises:
+        ValueError: If `n` is not a positive integer, or examples are not vectors.
+
+    Example:
+        >>> RepeatVector(3).output_shape((32,))
+        (3, 32)
+    """
+
+    n: fields.PositiveInteger = fields.PositiveInteger()
+
+    output_values = "moved"
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, State]:
+        arguments.shape_of_examples(self, x, "features")
+        return jnp.repeat(x[:, None], self.n, axis=1), state
+
+    def output_shape(self, input_shape: Sequence[int]) -> Shape:
+        return (self.n, *arguments.example_shape(self, input_shape, "features"))

@@ -6,6 +6,7 @@ from jaxlayers.ops.convolution import (
     upsampled_convolution,
     upsampled_convolution_transpose,
 )
+from jaxlayers.ops.normalization import spectral_norm, standardize, unit_norm
 from jaxlayers.ops.pooling import average_pool, max_pool, sum_pool
 from jaxlayers.ops.upsampling import repeat_pixels, resize_images
 
@@ -16,7 +17,10 @@ __all__ = [
     "max_pool",
     "repeat_pixels",
     "resize_images",
+    "spectral_norm",
+    "standardize",
     "sum_pool",
+    "unit_norm",
     "upsampled_convolution",
     "upsampled_convolution_transpose",
 ]

@@ -42,6 +42,56 @@ CONSTRAINTS = (
 )
 
 
+# The layers that random models do not have, in models by name: the input shape and the layers.
+SELECTED = {
+    "images": (
+        (3, 4, 6),
+        lambda: [
+            keras.layers.Rescaling(np.arange(6.0), 0.5),
+            keras.layers.Normalization(axis=(1, 3)),
+            keras.layers.GroupNormalization(2, gamma_regularizer="l2"),
+            keras.layers.SpectralNormalization(
+                keras.layers.Conv2D(4, 3, padding="same", activity_regularizer="l1"), 2
+            ),
+            keras.layers.PReLU(shared_axes=[1, 2], alpha_constraint="non_neg"),
+            keras.layers.SpatialDropout2D(0.25, seed=3),
+            keras.layers.LayerNormalization(axis=[1, 2, 3], beta_regularizer="l1"),
+            keras.layers.Permute((3, 1, 2)),
+            keras.layers.RMSNormalization(epsilon=0.1),
+            keras.layers.ELU(0.5),
+            keras.layers.UnitNormalization(axis=[1, 2]),
+            keras.layers.SpectralNormalization(keras.layers.Dense(2, kernel_regularizer="l2")),
+            keras.layers.ActivityRegularization(0.1, 0.2),
+            keras.layers.Identity(),
+        ],
+    ),
+    "indices": (
+        (5,),
+        lambda: [
+            keras.layers.Embedding(4, 3, embeddings_regularizer="l2"),
+            keras.layers.SpatialDropout1D(0.25),
+            keras.layers.AlphaDropout(0.5, (None, 1, None)),
+            keras.layers.GaussianDropout(0.5, seed=1),
+            keras.layers.GaussianNoise(0.25),
+            keras.layers.Rescaling(0.5),
+        ],
+    ),
+    "vectors": (
+        (5,),
+        lambda: [
+            keras.layers.Normalization(mean=[0.5], variance=[2.0], invert=True),
+            keras.layers.Normalization(axis=None, mean=0.25, variance=4.0),
+            keras.layers.SpectralNormalization(keras.layers.Embedding(9, 4)),
+            keras.layers.Flatten(),
+            keras.layers.RepeatVector(2),
+            keras.layers.Normalization(),
+            keras.layers.Reshape((1, 2, 4, 5)),
+            keras.layers.SpatialDropout3D(0.25),
+        ],
+    ),
+}
+
+
 class KerasLayers:
     """Draws layers with random arguments."""
 
@@ -186,6 +236,22 @@ def model(seed: int) -> keras.Model:
         keras_model = keras.Sequential([keras.Input(shape), *layers], name="outer")
     else:
         keras_model = functional(layers, shape, "outer")
+    return with_random_weights(keras_model, seed)
+
+
+def selected_model(name: str) -> keras.Model:
+    """Returns a Sequential of selected layers with random weights."""
+    keras.backend.clear_session()
+    shape, layers = SELECTED[name]
+    keras_model = keras.Sequential([keras.Input(shape), *layers()], name=name)
+    with_random_weights(keras_model, 0)
+    for layer in keras_model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # which otherwise uses the weights before
+    return keras_model
+
+
+def with_random_weights(keras_model: keras.Model, seed: int) -> keras.Model:
     rng = np.random.default_rng(seed)
     keras_model.set_weights(
         [rng.uniform(0.2, 0.8, weight.shape).astype(weight.dtype) for weight in keras_model.weights]
@@ -220,6 +286,8 @@ def weights_by_path(keras_model) -> dict[tuple[str, ...], np.ndarray]:
             if hasattr(layer, "layers"):
                 walk(layer, (*prefix, layer.name))
             for weight in layer.weights if not hasattr(layer, "layers") else ():
+                if weight.name == "count":  # of Normalization, which Keras never changes
+                    continue
                 arrays[(*prefix, layer.name, weight.name)] = np.asarray(weight)
 
     walk(keras_model, ())

@@ -14,11 +14,12 @@ from tests.interop import fuzzing, random_models
 def folder(tmp_path_factory):
     """A folder of intact files of every format, of Sequential and Functional models."""
     path = tmp_path_factory.mktemp("files")
-    for seed in (0, 3):
-        model = random_models.model(seed)
+    models = {str(seed): random_models.model(seed) for seed in (0, 3)}
+    models["images"] = random_models.selected_model("images")
+    for name, model in models.items():
         for suffix in ("keras", "h5"):
-            model.save(path / f"intact{seed}.{suffix}")
-        model.save_weights(path / f"intact{seed}.weights.h5")
+            model.save(path / f"intact{name}.{suffix}")
+        model.save_weights(path / f"intact{name}.weights.h5")
     return path
 
 

@@ -91,7 +91,7 @@ CASES = {
     ),
     "an escape sequence in the name of a class": (
         model({"class_name": "\x1b[2J", "config": {}}),
-        r"layer_0 (\x1b[2J): not supported, only Activation",
+        r"layer_0 (\x1b[2J): not supported, only ELU, Activation",
     ),
     "an escape sequence in the name of an argument": (
         model(dense(**{"\x1b[2J": 3})),

@@ -304,3 +304,40 @@ def test_nested_models_with_frozen_layers_are_read_by_name(tmp_path):
         kernel = np.asarray(inner.layers[position].kernel)
         np.testing.assert_array_equal(params["inner"][name]["kernel"], kernel)
     assert jax.tree.structure(model.init(jax.random.key(0))[0]) == jax.tree.structure(params)
+
+
+def test_the_arguments_of_an_embedding_in_keras2_are_read():
+    embedding = layer(
+        "Embedding",
+        "words",
+        batch_input_shape=[None, 10],
+        input_dim=50,
+        output_dim=4,
+        embeddings_initializer={
+            "class_name": "RandomUniform",
+            "config": {"minval": -0.05, "maxval": 0.05, "seed": None},
+        },
+        embeddings_regularizer=None,
+        activity_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        input_length=10,
+    )
+    config = {"class_name": "Sequential", "config": {"name": "model", "layers": [embedding]}}
+    expected = layers.Embedding(50, 4)
+    assert from_config(config) == Sequential([expected], (10,), name="model", names=("words",))
+    # The number of embeddings is not the size of the input.
+    del embedding["config"]["batch_input_shape"]
+    assert from_config(config).input_shape is None
+    embedding["config"]["mask_zero"] = True
+    with pytest.raises(ValueError, match=r"words \(Embedding\): mask_zero must be False, got True"):
+        from_config(config)
+
+
+def test_the_deprecated_argument_of_layer_normalization_is_refused():
+    entry = layer("LayerNormalization", "norm", axis=[1], rms_scaling=False)
+    config = {"class_name": "Sequential", "config": {"layers": [entry]}}
+    assert from_config(config)["norm"] == layers.LayerNormalization((1,))
+    entry["config"]["rms_scaling"] = True
+    with pytest.raises(ValueError, match=r"norm \(LayerNorm.*: rms_scaling=True is not supported"):
+        from_config(config)

@@ -38,7 +38,15 @@ def assert_same_weights(actual, expected):
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning")
 @pytest.mark.parametrize("seed", [*SEEDS, *MORE_SEEDS])
 def test_a_keras_model_is_unchanged_after_a_round_trip(seed, tmp_path):
-    keras_model = random_models.model(seed)
+    assert_round_trip(random_models.model(seed), tmp_path)
+
+
+@pytest.mark.parametrize("name", random_models.SELECTED)
+def test_a_keras_model_of_selected_layers_is_unchanged_after_a_round_trip(name, tmp_path):
+    assert_round_trip(random_models.selected_model(name), tmp_path)
+
+
+def assert_round_trip(keras_model, tmp_path):
     keras_model.save(tmp_path / "keras.keras")
     model, params, state = load(tmp_path / "keras.keras")
     assert_same_weights(flat(params, state), weights_by_path(keras_model))
@@ -74,12 +82,15 @@ def test_random_models_have_every_layer_of_keras():
     for seed in SEEDS:
         classes |= {type(layer).__name__ for layer in random_models.layers_of(seed)}
     assert classes >= random_models.CLASSES
-    assert set(layers.__all__) - {"InBfloat16", "Layer", "SumPooling2D"} == random_models.CLASSES
+    for _, layers_of in random_models.SELECTED.values():
+        classes |= {type(layer).__name__ for layer in layers_of()}
+    assert set(layers.__all__) - {"InBfloat16", "Layer", "SumPooling2D"} == classes
 
 
-@pytest.mark.parametrize("seed", (0, 1, 2, 3))
-def test_legacy_files_and_weights_files_have_the_same_weights(seed, tmp_path, caplog):
-    keras_model = random_models.model(seed)
+@pytest.mark.parametrize("model_of", [0, 1, 2, 3, *random_models.SELECTED])
+def test_legacy_files_and_weights_files_have_the_same_weights(model_of, tmp_path, caplog):
+    is_random = isinstance(model_of, int)
+    keras_model = (random_models.model if is_random else random_models.selected_model)(model_of)
     keras_model.save(tmp_path / "legacy.h5")
     keras_model.save_weights(tmp_path / "model.weights.h5")
     model, params, state = load(tmp_path / "legacy.h5")

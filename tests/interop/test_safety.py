@@ -136,11 +136,11 @@ def test_one_error_lists_everything_that_is_not_supported():
             layer("Conv2D", "lora", filters=1, kernel_size=3, lora_rank=4, other=True),
             layer("Dense", "half", units=3, dtype={
                 "class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}),
-            layer("Sequential", "inner", layers=[layer("Permute", "transposed", dims=[2, 1])]),
+            layer("Sequential", "inner", layers=[layer("Masking", "masked", mask_value=0)]),
         ),
     )  # fmt: skip
     for part in (
-        "memory (LSTM): not supported, only Activation, AveragePooling2D",
+        "memory (LSTM): not supported, only ELU, Activation",
         r"moves\x1b[2J (Dense): the name has characters that cannot be printed",
         "mine (Dense): a user-defined class of 'my_layers'",
         "normed (Dense): kernel_regularizer: CustomDense of 'mine' is not one of Keras's",
@@ -148,9 +148,32 @@ def test_one_error_lists_everything_that_is_not_supported():
         "lora (Conv2D): lora_rank=4 is not supported",
         "lora (Conv2D): other=True is not supported",
         "half (Dense): dtype policy 'mixed_float16' is not supported",
-        "inner/transposed (Permute): not supported",
+        "inner/masked (Masking): not supported",
     ):
         assert part in message
+
+
+WRAPPED = {"class_name": "Dense", "config": {"units": 2}}
+
+
+@pytest.mark.parametrize(
+    "wrapped, expected",
+    [
+        (None, "wrapper/layer (layer): has no config"),
+        ({"class_name": "Dense"}, "wrapper/layer (Dense): has no config"),
+        ({"class_name": "LSTM", "config": {}}, "wrapper/layer (LSTM): not supported"),
+        ({**WRAPPED, "module": "mine"}, "wrapper/layer (Dense): a user-defined class of 'mine'"),
+        ({"class_name": "Dense", "config": {}}, "wrapper/layer (Dense): units is missing"),
+        (
+            {"class_name": "SpectralNormalization", "config": {"layer": WRAPPED}},
+            "wrapper/layer (SpectralNormalization): must not wrap a layer itself",
+        ),
+        ({"class_name": "Sequential", "config": {"layers": [WRAPPED]}}, "(Sequential): not supp"),
+    ],
+)
+def test_unsupported_layers_inside_others_are_refused(wrapped, expected):
+    config = sequential(layer("SpectralNormalization", "wrapper", layer=wrapped))
+    assert expected in error_of(from_config, config)
 
 
 def test_models_of_user_defined_classes_are_refused():

@@ -95,6 +95,8 @@ class RandomModels:
         window = choose(2, (1, 3))
         arguments = {
             "Activation": lambda: {"activation": choose("selu", jax.nn.silu, activations.mish)},
+            "ActivityRegularization": lambda: {"l1": choose(0, 0.25)},
+            "AlphaDropout": lambda: {"rate": 0.5, "noise_shape": choose(None, (None, 1))},
             "BatchNormalization": lambda: choose(
                 {"axis": 1, "momentum": 0.5, "renorm_momentum": 0.25},
                 {"renorm": True, "renorm_clipping": {"rmax": 2.0, "dmax": 1.0}},
@@ -110,10 +112,39 @@ class RandomModels:
             },
             "Dense": lambda: {"units": choose(1, 7), "use_bias": choose(True, False)},
             "Dropout": lambda: {"rate": choose(0, 0.5), "noise_shape": choose(None, (None, 1))},
+            "ELU": lambda: {"alpha": choose(1, 0.5)},
+            "Embedding": lambda: {"input_dim": 3, "output_dim": choose(1, 4)},
+            "GaussianDropout": lambda: {"rate": 0.25},
+            "GaussianNoise": lambda: {"stddev": 0.25},
+            "GroupNormalization": lambda: {"groups": choose(-1, 4), "axis": choose(-1, 1)},
+            "LayerNormalization": lambda: {"axis": choose(-1, (1, 2)), "center": False},
             "LeakyReLU": lambda: choose({"alpha": 0.1}, {"negative_slope": 2}),
+            "Normalization": lambda: choose(
+                {"axis": choose(None, 1, (1, 2)), "invert": True},
+                {"mean": 0.5, "variance": 2},
+                {"mean": (0.5, 1), "variance": np.ones(2)},
+            ),
+            "PReLU": lambda: {"shared_axes": choose(None, 1, (1, 2))},
+            "Permute": lambda: {"dims": choose((1,), (2, 1))},
+            "RMSNormalization": lambda: {"axis": choose(-1, (1, 2)), "epsilon": 1},
             "ReLU": lambda: {"max_value": choose(None, 6, 1e12), "threshold": 0.5},
+            "RepeatVector": lambda: {"n": 3},
+            "Rescaling": lambda: {
+                "scale": choose(2, (0.5, 1)),
+                "offset": choose(0.5, ((1,), (2,))),
+            },
             "Reshape": lambda: {"target_shape": choose((-1,), (2, 3), ())},
             "Softmax": lambda: {"axis": choose(-1, (1, 2))},
+            "SpatialDropout1D": lambda: {"rate": 0.5},
+            "SpatialDropout2D": lambda: {"rate": 0.5, **data_format},
+            "SpatialDropout3D": lambda: {"rate": 0.5, **data_format},
+            "SpectralNormalization": lambda: {
+                "layer": choose(lambda x: x, InBfloat16)(
+                    layers.Dense(3, **self.objects(layers.Dense))
+                ),
+                "power_iterations": choose(1, 3),
+            },
+            "UnitNormalization": lambda: {"axis": choose(-1, (1, 2))},
             "UpSampling2D": lambda: {
                 "size": window,
                 "interpolation": choose("nearest", "bilinear"),
@@ -181,7 +212,7 @@ def test_random_models_are_equal_after_a_round_trip(seed) -> None:
 
 
 def test_random_models_have_every_layer() -> None:
-    classes = {type(RandomModels(seed).single_layer()).__name__ for seed in range(200)}
+    classes = {type(RandomModels(seed).single_layer()).__name__ for seed in range(400)}
     assert classes == set(layers.__all__) - {"InBfloat16", "Layer"}
 
 
@@ -298,6 +329,36 @@ def test_one_error_lists_everything_that_cannot_be_serialized() -> None:
         assert line.startswith(expected), line
     # As all errors of wrong values are.
     assert issubclass(NotSerializableError, ValueError)
+
+
+def test_what_cannot_be_serialized_in_a_wrapped_layer_is_named() -> None:
+    for wrapped, what in (
+        (
+            layers.Dense(2, activation=lambda x: x),
+            "layer (Dense): activation: must be one of Keras",
+        ),
+        (CustomDense(2), "layer (CustomDense): a user-defined class"),
+    ):
+        with pytest.raises(NotSerializableError) as error_info:
+            serialize(Sequential([layers.SpectralNormalization(wrapped)]))
+        assert f"  spectral_normalization/{what}" in str(error_info.value)
+
+
+def test_keras_has_one_dtype_policy_for_a_wrapped_layer() -> None:
+    outer = Sequential([InBfloat16(layers.SpectralNormalization(layers.Dense(2))), layers.ReLU()])
+    config = to_config(outer)
+    assert from_config(config) == outer
+    (entry, _) = config["config"]["layers"]
+    policy = entry["config"]["layer"]["config"]["dtype"]["config"]
+    assert policy == {"name": "mixed_bfloat16"}
+    policy["name"] = "float32"
+    message = r"spectral_normalization/layer .*policy float32, the layer that wraps it has mixed"
+    with pytest.raises(ValueError, match=message.replace("spectral_normalization", "in_bfloat16")):
+        from_config(config)
+    inner = Sequential([layers.SpectralNormalization(InBfloat16(layers.Dense(2)))])
+    with pytest.raises(ValueError, match="InBfloat16 must be around the layer that wraps it"):
+        to_config(inner)
+    assert_equal(round_trip(inner), inner)
 
 
 def test_unprintable_names_are_refused() -> None:

@@ -12,22 +12,42 @@ from jax import export
 import jaxlayers
 from jaxlayers import layers
 from jaxlayers.layers import (
+    ELU,
     Activation,
+    ActivityRegularization,
+    AlphaDropout,
     AveragePooling2D,
     BatchNormalization,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
+    GroupNormalization,
+    Identity,
+    LayerNormalization,
     LeakyReLU,
     MaxPooling2D,
+    Normalization,
+    Permute,
+    PReLU,
     ReLU,
+    RepeatVector,
+    Rescaling,
     Reshape,
+    RMSNormalization,
     Softmax,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+    SpectralNormalization,
     SumPooling2D,
+    UnitNormalization,
     UpSampling2D,
     ZeroPadding2D,
 )
@@ -72,6 +92,45 @@ CASES = [
     (Softmax(axis=(1, 2)), (2, 3)),
     (Dropout(0.4), (6,)),
     (Dropout(0.4, noise_shape=(None, 1, 1, None)), (3, 2, 4)),
+    (LayerNormalization((3, 1), gamma_regularizer="l2"), (2, 3, 4)),
+    (GroupNormalization(2, axis=1, beta_constraint="non_neg"), (4, 3)),
+    (RMSNormalization((1, 2)), (3, 2)),
+    (UnitNormalization(), (2, 3)),
+    (SpectralNormalization(Dense(3, activity_regularizer="l1"), power_iterations=2), (4,)),
+    (Embedding(256, 2, embeddings_regularizer="l2"), (3,)),
+    (PReLU(shared_axes=1, alpha_regularizer="l2"), (2, 3)),
+    (Normalization(), (2, 3)),
+    # Layers with little code of their own are in one Sequential, which compiles faster.
+    (
+        jaxlayers.Sequential(
+            [
+                Rescaling((0.5, 2.0, -1.0), 0.25),
+                Normalization(1, (0.5, 1.0), (2.0, 0.5), invert=True),
+                ActivityRegularization(0.1, 0.2),
+                Permute((2, 1)),
+                ELU(0.5),
+                Identity(),
+                Flatten(),
+                RepeatVector(2),
+            ]
+        ),
+        (2, 3),
+    ),
+    (
+        jaxlayers.Sequential(
+            [
+                GaussianNoise(0.5),
+                GaussianDropout(0.4),
+                AlphaDropout(0.4, noise_shape=(None, 1, None)),
+                SpatialDropout1D(0.4),
+                Reshape((4, 2, 3)),
+                SpatialDropout2D(0.4, "channels_first"),
+                Reshape((2, 1, 3, 4)),
+                SpatialDropout3D(0.4),
+            ]
+        ),
+        (4, 6),
+    ),
     (
         jaxlayers.Sequential(
             [
@@ -139,6 +198,9 @@ def avals(tree: Any) -> Any:
 
 def test_the_table_includes_every_layer() -> None:
     tested = {type(layer).__name__ for layer, _ in CASES}
+    for layer, _ in CASES:
+        if isinstance(layer, jaxlayers.Sequential):
+            tested |= {type(inner).__name__ for inner in layer.layers}
     assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} | {"Sequential"}
 
 
@@ -209,8 +271,10 @@ def test_apply_is_the_same_under_jit_with_the_layer_as_a_static_argument(
 
 @every_layer
 def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> None:
-    # Renormalization stops the gradient of its correction, which finite differences include.
-    training = not getattr(layer, "renorm", False)
+    # In training mode, these stop the gradient of a correction and of the singular vectors, which
+    # finite differences include.
+    stops_gradients = isinstance(layer, SpectralNormalization) or getattr(layer, "renorm", False)
+    training = not stops_gradients
     with jax.enable_x64(True):
         params, state, x = make(layer, shape)
         loss = loss_of(layer, state, training)

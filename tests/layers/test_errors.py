@@ -130,6 +130,61 @@ BAD_ARGUMENTS = [
     ("Dropout", {}, "rate", [float("nan")], True),
     ("Dropout", {"rate": 0.5}, "noise_shape", ["Invalid", (20, 1.5, 10), (20, -1, 10)], True),
     ("Dropout", {"rate": 0.5}, "noise_shape", [(20, 0, 10), 3], True),
+    *(
+        (name, {}, "rate", [-0.5, 1.5, "a", None, float("nan")], True)
+        for name in ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+    ),
+    ("SpatialDropout2D", {"rate": 0.5}, "data_format", ["NHWC", 3], True),
+    # At 1, Keras divides by 0 in training.
+    *(
+        (name, {}, "rate", [-0.5, 1.5, "a", None, float("nan")], True)
+        for name in ("AlphaDropout", "GaussianDropout")
+    ),
+    *((name, {}, "rate", [1, 1.0], False) for name in ("AlphaDropout", "GaussianDropout")),
+    ("AlphaDropout", {"rate": 0.5}, "noise_shape", ["x", 3, (2, -1)], False),
+    ("GaussianNoise", {}, "stddev", [-0.5, 1.5, "a", None], True),
+    ("LayerNormalization", {}, "axis", ["a", None, 1.5], True),
+    ("LayerNormalization", {}, "axis", [(), (1, "a")], False),
+    *(
+        (name, {}, f"{weight}_{kind}", ["unknown", 3], True)
+        for name in ("LayerNormalization", "GroupNormalization")
+        for weight in ("gamma", "beta")
+        for kind in ("initializer", "regularizer", "constraint")
+    ),
+    ("GroupNormalization", {}, "groups", [0, -2, 1.5, "a", None], True),
+    ("GroupNormalization", {"groups": 2}, "axis", ["a", None], True),
+    # Documented in Keras, where it fails.
+    ("GroupNormalization", {"groups": 2}, "axis", [(1, 2)], True),
+    ("RMSNormalization", {}, "axis", ["a", None, ()], False),
+    ("UnitNormalization", {}, "axis", ["a", None, 1.5], True),
+    ("SpectralNormalization", {}, "layer", [None, "Dense", 3], True),
+    ("Embedding", {"output_dim": 2}, "input_dim", [0, -1, 1.5, "3", None, True], True),
+    ("Embedding", {"input_dim": 2}, "output_dim", [0, -1, 1.5, "3", None, True], True),
+    *(
+        ("Embedding", {"input_dim": 9, "output_dim": 2}, f"embeddings_{kind}", ["unknown", 3], True)
+        for kind in ("initializer", "regularizer", "constraint")
+    ),
+    ("Embedding", {"input_dim": 9, "output_dim": 2}, "mask_zero", [True], False),
+    ("ELU", {}, "alpha", ["a", None], True),
+    *(
+        ("PReLU", {}, f"alpha_{kind}", ["unknown", 3], True)
+        for kind in ("initializer", "regularizer", "constraint")
+    ),
+    ("PReLU", {}, "shared_axes", ["a", (1, "a")], True),
+    # Keras shifts these by one: -1 is the second last axis.
+    ("PReLU", {}, "shared_axes", [0, (1, -1)], False),
+    ("ActivityRegularization", {}, "l1", [-0.1, "a"], True),
+    ("ActivityRegularization", {}, "l2", [-0.1, "a"], True),
+    ("ActivityRegularization", {}, "l2", [None], False),
+    ("Permute", {}, "dims", [(1, 3), (0, 1), (1, 1), "21", 2, None], True),
+    ("RepeatVector", {}, "n", [0, -1, 1.5, "a", None, True], True),
+    ("Rescaling", {}, "scale", ["a", None, [[1.0], [1.0, 2.0]]], True),
+    ("Rescaling", {"scale": 1}, "offset", ["a", None], True),
+    ("Normalization", {}, "axis", ["a", 1.5, (1, "a")], True),
+    ("Normalization", {"variance": 1.0}, "mean", ["a", [[1.0], [1.0, 2.0]]], True),
+    # Either both or none, of the same shape.
+    ("Normalization", {"variance": 1.0}, "mean", [None, (1.0,)], True),
+    ("Normalization", {"mean": 0.0}, "variance", [-1.0, float("inf")], False),
 ]
 
 
@@ -219,6 +274,31 @@ BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
     (layers.Reshape((4, -1)), (2, 3), "shape", True),
     (layers.Softmax(axis=3), (4, 5), "axis", True),
     (layers.Softmax(axis=(1, -4)), (4, 5), "axis", True),
+    *(
+        entry
+        for name in ("LayerNormalization", "RMSNormalization", "UnitNormalization")
+        for entry in [
+            (getattr(layers, name)(axis=3), (5, 4), "axis", True),
+            (getattr(layers, name)(axis=(1, -4)), (5, 4), "axis", True),
+            (getattr(layers, name)(axis=(1, -2)), (5, 4), "axis", True),
+        ]
+    ),
+    (layers.LayerNormalization(), (), "axis", False),
+    (layers.RMSNormalization(axis=0), (5,), "axis", False),
+    (layers.GroupNormalization(2, axis=3), (5, 4), "axis", True),
+    (layers.GroupNormalization(2), (5,), "groups", True),
+    (layers.GroupNormalization(8), (4,), "groups", True),
+    (layers.PReLU(shared_axes=3), (5, 4), "shared_axes", True),
+    (layers.SpatialDropout1D(0.5), (5, 5, 1), "steps", True),
+    (layers.SpatialDropout2D(0.5), (5, 5), "height", True),
+    (layers.SpatialDropout3D(0.5), (5, 5, 1), "depth", True),
+    (layers.Permute((2, 1)), (5, 4, 3), "dims", True),
+    (layers.RepeatVector(2), (5, 4), "features", True),
+    (layers.Rescaling((1.0, 2.0)), (5, 3), "scale", True),
+    # Keras returns an output of another shape than that of the input.
+    (layers.Rescaling(1.0, (1.0, 2.0)), (5, 1), "offset", False),
+    (layers.Normalization(axis=3, mean=0.0, variance=1.0), (5, 4), "axis", True),
+    (layers.Normalization(mean=(0.0, 1.0), variance=(1.0, 1.0)), (5, 4), "mean", True),
 ]
 
 
@@ -251,7 +331,7 @@ def test_wrong_shapes_are_refused_by_init_output_shape_and_apply(
 
 def weights_of(layer: Any) -> tuple[Any, Any]:
     """Returns params and state for a shape that the layer accepts."""
-    for shape in [(8, 8, 4), (4, 8, 8), (7,), (12,)]:
+    for shape in [(8, 8, 4), (4, 8, 8), (7,), (12,), (8, 4), (2, 8, 8, 4)]:
         try:
             return layer.init(jax.random.key(0), shape)
         except ValueError:
@@ -278,6 +358,26 @@ LAYERS = [
     layers.LeakyReLU(),
     layers.Softmax(),
     layers.Dropout(0.5),
+    layers.SpatialDropout1D(0.5),
+    layers.SpatialDropout2D(0.5),
+    layers.SpatialDropout3D(0.5),
+    layers.AlphaDropout(0.5),
+    layers.GaussianDropout(0.5),
+    layers.GaussianNoise(0.5),
+    layers.LayerNormalization(),
+    layers.GroupNormalization(1),
+    layers.RMSNormalization(),
+    layers.UnitNormalization(),
+    layers.SpectralNormalization(layers.Dense(2)),
+    layers.Embedding(9, 2),
+    layers.ELU(),
+    layers.PReLU(),
+    layers.ActivityRegularization(),
+    layers.Identity(),
+    layers.Permute((3, 1, 2)),
+    layers.RepeatVector(2),
+    layers.Rescaling(0.5),
+    layers.Normalization(),
 ]
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 
@@ -302,7 +402,7 @@ def test_shapes_that_are_not_tuples_of_integers_are_refused(layer, shape) -> Non
 @pytest.mark.parametrize("x", [3.0, [[1.0, 2.0]], None, "x"])
 def test_inputs_that_are_not_arrays_are_refused(layer, x) -> None:
     with pytest.raises(TypeError) as error_info:
-        layer.apply(*layer.init(jax.random.key(0), (2, 3, 1)), x)
+        layer.apply(*weights_of(layer), x)
     assert str(error_info.value).startswith(repr(layer))
     assert type(x).__name__ in str(error_info.value)
 
@@ -310,7 +410,7 @@ def test_inputs_that_are_not_arrays_are_refused(layer, x) -> None:
 @each_layer
 def test_inputs_without_a_batch_axis_are_refused(layer) -> None:
     with pytest.raises(ValueError) as error_info:
-        layer.apply(*layer.init(jax.random.key(0), (2, 3, 1)), jnp.ones(()))
+        layer.apply(*weights_of(layer), jnp.ones(()))
     assert str(error_info.value).startswith(repr(layer))
     assert "batch" in str(error_info.value)
 
@@ -328,6 +428,13 @@ LAYERS_WITH_WEIGHTS = [
     (layers.Conv2D(2, 3), (4, 4, 1)),
     (layers.Conv2DTranspose(2, 3), (4, 4, 1)),
     (layers.BatchNormalization(renorm=True), (3,)),
+    (layers.LayerNormalization(), (3,)),
+    (layers.GroupNormalization(1), (3,)),
+    (layers.RMSNormalization(), (3,)),
+    (layers.Embedding(9, 2), (3,)),
+    (layers.PReLU(), (3,)),
+    (layers.ActivityRegularization(), (3,)),
+    (layers.Normalization(), (3,)),
 ]
 WEIGHTS = [
     (layer, shape, kind, name)
@@ -383,16 +490,76 @@ def test_initializers_that_return_a_wrong_shape_are_refused() -> None:
         dense.init(jax.random.key(0), (3,))
 
 
-def test_dropout_requires_a_key_in_training() -> None:
-    with pytest.raises(ValueError, match=r"Dropout\(rate=0.5\).*key=jax.random.key"):
-        layers.Dropout(0.5).apply({}, {}, jnp.ones((2, 3)), training=True)
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.Dropout(0.5), (3,)),
+        (layers.SpatialDropout2D(0.5), (3, 2, 1)),
+        (layers.AlphaDropout(0.5), (3,)),
+        (layers.GaussianDropout(0.5), (3,)),
+        (layers.GaussianNoise(0.5), (3,)),
+    ],
+)
+def test_random_layers_require_a_key_in_training(layer, shape) -> None:
+    x = jnp.ones((2, *shape))
+    with pytest.raises(ValueError, match=r"key must .* None; pass key=jax.random.key") as e:
+        layer.apply({}, {}, x, training=True)
+    assert str(e.value).startswith(repr(layer))
+    with pytest.raises(ValueError, match=r"key must be a JAX random key.* got 3"):
+        layer.apply({}, {}, x, training=True, key=3)
 
 
+@pytest.mark.parametrize("name", ["Dropout", "AlphaDropout"])
 @pytest.mark.parametrize("noise_shape", [(2, 3, 1), (2,), (2, 4), (3, 3)])
-def test_dropout_refuses_a_noise_shape_that_does_not_match_the_input(noise_shape) -> None:
-    dropout = layers.Dropout(0.5, noise_shape=noise_shape)
+def test_dropout_refuses_a_noise_shape_that_does_not_match_the_input(name, noise_shape) -> None:
+    dropout = getattr(layers, name)(0.5, noise_shape=noise_shape)
     with pytest.raises(ValueError, match=r"noise_shape.*\(2, 3\)"):
         dropout.apply({}, {}, jnp.ones((2, 3)), training=True, key=jax.random.key(0))
+
+
+def test_spectral_normalization_names_the_wrong_layer_or_weight() -> None:
+    normalized = layers.SpectralNormalization
+    dense = normalized(layers.Dense(2))
+    params, state = dense.init(jax.random.key(0), (3,))
+    x = jnp.ones((2, 3))
+    for layer in (layers.ReLU(), layers.BatchNormalization(), Sequential([layers.Dense(2)], (3,))):
+        with pytest.raises(ValueError, match="params with a 'kernel' or 'embeddings', got") as e:
+            normalized(layer).init(jax.random.key(0), (3,))
+        assert str(e.value).startswith(repr(normalized(layer)))
+    with pytest.raises(ValueError, match="layer must not be spectrally normalized, got Spectral"):
+        normalized(dense).init(jax.random.key(0), (3,))
+    with pytest.raises(ValueError, match=r"state must be .*\['vector_u'\]"):
+        dense.apply(params, {}, x)
+    with pytest.raises(ValueError, match=r"vector_u in state must have shape \(1, 2\)"):
+        dense.normalized_weights(params, {"vector_u": jnp.ones((1, 3))})
+    with pytest.raises(ValueError, match="'kernel' or 'embeddings', got \\['bias'\\]"):
+        dense.apply({"bias": params["bias"]}, state, x)
+    with pytest.raises(TypeError, match="state must be a dictionary"):
+        dense.apply(params, None, x)
+    with pytest.raises(ValueError, match=r"^Dense.*params must be"):
+        dense.apply({"kernel": params["kernel"]}, state, x)
+    with pytest.raises(ValueError, match=r"^Dense.*state must be an empty"):
+        dense.apply(params, {**state, "another": x}, x)
+
+
+def test_embedding_refuses_floats_that_do_not_represent_its_indices() -> None:
+    params, state = layers.Embedding(258, 1).init(jax.random.key(0), (3,))
+    layer = layers.Embedding(258, 1)
+    layer.apply(params, state, jnp.ones((2, 3), jnp.float16))
+    with pytest.raises(ValueError, match="all indices below input_dim, got bfloat16"):
+        layer.apply(params, state, jnp.ones((2, 3), jnp.bfloat16))
+
+
+def test_adapt_refuses_data_without_the_statistics_that_it_computes() -> None:
+    with pytest.raises(ValueError, match="mean and variance must be None for adapt"):
+        layers.Normalization(mean=0.0, variance=1.0).adapt(jnp.ones((2, 3)))
+    for data in (jnp.ones((0, 3)), jnp.ones(())):
+        with pytest.raises(ValueError, match=r"data must be .* at least one example, got an arr"):
+            layers.Normalization().adapt(data)
+    with pytest.raises(ValueError, match="axis must be an axis of an input with 1 axes"):
+        layers.Normalization().adapt(jnp.ones(3))
+    with pytest.raises(TypeError, match="data must be an array, got list"):
+        layers.Normalization().adapt([1.0])
 
 
 def test_errors_in_a_sequential_have_notes_that_name_the_layers() -> None:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from jaxlayers import layers
+
 # Relative to the norm of Keras's result. The precision of float32 is 6e-8; a sum of a few hundred
 # products in another order loses at most three digits.
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 2e-2}
@@ -22,6 +24,11 @@ class Results:
     penalty: Any
     params_gradient: dict[str, Any]
     input_gradient: Any
+
+
+def both(name: str, **arguments: Any) -> tuple[Any, Any]:
+    """Returns the layer `name` of this library and of Keras."""
+    return getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
 
 
 def assert_close(actual: Any, expected: Any, dtype: str, name: str) -> None:

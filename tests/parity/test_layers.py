@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxlayers import layers
-from tests.parity.oracle import compare
+from tests.parity.oracle import both, compare
 
 FORMATS = ("channels_last", "channels_first")
 ACTIVATIONS = (None, "relu", "leaky_relu", "tanh", "softplus")
@@ -52,11 +52,6 @@ def convolution_arguments(draw: st.DrawFn) -> dict:
 def image(height: int, width: int, channels: int, data_format: str | None) -> tuple[int, ...]:
     first = data_format == "channels_first"
     return (channels, height, width) if first else (height, width, channels)
-
-
-def both(name: str, **arguments: Any) -> tuple[Any, Any]:
-    """Returns the layer `name` of this library and of Keras."""
-    return getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
 
 
 # Of one unit; the results are compared all the same.

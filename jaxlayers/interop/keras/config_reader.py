@@ -6,7 +6,12 @@ from typing import Any
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import dtype_policies, graph, legacy_names, objects
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.layer_config import class_of, keras_classes, read_layer
+from jaxlayers.interop.keras.layer_config import (
+    class_of,
+    keras_classes,
+    read_layer,
+    wraps_layer,
+)
 from jaxlayers.interop.keras.values import plain
 from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
@@ -131,8 +136,13 @@ class ConfigReader:
             return name, None, None
         return name, self._single(cls, entry, config, own_path), None
 
-    def _single(self, cls: Any, entry: Entry, config: Entry, path: Path) -> Layer | None:
-        """Returns a layer that is not a model; `None` after a problem."""
+    def _single(
+        self, cls: Any, entry: Entry, config: Entry, path: Path, outer_policy: str | None = None
+    ) -> Layer | None:
+        """Returns a layer that is not a model; `None` after a problem.
+
+        `outer_policy` is the dtype policy of the layer that wraps this one, if any.
+        """
 
         def report(what: str) -> None:
             self.problems.add(what, "/".join(path), entry["class_name"])
@@ -143,17 +153,44 @@ class ConfigReader:
         except ValueError as error:
             report(str(error))
             return None
-        layer = read_layer(cls, config, exact, report, keras2=self.keras2)
+        if outer_policy not in (None, policy) and not self.exact:
+            report(f"dtype policy {policy}, the layer that wraps it has {outer_policy}")
+            return None
+        wrapped = None
+        if wraps_layer(cls):
+            wrapped = self._wrapped(config.get("layer"), path, policy)
+            if wrapped is None:
+                return None
+            config = {key: value for key, value in config.items() if key != "layer"}
+        layer = read_layer(cls, config, exact, report, keras2=self.keras2, wrapped=wrapped)
         if layer is None:
             return None
         self.dtypes[path] = dtype_policies.VARIABLES[policy]
         if config.get("trainable") is False:
             self.frozen.append(path)
         if not self.exact:
-            wrappers = int(self.mixed_in_part and policy == dtype_policies.MIXED)
+            is_outer = outer_policy is None
+            wrappers = int(is_outer and self.mixed_in_part and policy == dtype_policies.MIXED)
         for _ in range(wrappers):
             layer = InBfloat16(layer)
         return layer
+
+    def _wrapped(self, entry: Any, path: Path, policy: str) -> Layer | None:
+        """Returns the layer inside another layer; `None` after a problem."""
+        path = (*path, "layer")
+        name = entry.get("class_name") if isinstance(entry, Mapping) else None
+        if not isinstance(entry, Mapping) or not isinstance(name, str):
+            self.problems.add("has no config", "/".join(path), "layer")
+            return None
+        cls, config = class_of(entry), entry.get("config")
+        if cls is None or not isinstance(config, Mapping):
+            what = "has no config" if cls is not None else _unsupported_reason(entry)
+            self.problems.add(what, "/".join(path), name)
+            return None
+        if wraps_layer(cls):
+            self.problems.add("must not wrap a layer itself", "/".join(path), name)
+            return None
+        return self._single(cls, entry, config, path, policy)
 
     def _exact(
         self, entry: Entry, allowed: Mapping[str, Any] | None = None
@@ -207,7 +244,10 @@ def _input_shape(config: Any, entries: list[Entry], built: Any) -> InputShape:
         # In build_config, input_shape includes the batch.
         if place in (built, first.get("build_config")) and place.get("input_shape") is not None:
             place = {"batch_shape": place["input_shape"]}
-        shape = legacy_names.input_shape(dict(place))
+        place = dict(place)
+        if place.keys() >= {"input_dim", "output_dim"}:
+            del place["input_dim"]  # of an Embedding, where it is not the size of the input
+        shape = legacy_names.input_shape(place)
         if shape is not None:
             if not shape:
                 raise ValueError("the input shape must have a batch axis, got ()")

@@ -10,14 +10,16 @@ from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import (
     OWN_MODULE,
+    WITHOUT_TRAINABLE,
     keras_classes,
     own_classes,
+    wraps_layer,
     write_layer,
     write_layer_exactly,
 )
 from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
-from jaxlayers.sequential import Sequential
+from jaxlayers.sequential import Sequential, snake_case
 
 
 class ConfigWriter:
@@ -110,10 +112,15 @@ class ConfigWriter:
             "trainable": True,
             "dtype": dtype_policies.write_policy(self._policy(path, mixed)),
         }
+        if class_name in WITHOUT_TRAINABLE:
+            del config["trainable"]
         known = keras_classes()
         own = own_classes() if self.exact else {}
         exact: dict[str, Any] = {}
-        if type(layer) not in (known | own).values():
+        is_known = type(layer) in (known | own).values()
+        if is_known and wraps_layer(type(layer)):
+            config["layer"] = self._wrapped(getattr(layer, "layer", None), path, mixed)
+        if not is_known:
             report(
                 "a user-defined class, which a config cannot represent"
                 if self.exact
@@ -127,6 +134,15 @@ class ConfigWriter:
         if class_name in own:
             return _entry(OWN_MODULE, class_name, config, f"jaxlayers>{class_name}"), exact
         return _entry("keras.layers", class_name, config), exact
+
+    def _wrapped(self, layer: Any, path: Path, mixed: bool) -> dict[str, Any]:
+        """Returns the entry of the layer inside another layer."""
+        inside = unwrapped(layer)
+        path = (*path, "layer")
+        if inside is not layer and not mixed and not self.exact:
+            what = "InBfloat16 must be around the layer that wraps it, as Keras's dtype policies"
+            self.problems.add(what, "/".join(path), type(layer).__name__)
+        return self.entry(layer, path, snake_case(type(inside).__name__), None, mixed)
 
     def _policy(self, path: Path, mixed: bool) -> str:
         """Returns the name of the dtype policy of a layer."""

@@ -5,7 +5,7 @@ Each layer has a group that is named after its class, with a number if there are
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
@@ -55,6 +55,24 @@ def group_paths(
             yield inner_path, f"{location}/{where}"
 
 
+def array_paths(weights: Sequence[Weight]) -> Iterator[tuple[str, Weight]]:
+    """Yields the paths of arrays below the group of a layer, and the weights they belong to.
+
+    Args:
+        weights: The weights of the layer, in Keras's order.
+    """
+    if not any(weight.name == "vector_u" for weight in weights):
+        for position, weight in enumerate(weights):
+            yield f"vars/{position}", weight
+        return
+    # Spectral normalization stores the kernel of the wrapped layer a second time.
+    kernel, *others, vector = weights
+    yield "vars/0", kernel
+    yield "vars/1", vector
+    for position, weight in enumerate((kernel, *others)):
+        yield f"layer/vars/{position}", weight
+
+
 def read_keras3_weights(
     root: Node,
     model: Layer,
@@ -81,8 +99,8 @@ def read_keras3_weights(
     stored |= {} if own is None else dict(_arrays(own))
     found = {}
     for path, weights in _by_layer(wanted).items():
-        for position, weight in enumerate(weights):
-            location = f"/{locations[path]}/vars/{position}".replace("/layers", f"/{layers}")
+        for below, weight in array_paths(weights):
+            location = f"/{locations[path]}/{below}".replace("/layers", f"/{layers}")
             if location in stored:
                 found[weight] = stored.pop(location)
             else:

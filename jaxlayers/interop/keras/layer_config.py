@@ -26,8 +26,12 @@ _COMMON_ARGUMENTS = (
     "input_shape",
     "input_dim",
 )
-# The random key replaces the seed.
-_IGNORED = {"Dropout": ("seed",)}
+# Layers whose constructors in Keras do not have the argument `trainable`.
+WITHOUT_TRAINABLE = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+
+_RANDOM = ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", *WITHOUT_TRAINABLE)
+# The random key replaces the seed. The input length of Keras 2 is part of the input shape.
+_IGNORED = {**dict.fromkeys(_RANDOM, ("seed",)), "Embedding": ("input_length",)}
 
 # Arguments that Keras 3.0 does not have; they are written only if they have an effect.
 _NEWER = ("renorm", "renorm_clipping", "renorm_momentum")
@@ -52,6 +56,11 @@ def class_of(entry: Mapping[str, Any]) -> Any:
     return keras_classes().get(name) if objects.is_keras(entry) else None
 
 
+def wraps_layer(cls: Any) -> bool:
+    """Returns whether instances of a class have another layer as the argument `layer`."""
+    return "layer" in cls.__dataclass_fields__
+
+
 def read_layer(
     cls: Any,
     config: Mapping[str, Any],
@@ -59,15 +68,17 @@ def read_layer(
     report: Callable[[str], None],
     *,
     keras2: bool = False,
+    wrapped: Layer | None = None,
 ) -> Layer | None:
     """Constructs a layer from its config.
 
     Args:
         cls: The class of the layer.
-        config: The config in Keras's form.
+        config: The config in Keras's form, without that of a wrapped layer.
         exact: Arguments in the form of `write_exact`, which replace those of `config`.
         report: Called with each problem.
         keras2: Whether Keras 2 wrote the config.
+        wrapped: The argument `layer`, if the class has one.
 
     Returns:
         The layer; `None` after a problem.
@@ -79,6 +90,8 @@ def read_layer(
     problems = problems or [
         f"{name} is missing" for name in _required(cls) if name not in arguments
     ]
+    if wrapped is not None:
+        arguments["layer"] = wrapped
     if not problems:
         try:
             layer: Layer = cls(**arguments)
@@ -91,7 +104,7 @@ def read_layer(
 
 
 def write_layer(layer: Layer, report: Callable[[str], None]) -> dict[str, Any]:
-    """Returns the arguments of a layer in Keras's form.
+    """Returns the arguments of a layer in Keras's form, except a wrapped layer.
 
     Args:
         layer: An instance of one of `keras_classes`.
@@ -111,6 +124,8 @@ def write_layer_exactly(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the arguments from which `read_layer` constructs an equal layer.
 
+    A wrapped layer is not among them.
+
     Args:
         layer: An instance of one of `keras_classes` or `own_classes`.
         report: Called with each argument that a config cannot represent.
@@ -128,11 +143,12 @@ def write_layer_exactly(
     if len(exact) < len(_arguments(layer)):
         return {}, {}
     config = {name: exact[name] for name in _written(layer)} | write_layer(layer, _ignore)
-    made = read_layer(type(layer), config, {}, _ignore)
+    wrapped = getattr(layer, "layer", None)
+    made = read_layer(type(layer), config, {}, _ignore, wrapped=wrapped)
     exact = {
         name: form for name, form in exact.items() if not _is_equal_argument(layer, made, name)
     }
-    made = read_layer(type(layer), config, exact, report)
+    made = read_layer(type(layer), config, exact, report, wrapped=wrapped)
     for name in exact:
         if made is not None and not _is_equal_argument(layer, made, name):
             report(f"{name}: a config cannot represent {short_repr(getattr(layer, name))}")
@@ -145,9 +161,11 @@ def _keras_arguments(
     """Returns the arguments in Keras's form; appends the problems to `wrong`."""
     arguments = {}
     for key, value in legacy_names.modern_arguments(cls.__name__, dict(config)).items():
-        if key in _COMMON_ARGUMENTS or key in _IGNORED.get(cls.__name__, ()):
+        is_argument = key in _arguments(cls)
+        is_common = key in _COMMON_ARGUMENTS and not is_argument
+        if is_common or key in _IGNORED.get(cls.__name__, ()):
             continue
-        if key in _arguments(cls):
+        if is_argument:
             try:
                 arguments[key] = _read_argument(cls, key, value, keras2)
             except (ValueError, TypeError) as error:
@@ -172,7 +190,8 @@ def _exact_arguments(cls: Any, exact: Mapping[str, Any], problems: list[str]) ->
 
 
 def _arguments(cls: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(cls) if field.init]
+    """Returns the names of the arguments, except that of a wrapped layer."""
+    return [field.name for field in dataclasses.fields(cls) if field.init and field.name != "layer"]
 
 
 def _required(cls: Any) -> list[str]:
@@ -197,8 +216,7 @@ def _read_argument(cls: Any, key: str, value: Any, keras2: bool) -> Any:
     if kind == "activation":
         # Keras writes "linear" for None.
         return default if default is None and found == "linear" else found
-    found = objects.short_name(kind, found)
-    return default if found == default else found
+    return default if objects.are_equal(kind, found, default) else objects.short_name(kind, found)
 
 
 def _read_exact(key: str, value: Any) -> Any:

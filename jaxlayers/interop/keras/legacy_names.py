@@ -35,6 +35,8 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     config = dict(config)
     if class_name == "LeakyReLU" and "alpha" in config:
         config.setdefault("negative_slope", config.pop("alpha"))
+    if class_name == "LayerNormalization" and config.get("rms_scaling") is False:
+        del config["rms_scaling"]  # deprecated in favor of RMSNormalization
     if class_name == "BatchNormalization":
         config.pop("fused", None)  # an implementation choice that does not change the result
         axis = config.get("axis")

@@ -163,7 +163,8 @@ def _weights(
         tree = params if weight.trainable else state
         _at(tree, weight.layer)[weight.name] = jnp.asarray(array)
     for path, layer in weights.leaves(read.model):
-        if getattr(layer, "activity_regularizer", None) is not None:
+        inside = getattr(layer, "layer", layer)  # of spectral normalization
+        if getattr(inside, "activity_regularizer", None) is not None:
             _at(state, path)["activity_penalty"] = jnp.zeros(())
     return params, state
 

@@ -101,6 +101,20 @@ def short_name(kind: str, made: Any) -> Any:
     return made
 
 
+def are_equal(kind: str, one: Any, other: Any) -> bool:
+    """Returns whether two names or objects, such as `"uniform"` and `RandomUniform()`, are equal.
+
+    Args:
+        kind: A key of `KINDS`.
+        one: A name, an object or `None`.
+        other: Likewise.
+    """
+    if one is None or other is None:
+        return one is other
+    module, _ = KINDS[kind]
+    return bool(module.get(one) == module.get(other))
+
+
 def write(kind: str, value: Any) -> Any:
     """Returns Keras's config of an object.
 

@@ -14,7 +14,7 @@ from jaxlayers._text import short_repr
 from jaxlayers.interop.keras import archive, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import sequential_of
 from jaxlayers.interop.keras.errors import Problems
-from jaxlayers.interop.keras.keras3_weights import group_paths
+from jaxlayers.interop.keras.keras3_weights import array_paths, group_paths
 from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.interop.keras.weights import Weight
 from jaxlayers.layer import Layer, Params, State
@@ -112,6 +112,9 @@ def _arrays_of(params: Params, state: State, wanted: list[Weight]) -> dict[Weigh
         for path, leaf in jax.tree.leaves_with_path(tree)
     }
     for weight in wanted:
+        if weight.only_in_keras:
+            arrays[weight] = np.zeros(weight.shape, np.int32)
+            continue
         array = given.pop((*weight.layer, weight.name), None)
         if array is None:
             problems.add(f"{weight}: missing, the model has shape {weight.shape}")
@@ -139,9 +142,9 @@ def _hdf5_bytes(model: Layer, arrays: Mapping[Weight, np.ndarray]) -> bytes:
         for path, place in group_paths(model):
             group = file.create_group(f"{place}/vars")
             group.attrs["name"] = path[-1]
-            own = [array for weight, array in arrays.items() if weight.layer == path]
-            for position, array in enumerate(own):
-                stored = group.create_dataset(str(position), data=array)
-                if str(array.dtype) == "bfloat16":
+            own = [weight for weight in arrays if weight.layer == path]
+            for below, weight in array_paths(own):
+                stored = file.create_dataset(f"{place}/{below}", data=arrays[weight])
+                if str(arrays[weight].dtype) == "bfloat16":
                     stored.attrs["dtype"] = "bfloat16"
     return content.getvalue()

@@ -14,14 +14,24 @@ from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import StoredArray
 from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers.layers import Normalization, SpectralNormalization
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.sequential import Sequential
 
 Path = tuple[str, ...]
 
 # Keras's order: trainable weights, which are in params, then non-trainable weights.
-_TRAINABLE = ("kernel", "bias", "gamma", "beta")
-_NON_TRAINABLE = ("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev")
+_TRAINABLE = ("kernel", "bias", "gamma", "beta", "embeddings", "alpha", "scale")
+_NON_TRAINABLE = (
+    "moving_mean",
+    "moving_variance",
+    "moving_stddev",
+    "renorm_mean",
+    "renorm_stddev",
+    "vector_u",
+    "mean",
+    "variance",
+)
 
 # Sizes to try for axes of images that are None in a config: the weights do not depend on the
 # sizes, but the images must not be smaller than the windows.
@@ -39,12 +49,14 @@ class Weight:
         name: The name of the weight, such as `kernel`.
         trainable: Whether the weight is in params, not in the state.
         shape: The shape of the weight.
+        only_in_keras: Whether the weight is only in files, as an integer that is always 0.
     """
 
     layer: Path
     name: str
     trainable: bool
     shape: Shape
+    only_in_keras: bool = False
 
     def __str__(self) -> str:
         return "/".join((*self.layer, self.name))
@@ -112,7 +124,7 @@ def read_values(
     dtypes: Mapping[Path, str] | None,
     problems: Problems,
 ) -> dict[Weight, np.ndarray]:
-    """Returns the values of all weights; `{}` if there are problems.
+    """Returns the values of all weights of the model; `{}` if there are problems.
 
     Args:
         wanted: The weights of the model.
@@ -126,6 +138,8 @@ def read_values(
         array = found[weight]
         if array.shape != weight.shape:
             problems.add(f"{weight}: shape {array.shape}, the model has {weight.shape}")
+        if weight.only_in_keras:
+            continue
         allowed = FLOATS if dtypes is None else (dtypes[weight.layer],)
         if str(array.dtype) not in allowed:
             problems.add(f"{weight}: {array.dtype}, the model has {' or '.join(allowed)}")
@@ -134,13 +148,15 @@ def read_values(
                 f"{weight}: float64, which JAX rounds to float32 unless "
                 "jax.config.update('jax_enable_x64', True) is called first"
             )
-    return {} if problems.count else {weight: found[weight].read() for weight in wanted}
+    if problems.count:
+        return {}
+    return {weight: found[weight].read() for weight in wanted if not weight.only_in_keras}
 
 
 def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
     params, state = abstract_init(model, input_shape)
     found = []
-    for path, _ in leaves(model):
+    for path, layer in leaves(model):
         for names, tree in ((_TRAINABLE, params), (_NON_TRAINABLE, state)):
             own = _subtree(tree, path)
             found += [
@@ -148,13 +164,15 @@ def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
                 for name in names
                 if name in own
             ]
+        if isinstance(layer, Normalization) and layer.mean is None:
+            found.append(Weight(path, "count", False, (), only_in_keras=True))
     return found
 
 
 def _with_zeros(model: Layer) -> Layer:
     """Returns the model with all initializers replaced by zeros."""
-    if isinstance(model, InBfloat16):
-        return InBfloat16(_with_zeros(model.layer))
+    if isinstance(model, InBfloat16 | SpectralNormalization):
+        return dataclasses.replace(model, layer=_with_zeros(model.layer))
     if isinstance(model, Sequential):
         return dataclasses.replace(model, layers=tuple(map(_with_zeros, model.layers)))
     if not dataclasses.is_dataclass(model):

@@ -10,7 +10,8 @@ from jax import Array, lax
 
 from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
-from jaxlayers.layers import arguments, weights
+from jaxlayers.layers import arguments, axes, weights
+from jaxlayers.layers.precision import at_least_float32
 
 Bounds = Mapping[str, float | None] | Sequence[tuple[str, float]]
 
@@ -154,9 +155,8 @@ class BatchNormalization(Layer):
         weights.check(self, "state", state, self._statistics(shape))
         axis = self._axis(shape)
         others = tuple(a for a in range(x.ndim) if a != axis)
-        dtype = jnp.result_type(x, jnp.float32)
-        out_dtype = jnp.result_type(x) if jnp.issubdtype(x.dtype, jnp.floating) else dtype
-        x = jnp.asarray(x, dtype)
+        x, out_dtype = at_least_float32(x)
+        dtype = x.dtype
         moving = {name: value.astype(dtype) for name, value in state.items()}
         new_state = moving
         # An empty batch has no statistics; in Keras, the moving statistics become NaN.
@@ -199,15 +199,8 @@ class BatchNormalization(Layer):
         return dict.fromkeys(names, (self._extent(input_shape),))
 
     def _axis(self, shape: Sequence[int]) -> int:
-        """Returns `axis` as a non-negative integer, counting the batch."""
-        axes = len(shape) + 1
-        axis = self.axis + axes if self.axis < 0 else self.axis
-        if not 1 <= axis < axes:
-            raise ValueError(
-                f"{self!r}: axis must be an axis of an input with {axes} axes, other than the "
-                f"batch axis 0; examples have shape {tuple(shape)}"
-            )
-        return axis
+        """Returns `axis` as a positive integer, counting the batch."""
+        return axes.positive_axes(self, shape)[0]
 
     def _extent(self, input_shape: Sequence[int]) -> int:
         shape = arguments.example_shape(self, input_shape)
