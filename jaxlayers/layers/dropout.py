@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -11,6 +10,7 @@ from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
 from jaxlayers.layers.randomness import noise_shape_field, noise_shape_for, required_key
+from jaxlayers.ops.random import bernoulli
 
 
 def _drop(
@@ -28,7 +28,7 @@ def _drop(
         return x
     if layer.rate == 1:
         return jnp.zeros_like(x)
-    keep = jax.random.bernoulli(required_key(layer, key), 1 - layer.rate, mask_shape)
+    keep = bernoulli(required_key(layer, key), 1 - layer.rate, mask_shape)
     return jnp.where(keep, x / (1 - layer.rate), 0)
 
 

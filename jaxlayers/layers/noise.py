@@ -13,6 +13,7 @@ from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers import arguments
 from jaxlayers.layers.precision import at_least_float32, floating
 from jaxlayers.layers.randomness import noise_shape_field, noise_shape_for, required_key
+from jaxlayers.ops.random import bernoulli
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,7 +167,7 @@ class AlphaDropout(Layer):
             return x, state
         x, rate = floating(x), self.rate
         shape = noise_shape_for(self, x)
-        keep = jax.random.bernoulli(required_key(self, key), 1 - rate, shape)
+        keep = bernoulli(required_key(self, key), 1 - rate, shape)
         factor = ((1 - rate) * (1 + rate * _SELU_LIMIT**2)) ** -0.5
         return factor * (jnp.where(keep, x, _SELU_LIMIT) - _SELU_LIMIT * rate), state
 

@@ -25,8 +25,10 @@ def bernoulli(key: Array, probability: float, shape: tuple[int, ...]) -> Array:
     rare = min(probability, 1 - probability) * _VALUES
     even = bool(shape) and isinstance(shape[-1], int) and shape[-1] % 2 == 0
     if not even or threshold == _VALUES or error > _RELATIVE_ERROR * rare:
-        return jnp.asarray(jax.random.bernoulli(key, probability, shape))
+        mask: Array = jax.random.bernoulli(key, probability, shape)
+        return mask
     # Halves along the last axis: arrays divided among devices by their batch remain so.
     bits = jax.random.bits(key, (*shape[:-1], shape[-1] // 2), jnp.uint32)
     halves = jnp.concatenate([bits >> 16, bits & (_VALUES - 1)], -1)
-    return halves < jnp.uint32(threshold)
+    drawn: Array = halves < jnp.uint32(threshold)
+    return drawn
