@@ -5,6 +5,16 @@ from jaxlayers.layers.activation import Activation, LeakyReLU, ReLU, Softmax
 from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
 from jaxlayers.layers.dense import Dense
 from jaxlayers.layers.dropout import Dropout
+from jaxlayers.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.layers.normalization import BatchNormalization
 from jaxlayers.layers.padding import ZeroPadding2D
@@ -25,11 +35,15 @@ Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
 
 __all__ = [
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "Dot",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
@@ -38,9 +52,13 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "ReLU",
     "Reshape",
     "Softmax",
+    "Subtract",
     "SumPooling2D",
     "UpSampling2D",
     "ZeroPadding2D",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxlayers._text import short_repr
+from jaxlayers.functional import Functional
 from jaxlayers.interop.keras import dtype_policies
 from jaxlayers.interop.keras.config_reader import EXACT, Path
 from jaxlayers.interop.keras.dtype_policies import unwrapped
@@ -113,7 +114,9 @@ class ConfigWriter:
         known = keras_classes()
         own = own_classes() if self.exact else {}
         exact: dict[str, Any] = {}
-        if type(layer) not in (known | own).values():
+        if isinstance(layer, Functional):
+            report("graphs of layers cannot be written, only Sequential models")
+        elif type(layer) not in (known | own).values():
             report(
                 "a user-defined class, which a config cannot represent"
                 if self.exact
