@@ -377,6 +377,9 @@ def test_arrays_are_not_accepted_in_calls() -> None:
     for x in (jnp.ones((2, 3)), [Input((3,)), jnp.ones((2, 3))], None, [], {}):
         with pytest.raises(TypeError, match=r"Dense\(units=2\): layers are called on .*init.*appl"):
             layers.Dense(2)(x)
+    for activation in (layers.ReLU(), layers.ReLU):
+        with pytest.raises(TypeError, match=r"Dense: activation: .* or a callable, got .*ReLU"):
+            layers.Dense(2, activation=activation)
     with pytest.raises(TypeError, match="x must be an array, got SymbolicTensor"):
         layers.ReLU().apply({}, {}, Input((3,)))
     with pytest.raises(TypeError, match="an input layer has no inputs"):

@@ -14,9 +14,11 @@ ELEMENTWISE = sorted(MERGING - {"Concatenate", "Dot"})
 # Shapes of examples; Keras inserts missing axes after the batch.
 BROADCAST = [[(3,), (3,)], [(3,), (4, 3)], [(2, 1, 3), (3,)], [(1,), (2, 4, 3)], [(4, 1), (1, 3)]]
 VALID = [
-    *((name, {}, shapes) for name in ELEMENTWISE for shapes in BROADCAST),
-    *((name, {}, [(3,)]) for name in ELEMENTWISE if name != "Subtract"),
+    # The shapes are those of one base class; the values are those of each layer.
+    *(("Subtract", {}, shapes) for shapes in BROADCAST),
     *((name, {}, [(2, 3), (3,), (1, 3)]) for name in ELEMENTWISE if name != "Subtract"),
+    ("Add", {}, [(3,)]),
+    ("Average", {}, [(3,)]),
     ("Concatenate", {}, [(2, 3), (2, 4)]),
     ("Concatenate", {"axis": 1}, [(2, 3), (1, 3), (4, 3)]),
     ("Concatenate", {"axis": -2}, [(2, 3)]),
