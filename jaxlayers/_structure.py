@@ -9,7 +9,10 @@ from typing import Any, NoReturn
 
 
 class FrozenDict(dict[str, Any]):
-    """A dictionary that cannot be changed and is hashable."""
+    """A dictionary that cannot be changed and is hashable, for the fields of layers.
+
+    Layers are not called with it, because JAX does not treat it as a tree.
+    """
 
     def __hash__(self) -> int:  # type: ignore[override]  # that of dict is None
         return hash(frozenset(self.items()))
@@ -35,7 +38,7 @@ def unflatten(like: Any, values: Sequence[Any]) -> Any:
     """Returns values in the form of `like`, in the order of `flatten`."""
     if isinstance(like, Mapping):
         by_name = dict(zip(sorted(like), values, strict=True))
-        return FrozenDict({name: by_name[name] for name in like})
+        return {name: by_name[name] for name in like}
     if isinstance(like, tuple | list):
         return tuple(values)
     (value,) = values

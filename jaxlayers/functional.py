@@ -212,7 +212,7 @@ class Functional(Composition):
                 new_state[name] = _with_penalties_added(old, new) if is_repeated else new
             values |= {Output(*call, index): value for index, value in enumerate(flatten(y))}
         found = [values[output] for output in flatten(self.outputs)]
-        return self._in_form_of_outputs(found), new_state
+        return unflatten(self.outputs, found), new_state
 
     def output_shape(self, input_shape: Any = None) -> Any:
         """Returns the shape of one example of the output.
@@ -227,7 +227,7 @@ class Functional(Composition):
             ValueError: If `input_shape` is not that of the constructor.
         """
         self._check_input_shape(input_shape)
-        return self._in_form_of_outputs([self._shapes[o] for o in flatten(self.outputs)])
+        return unflatten(self.outputs, [self._shapes[o] for o in flatten(self.outputs)])
 
     def layer_shapes(self, input_shape: Any = None) -> Iterator[tuple[Any, Any]]:
         """Yields the shapes of one example of the input and the output of each layer, in order.
@@ -461,11 +461,6 @@ class Functional(Composition):
         raise ValueError(
             f"{self._label}: {what} must be {allowed}a dictionary with the keys {names}, got {got}"
         )
-
-    def _in_form_of_outputs(self, values: Sequence[Any]) -> Any:
-        """Returns values as one, a tuple or a dictionary, as the outputs."""
-        found = unflatten(self.outputs, values)
-        return dict(found) if isinstance(found, Mapping) else found
 
     def _steps(self) -> list[_Step]:
         """Returns the calls to compute, in order, each with the inputs and the function."""

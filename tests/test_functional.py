@@ -13,7 +13,7 @@ import pytest
 
 import jaxlayers
 from jaxlayers import Functional, Input, Sequential, layers, runs, train
-from jaxlayers.functional import InputLayer
+from jaxlayers.input_layer import InputLayer
 from jaxlayers.layer import Layer
 from jaxlayers.layers import InBfloat16
 
@@ -371,6 +371,11 @@ def test_models_with_several_inputs_compute_in_bfloat16() -> None:
     assert {y.dtype for y in outputs} == {jnp.dtype("float32")}
     assert jax.tree.structure(new_state) == jax.tree.structure(state)
     assert "bf16[2,4]" in str(jax.make_jaxpr(model.apply)(params, state, x))
+    # Also in another model, by name.
+    a, b = Input((3,), name="a"), Input((3,), name="b")
+    inner = InBfloat16(Functional({"a": a, "b": b}, {"sum": layers.Add()([a, b])}))
+    outer = Functional([a, b], inner({"b": b, "a": a})["sum"])
+    assert "bf16[2,3]" in str(jax.make_jaxpr(outer.apply)({}, {}, x))
 
 
 def test_arrays_are_not_accepted_in_calls() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jaxlayers import _fields as fields
-from jaxlayers._structure import flatten, unflatten
+from jaxlayers._structure import FrozenDict, flatten, unflatten
 from jaxlayers._symbolic import SymbolicTensor
 from jaxlayers.input_layer import InputLayer
 from jaxlayers.layer import Layer
@@ -112,7 +112,8 @@ def _as_outputs(values: Any) -> Any:
     """
     if _is_triple(values):
         return _as_output(values)
-    return unflatten(values, [_as_output(value) for value in flatten(values)])
+    outputs = unflatten(values, [_as_output(value) for value in flatten(values)])
+    return FrozenDict(outputs) if isinstance(outputs, dict) else outputs
 
 
 def _as_output(value: Any) -> Output:

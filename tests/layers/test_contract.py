@@ -11,7 +11,7 @@ from jax import export
 
 import jaxlayers
 from jaxlayers import layers
-from jaxlayers.functional import InputLayer
+from jaxlayers.input_layer import InputLayer
 from jaxlayers.layers import (
     Activation,
     Add,

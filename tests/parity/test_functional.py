@@ -129,7 +129,7 @@ def test_results_and_gradients_equal_keras(graph) -> None:
     state = merged(state, values)
     x = jax.tree.map(
         lambda v: jnp.asarray(rng.standard_normal((2, *v)), "float32"),
-        {**model.input_shape} if isinstance(model.input_shape, dict) else model.input_shape,
+        model.input_shape,
         is_leaf=lambda v: isinstance(v, tuple) and isinstance(v[0], int),
     )
 
