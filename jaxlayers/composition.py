@@ -1,6 +1,7 @@
 """The base class of models that consist of named layers."""
 
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -76,7 +77,7 @@ class Composition(Layer):
         """The model in error messages."""
         return f"{type(self).__name__} {self.name!r}"
 
-    def _layer(self, index: int | str) -> Layer:
+    def _layer(self, index: int | str, allowed: str = "the name of a layer") -> Layer:
         """Returns the layer at a position or of a name."""
         by_name = dict(self.items())
         if isinstance(index, str):
@@ -84,11 +85,11 @@ class Composition(Layer):
                 raise KeyError(f"{self._label}: index must be one of {(*by_name,)}, got {index!r}")
             return by_name[index]
         try:
-            return list(by_name.values())[index]
+            return list(by_name.values())[operator.index(index)]
         except (IndexError, TypeError) as error:
             raise type(error)(
                 f"{self._label}: index must be an integer from {-len(by_name)} to "
-                f"{len(by_name) - 1}, the name of a layer or a slice, got {index!r}"
+                f"{len(by_name) - 1} or {allowed}, got {index!r}"
             ) from None
 
     def _check_weights(self, **trees: Any) -> None:

@@ -263,7 +263,7 @@ class Sequential(Composition):
     def __getitem__(self, index: slice) -> "Sequential": ...
     def __getitem__(self, index: int | str | slice) -> Layer:
         if not isinstance(index, slice):
-            return self._layer(index)
+            return self._layer(index, "the name of a layer or a slice")
         start, _, step = index.indices(len(self))
         if step != 1:
             raise ValueError(f"{self._label}: slice must have step 1, got {step}")

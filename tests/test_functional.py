@@ -117,6 +117,8 @@ def test_layers_have_the_names_of_their_calls_or_those_of_keras() -> None:
         model["total"]
     with pytest.raises(IndexError, match=r"index must be an integer from -7 to 6.*got 7"):
         model[7]
+    with pytest.raises(TypeError, match=r"index must be .* or the name of a layer, got slice"):
+        model[:2]
 
 
 def test_inputs_are_tuples_or_dictionaries() -> None:
