@@ -15,6 +15,8 @@ from jaxlayers import (
     runs,
     train,
 )
+from jaxlayers.functional import Functional
+from jaxlayers.input_layer import Input
 from jaxlayers.interop.stablehlo import export, load_exported
 from jaxlayers.layer import Layer
 from jaxlayers.sequential import Sequential
@@ -22,6 +24,8 @@ from jaxlayers.sequential import Sequential
 __version__ = "0.1.0"
 
 __all__ = [
+    "Functional",
+    "Input",
     "Layer",
     "Sequential",
     "activations",

@@ -20,7 +20,7 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
 
     Raises:
         ValueError: If the name is not in `table`.
-        TypeError: If it is neither a name nor a callable.
+        TypeError: If it is neither a name nor a callable, or it is a layer.
     """
     found: Any = identifier
     if isinstance(identifier, str):
@@ -33,7 +33,9 @@ def resolve(kind: str, table: Mapping[str, Any], identifier: Any) -> Callable[..
         found = table[identifier]
     if inspect.isclass(found):
         found = found()
-    if not callable(found):
+    # Layers are callable, but only with symbolic tensors.
+    is_layer = hasattr(found, "init") and hasattr(found, "apply")
+    if not callable(found) or is_layer:
         raise TypeError(
             f"{kind} must be one of Keras's names or a callable, "
             f"got {identifier!r} ({type(identifier).__name__})"

@@ -27,15 +27,29 @@ def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
         follows a nearest `UpSampling2D` to the function that applies both, which takes the params
         and state of the convolution and the image before upsampling.
     """
-    return {
-        position: functools.partial(_apply, first, second)
-        for position, (first, second) in enumerate(pairwise(layers), 1)
-        if isinstance(first, UpSampling2D)
+    pairs = ((at, fused_convolution(*pair)) for at, pair in enumerate(pairwise(layers), 1))
+    return {position: apply for position, apply in pairs if apply is not None}
+
+
+def fused_convolution(first: Layer, second: Layer) -> Apply | None:
+    """Returns the function that fuses two layers; `None` if they cannot be fused.
+
+    Args:
+        first: The layer whose output is the input of the second only.
+        second: The second layer.
+
+    Returns:
+        As in `fused_convolutions`.
+    """
+    if (
+        isinstance(first, UpSampling2D)
         and isinstance(second, Conv2D | Conv2DTranspose)
         and first.interpolation == "nearest"
         and first.data_format == second.data_format
         and second.strides == (1, 1)
-    }
+    ):
+        return functools.partial(_apply, first, second)
+    return None
 
 
 def _apply(

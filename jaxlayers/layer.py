@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from jaxlayers import _symbolic
 
 Params = dict[str, Any]
 State = dict[str, Any]
@@ -33,7 +35,10 @@ class Layer:
     by value, so that they can be static arguments of `jax.jit`. `init, apply = layer` unpacks the
     two functions.
 
-    Shapes in `init` and `output_shape` are those of one example, without the batch dimension.
+    Shapes in `init` and `output_shape` are those of one example, without the batch dimension. A
+    layer with several inputs takes a tuple of arrays in `apply` and a tuple of shapes in `init` and
+    `output_shape`; one with several outputs returns them as a tuple. A layer called on a symbolic
+    input, from `jaxlayers.Input`, returns a symbolic output, of which a `Functional` is made.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -44,6 +49,13 @@ class Layer:
         >>> Scale(2.0).output_shape((3,))
         (3,)
     """
+
+    def __new__(cls, *arguments: Any, **fields: Any) -> Self:
+        layer = super().__new__(cls)
+        # Keras numbers the names of layers in the order of construction, and so does Functional.
+        # The number is not part of the value.
+        layer.__dict__["_construction"] = next(_symbolic.positions)
+        return layer
 
     @property
     def input_shape(self) -> Sequence[int] | None:
@@ -165,6 +177,26 @@ class Layer:
         The returned layer has the same params and state.
         """
         return self
+
+    def __call__(self, x: Any, *, name: str | None = None) -> Any:
+        """Calls the layer on symbolic inputs, to construct a `Functional`.
+
+        One layer object that is called several times has one set of weights. Two objects have one
+        each, even if they are equal.
+
+        Args:
+            x: The output of `Input` or of the call of another layer; a tuple or list of them for a
+                layer with several inputs, or a dictionary by name for a `Functional`.
+            name: Name of the layer in the model; `None` for Keras's name.
+
+        Returns:
+            The symbolic output; a tuple, or a dictionary by name, if there are several.
+
+        Raises:
+            TypeError: If `x` is not symbolic. To compute with arrays, use `init` and `apply`.
+            ValueError: If the layer does not accept the shapes of the inputs.
+        """
+        return _symbolic.call(self, x, name)
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         yield self.init

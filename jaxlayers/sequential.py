@@ -1,18 +1,22 @@
 """A linear stack of layers, as a layer."""
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal, overload
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
+from jaxlayers.composition import (
+    Composition,
+    activation_before,
+    complete_names,
+    layer_keys,
+    notes,
+)
 from jaxlayers.fusion import fused_convolutions
 from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 from jaxlayers.layers.arguments import example_shape, is_training
@@ -39,7 +43,7 @@ class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
 
 
 @dataclass(frozen=True, repr=False)
-class Sequential(Layer):
+class Sequential(Composition):
     """Applies layers one after another; Keras's `Sequential`.
 
     `params` and `state` are dictionaries from layer names to the params and state of the layers;
@@ -116,11 +120,11 @@ class Sequential(Layer):
                 constructed with, or a layer does not accept it.
         """
         shape = self._input_shape(input_shape)
-        fields.Key().check(_label(self), "key", key)
+        self._check_key(key)
         params: Params = {}
         state: State = {}
         for position, (name, layer) in enumerate(self.items()):
-            with _layer_notes(self, name, position):
+            with self._notes(name, position):
                 initialized = layer.init(jax.random.fold_in(key, position), shape)
                 shape = layer.output_shape(shape)
             for tree, weights in zip((params, state), initialized, strict=True):
@@ -138,23 +142,20 @@ class Sequential(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         self._check_inputs(params, state, x, key)
-        training = is_training(_label(self), training)
+        training = is_training(self._label, training)
         new_state = {}
         fused = fused_convolutions(self.layers) if self.fuse else {}
-        # One vectorized call, because each separate call takes XLA as long to compile as a
-        # convolution.
-        keys = None if key is None else _fold_in_each(key, jnp.arange(len(self)))
+        keys = layer_keys(key, len(self))
         for position, (name, layer) in enumerate(self.items()):
             if position + 1 in fused:
                 continue  # fused into the next layer
             layer_weights = params.get(name, {}), state.get(name, {})
-            layer_key = None if keys is None else keys[position]
-            with _layer_notes(self, name, position):
+            with self._notes(name, position):
                 if position in fused:
                     x, layer_state = fused[position](*layer_weights, x)
                 else:
                     x, layer_state = layer.apply(
-                        *layer_weights, x, training=training, key=layer_key
+                        *layer_weights, x, training=training, key=keys[position]
                     )
             if layer_state:
                 new_state[name] = layer_state
@@ -184,25 +185,17 @@ class Sequential(Layer):
         """
         shape = self._input_shape(input_shape)
         for position, (name, layer) in enumerate(self.items()):
-            with _layer_notes(self, name, position):
+            with self._notes(name, position):
                 shape = layer.output_shape(shape)
             yield shape
 
-    def penalty(self, params: Params, state: State) -> Array:
-        _check_weights(self, params=params, state=state)
-        return sum(
-            (
-                layer.penalty(params.get(name, {}), state.get(name, {}))
-                for name, layer in self.items()
-            ),
-            start=jnp.zeros(()),
-        )
+    def layer_shapes(self, input_shape: Any = None) -> Iterator[tuple[Any, Any]]:
+        """Yields the shapes of one example of the input and the output of each layer, in order.
 
-    def constrain(self, params: Params) -> Params:
-        _check_weights(self, params=params)
-        return {
-            name: layer.constrain(params[name]) for name, layer in self.items() if name in params
-        }
+        Args:
+            input_shape: As in `output_shape`.
+        """
+        return pairwise([self._input_shape(input_shape), *self.shapes(input_shape)])
 
     @property
     def output_values(self) -> Literal["computed", "mixed", "moved"]:
@@ -223,36 +216,35 @@ class Sequential(Layer):
         return replace(self, layers=layers)
 
     def _final_activation(self) -> tuple[int, FinalActivation | None]:
-        """Returns the position of the last layer that computes values, and its activation.
-
-        The layers after it move or mix these values. An elementwise activation can be removed if
-        these layers only move values. An activation that normalizes over axes can be removed only
-        if it normalizes over a whole example and no value is dropped; to check this, the input
-        shape must be known.
-        """
+        """Returns the position of the last layer that computes values, and its activation."""
         position = len(self) - 1
         while position > 0 and self.layers[position].output_values != "computed":
             position -= 1
-        found = self.layers[position].final_activation()
-        after = self.layers[position + 1 :]
-        if found is None or not after:
-            return position, found
-        if any(layer.output_values == "mixed" for layer in after):
-            return position, found._replace(removable=False)
-        if not found.axes:
-            return position, found
-        if self.input_shape is None:
-            return position, found._replace(removable=False)
-        before, shape = list(self.shapes())[position], self.output_shape()
-        normalized = {axis % (len(before) + 1) for axis in found.axes}
-        normalized_size = math.prod(before[axis - 1] for axis in normalized if axis > 0)
-        is_whole = 0 not in normalized and normalized_size == math.prod(before) == math.prod(shape)
-        axes = tuple(range(1, len(shape) + 1))
-        return position, found._replace(axes=axes, removable=found.removable and is_whole)
+
+        def shapes() -> tuple[Shape, Shape]:
+            return list(self.shapes())[position], self.output_shape()
+
+        return position, activation_before(
+            self.layers[position].final_activation(),
+            self.layers[position + 1 :],
+            None if self.input_shape is None else shapes,
+        )
 
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in order."""
         return zip(self.names or (), self.layers, strict=True)
+
+    def submodel(self, name: str) -> "Sequential":
+        """Returns the model from the input to the output of a layer, on the same params.
+
+        Args:
+            name: Name of the layer.
+
+        Raises:
+            KeyError: If there is no such layer.
+        """
+        self._layer(name)
+        return self[: (self.names or ()).index(name) + 1]
 
     def summary(self, input_shape: Sequence[int] | None = None) -> str:
         """Returns Keras's summary table: the name, output shape and parameters of each layer.
@@ -270,21 +262,11 @@ class Sequential(Layer):
     @overload
     def __getitem__(self, index: slice) -> "Sequential": ...
     def __getitem__(self, index: int | str | slice) -> Layer:
-        if isinstance(index, str):
-            if index not in (self.names or ()):
-                raise KeyError(f"{_label(self)}: index must be one of {self.names}, got {index!r}")
-            return self.layers[(self.names or ()).index(index)]
         if not isinstance(index, slice):
-            try:
-                return self.layers[index]
-            except (IndexError, TypeError) as error:
-                raise type(error)(
-                    f"{_label(self)}: index must be an integer from {-len(self)} to "
-                    f"{len(self) - 1}, the name of a layer or a slice, got {index!r}"
-                ) from None
+            return self._layer(index, "the name of a layer or a slice")
         start, _, step = index.indices(len(self))
         if step != 1:
-            raise ValueError(f"{_label(self)}: slice must have step 1, got {step}")
+            raise ValueError(f"{self._label}: slice must have step 1, got {step}")
         shape = self.input_shape
         if shape is not None and start > 0:
             shape = self[:start].output_shape()
@@ -305,21 +287,20 @@ class Sequential(Layer):
         return f"Sequential({', '.join(arguments)})"
 
     def _check_inputs(self, params: Params, state: State, x: Array, key: Array | None) -> None:
-        _check_weights(self, params=params, state=state)
+        self._check_weights(params=params, state=state)
         if key is not None:
-            fields.Key().check(_label(self), "key", key)
-        axes = self.input_shape
-        if axes is not None and hasattr(x, "shape") and len(x.shape) != len(axes) + 1:
-            hint = "; for one example pass x[None]" if len(x.shape) == len(axes) else ""
-            raise ValueError(
-                f"{_label(self)}: x must be [{', '.join(map(str, ('batch', *axes)))}], "
-                f"got an array of shape {tuple(x.shape)}{hint}"
-            )
+            self._check_key(key)
+        if self.input_shape is not None:
+            self._check_rank("x", tuple(self.input_shape), x)
+
+    def _notes(self, name: str, position: int) -> AbstractContextManager[None]:
+        """Adds a note with the names of the layer and the model to errors."""
+        return notes(f"In layer {position} of Sequential {self.name!r}, {name!r}.")
 
     def _input_shape(self, given: Sequence[int] | None) -> Shape:
         if given is None and self.input_shape is None:
             raise ValueError(
-                f"{_label(self)}: input_shape must be the shape of one example, passed to the "
+                f"{self._label}: input_shape must be the shape of one example, passed to the "
                 "constructor or to this method, got None"
             )
         if given is None:
@@ -327,54 +308,11 @@ class Sequential(Layer):
         shape = example_shape(self, given)
         if self.input_shape is not None and shape != self.input_shape:
             raise ValueError(
-                f"{_label(self)}: input_shape must be {self.input_shape}, as in the constructor, "
+                f"{self._label}: input_shape must be {self.input_shape}, as in the constructor, "
                 f"got {shape}"
             )
         return shape
 
 
-_fold_in_each = jax.vmap(jax.random.fold_in, (None, 0))
-
-
-def _label(model: Sequential) -> str:
-    return f"Sequential {model.name!r}"
-
-
-def _check_weights(model: Sequential, **trees: Any) -> None:
-    """Raises an error if params or state are not dictionaries.
-
-    Additional layers are accepted, because this model may be a slice of a larger one.
-    """
-    for kind, tree in trees.items():
-        if not isinstance(tree, Mapping):
-            raise TypeError(
-                f"{_label(model)}: {kind} must be a dictionary from the names of layers to their "
-                f"weights, as returned by init, got {tree!r}"
-            )
-
-
 def _default_names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """Returns Keras's names: class names in snake case, with `_1`, `_2`, ... for duplicates."""
-    seen: Counter[str] = Counter()
-    names = []
-    for layer in layers:
-        base = layer.name if isinstance(layer, Sequential) else snake_case(type(layer).__name__)
-        names.append(f"{base}_{seen[base]}" if seen[base] else base)
-        seen[base] += 1
-    return tuple(names)
-
-
-def snake_case(name: str) -> str:
-    """Returns a class name in Keras's snake case, such as `conv2d_transpose`."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-@contextmanager
-def _layer_notes(model: Sequential, name: str, position: int) -> Iterator[None]:
-    """Adds a note with the names of the layer and the model to errors."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"In layer {position} of Sequential {model.name!r}, {name!r}.")
-        raise
+    return complete_names(layers, [None] * len(layers))

@@ -1,61 +1,40 @@
 """The summary table of a model, as in Keras."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
-from jax import Array
 
-from jaxlayers.layer import Layer, Params, Shape, State
+from jaxlayers._structure import flatten_shapes
+from jaxlayers.composition import Composition
+from jaxlayers.layer import Params, State
 
-
-@runtime_checkable
-class Composition(Protocol):
-    """A model that consists of named layers."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        ...
-
-    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
-        """Initializes the params and the state, dictionaries by layer name."""
-        ...
-
-    def items(self) -> Iterable[tuple[str, Layer]]:
-        """Returns the layers with their names, in order."""
-        ...
-
-    def shapes(self, input_shape: Sequence[int]) -> Iterable[Shape]:
-        """Returns the output shape of each layer."""
-        ...
-
-    def summary(self) -> str:
-        """Returns Keras's summary table of the model."""
-        ...
+_HEADER = ("Layer (type)", "Output Shape", "Param #", "Connected to")
+# The column of numbers, which is aligned to the right.
+_COUNTS = 2
 
 
-_HEADER = ("Layer (type)", "Output Shape", "Param #")
-
-
-def summarize(model: Composition, input_shape: Sequence[int]) -> str:
-    """Returns the summary table of a Sequential.
+def summarize(model: Composition, input_shape: Any) -> str:
+    """Returns the summary table of a model.
 
     Args:
-        model: The Sequential; the layers of nested models are indented.
-        input_shape: Shape of one example.
+        model: The model; the layers of nested models are indented.
+        input_shape: Shape of one example of the input.
 
     Returns:
         The table as text: one row per layer with its name, class, output shape (`None` for the
-        batch) and number of parameters, followed by the totals and their size in memory.
+        batch), number of parameters and, unless the model is a chain of layers, its inputs. They
+        are followed by the totals and their size in memory.
     """
     params, state = jax.eval_shape(lambda key: model.init(key, input_shape), jax.random.key(0))
     trainable, other = _arrays(params), _arrays(state)
+    columns = 3 if model.connections() is None else 4
+    rows = [_HEADER, *_rows(model, input_shape, params, state)]
     return "\n".join(
         [
             f'Model: "{model.name}"',
-            *_table([_HEADER, *_rows(model, input_shape, params, state)]),
+            *_table([row[:columns] for row in rows]),
             f" Total params: {_total(trainable + other)}",
             f" Trainable params: {_total(trainable)}",
             f" Non-trainable params: {_total(other)}",
@@ -64,28 +43,42 @@ def summarize(model: Composition, input_shape: Sequence[int]) -> str:
 
 
 def _rows(
-    model: Composition, input_shape: Sequence[int], params: Params, state: State, indent: str = ""
-) -> Iterator[tuple[str, str, str]]:
-    shape = tuple(input_shape)
-    for (name, layer), output in zip(model.items(), model.shapes(shape), strict=True):
+    model: Composition,
+    input_shape: Any,
+    params: Params,
+    state: State,
+    indent: str = "",
+) -> Iterator[tuple[str, ...]]:
+    # As in Keras, the layers of nested models have no connections.
+    connections = (None if indent else model.connections()) or ["-"] * len(model)
+    for (name, layer), (inner, output), connected in zip(
+        model.items(), model.layer_shapes(input_shape), connections, strict=True
+    ):
         inside = params.get(name, {}), state.get(name, {})
         count = sum(math.prod(a.shape) for part in inside for a in _arrays(part))
         label = f"{indent}{name} ({type(layer).__name__})"
-        yield label, f"({', '.join(map(str, (None, *output)))})", f"{count:,}"
+        yield label, _batch_shapes(output), f"{count:,}", connected
         if isinstance(layer, Composition):
-            yield from _rows(layer, shape, *inside, indent=f"{indent}   ")
-        shape = output
+            yield from _rows(layer, inner, *inside, indent=f"{indent}   ")
 
 
-def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+def _batch_shapes(shapes: Any) -> str:
+    """Returns shapes with the batch, `[...]` around several, as in Keras."""
+    texts = [f"({', '.join(map(str, (None, *shape)))})" for shape in flatten_shapes(shapes)]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     def rule(left: str, line: str, cross: str, right: str) -> str:
         return left + cross.join(line * (width + 2) for width in widths) + right
 
-    def cells(row: tuple[str, str, str], bar: str) -> str:
-        name, shape, count = row
-        texts = (name.ljust(widths[0]), shape.ljust(widths[1]), count.rjust(widths[2]))
+    def cells(row: tuple[str, ...], bar: str) -> str:
+        texts = [
+            text.rjust(width) if column == _COUNTS else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
         return f"{bar} {f' {bar} '.join(texts)} {bar}"
 
     header, *body = rows

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from jaxlayers import (
+    Functional,
+    Input,
     Sequential,
     constraints,
     initializers,
@@ -18,6 +20,7 @@ from jaxlayers import (
     train,
 )
 from jaxlayers import _fields as fields
+from jaxlayers.input_layer import InputLayer
 from jaxlayers.layers import InBfloat16
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
 from tests.wrong_values import (
@@ -214,6 +217,26 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "input_shape": SHAPES,
             "name": STRINGS,
             "names": ["x", 3, [3], [""], ("a", "b"), ()],
+            "fuse": BOOLEANS,
+        },
+    ),
+    **{
+        getattr(layers, name): ({}, {})
+        for name in ("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract")
+    },
+    layers.Concatenate: ({}, {"axis": [*INTEGERS, 0]}),
+    layers.Dot: (
+        {"axes": 1},
+        {"axes": [*INTEGERS[:-2], 0, (1,), (1, 0), (1, "x"), {}], "normalize": BOOLEANS},
+    ),
+    InputLayer: ({"shape": (3,)}, {"shape": SHAPES, "dtype": ["x", 3, ("float32",)]}),
+    Functional: (
+        {"inputs": Input((3,)), "outputs": "x"},
+        {
+            "inputs": [3, None, [], {}, [Input((3,)), "x"], ("x", 1.5, 0), ("x", -1, 0)],
+            "outputs": [3, None, [], {}, {3: "x"}],
+            "name": STRINGS,
+            "nodes": ["x", 3, ["x"], [("x", 3)], [("x", layers.ReLU())], [(3, layers.ReLU(), "x")]],
             "fuse": BOOLEANS,
         },
     ),

@@ -35,4 +35,5 @@ def test_examples_in_docstrings_run(name, tmp_path, monkeypatch) -> None:
 
 def test_all_layers_and_models_have_examples() -> None:
     with_example = {test.name.rpartition(".")[2] for name in MODULES for test in examples(name)}
-    assert {*jaxlayers.layers.__all__, "Sequential", "generator", "discriminator"} <= with_example
+    models = {"Sequential", "Functional", "Input", "generator", "discriminator"}
+    assert {*jaxlayers.layers.__all__, *models} <= with_example

@@ -22,7 +22,7 @@ print(*sorted(third_party() - before))
 """
 
 # Small modules that every part may import.
-HELPERS = ("_fields", "_files", "_lookup", "_text", "config")
+HELPERS = ("_fields", "_files", "_lookup", "_structure", "_symbolic", "_text", "config")
 # The functions that arguments of layers name.
 NAMED = ("activations", "constraints", "initializers", "losses", "regularizers")
 # The allowed imports: experiments -> train -> runs -> interop -> compositions -> layers -> ops.
@@ -42,7 +42,15 @@ MAY_IMPORT = {
     "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
     "experiments": (*HELPERS, "data", "models", "runs", "train", "Layer"),
 }
-COMPOSITIONS = ("sequential", "functional", "fusion", "summary")
+COMPOSITIONS = (
+    "composition",
+    "functional",
+    "fusion",
+    "graph",
+    "input_layer",
+    "sequential",
+    "summary",
+)
 # Exceptions: the package itself, which imports everything, and single modules.
 EXCEPTIONS = {
     "jaxlayers": None,

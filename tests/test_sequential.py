@@ -43,7 +43,12 @@ def test_layer_names_are_those_of_keras() -> None:
     snake_case = keras.src.utils.naming.to_snake_case
     for name in {*every_class} - {"Layer"}:
         arguments = {"Dense": (1,), "Dropout": (0.1,), "Reshape": ((-1,),), "Activation": ("relu",)}
-        arguments |= {"Conv2D": (1, 1), "Conv2DTranspose": (1, 1), "AveragePooling2D": (2,)}
+        arguments |= {
+            "Conv2D": (1, 1),
+            "Conv2DTranspose": (1, 1),
+            "AveragePooling2D": (2,),
+            "Dot": (1,),
+        }
         layer = getattr(layers, name)(*arguments.get(name, ()))
         assert Sequential([layer]).names == (snake_case(name),)
 

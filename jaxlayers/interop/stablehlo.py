@@ -14,10 +14,11 @@ from jax import Array
 from jax import export as jax_export
 
 from jaxlayers._files import as_path, write_atomically
+from jaxlayers._structure import are_several_shapes
 from jaxlayers._text import short_repr
+from jaxlayers.composition import Composition
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.arguments import as_tuple, example_shape
-from jaxlayers.summary import Composition
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -242,6 +243,8 @@ def _input_shape(model: Layer, given: Sequence[int] | None) -> tuple[int, ...]:
             f"export: {model!r} was constructed without input_shape: input_shape must be the "
             "shape of one example, a tuple of integers, got None"
         )
+    if are_several_shapes(shape):
+        raise ValueError(f"export: model must have one input, got inputs of shapes {shape}")
     return example_shape(model, shape)
 
 

@@ -19,6 +19,16 @@ from jaxlayers.layers.layer_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from jaxlayers.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from jaxlayers.layers.padding import ZeroPadding2D
@@ -44,12 +54,16 @@ __all__ = [
     "ELU",
     "Activation",
     "ActivityRegularization",
+    "Add",
     "AlphaDropout",
+    "Average",
     "AveragePooling2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "Dot",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -64,6 +78,9 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
@@ -77,6 +94,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "Subtract",
     "SumPooling2D",
     "UnitNormalization",
     "UpSampling2D",

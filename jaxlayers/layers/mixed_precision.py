@@ -60,11 +60,13 @@ class InBfloat16(Layer):
         key: Array | None = None,
     ) -> tuple[Array, State]:
         y, new_state = self.layer.apply(
-            jax.tree.map(_to_bfloat16, params), state, _to_bfloat16(x), training=training, key=key
+            *(jax.tree.map(_to_bfloat16, params), state, jax.tree.map(_to_bfloat16, x)),
+            training=training,
+            key=key,
         )
         # The state keeps its dtype.
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
-        return _to_float32(y), new_state
+        return jax.tree.map(_to_float32, y), new_state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         return self.layer.output_shape(input_shape)

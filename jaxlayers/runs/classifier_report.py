@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.composition import Composition
 from jaxlayers.data import Dataset
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.metrics import confusion_matrix, precision, recall
@@ -17,7 +18,6 @@ from jaxlayers.runs.evaluation import Evaluation, FeatureMaps, Mistake
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.report import report
 from jaxlayers.runs.terminal import display_width, padded
-from jaxlayers.sequential import Sequential
 
 _MAX_MISTAKES = 24
 _MAX_SALIENCIES = 8
@@ -40,7 +40,8 @@ def write_classifier_report(
     Args:
         folder: Folder of the run.
         model: A model from images, [batch, height, width, channels] with values from 0 to 1, to
-            probabilities, [batch, classes]. Feature maps are plotted only for a `Sequential`.
+            probabilities, [batch, classes]. Feature maps are plotted only for a
+            `Sequential` or `Functional`.
         params: Params of the model.
         state: State of the model.
         dataset: Images that the model was not trained on, with labels.
@@ -146,7 +147,7 @@ def _plot_features(
     correct = np.flatnonzero(probabilities.argmax(-1) == labels)
     rows = correct if len(correct) else np.arange(len(labels))
     maps: list[FeatureMaps] = []
-    if isinstance(model, Sequential):
+    if isinstance(model, Composition):
         kernels = features.first_kernels(model, params)
         if kernels is not None:
             classifier_plots.save_kernels(kernels, folder / "first_kernels.png")

@@ -8,14 +8,14 @@ import numpy as np
 from jax import Array
 
 from jaxlayers import layers
+from jaxlayers.composition import Composition
 from jaxlayers.layer import Layer, Params, State
-from jaxlayers.sequential import Sequential
 
 _CONVOLUTIONS = (layers.Conv2D, layers.Conv2DTranspose)
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, layers.SumPooling2D)
 
 
-def first_kernels(model: Sequential, params: Params) -> np.ndarray | None:
+def first_kernels(model: Composition, params: Params) -> np.ndarray | None:
     """Returns the kernels of the first `Conv2D` of a model.
 
     Args:
@@ -32,7 +32,7 @@ def first_kernels(model: Sequential, params: Params) -> np.ndarray | None:
 
 
 def feature_maps(
-    model: Sequential, params: Params, state: State, image: Array
+    model: Composition, params: Params, state: State, image: Array
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the output of each convolution and pooling layer for one image.
 
@@ -45,9 +45,9 @@ def feature_maps(
     Yields:
         The name of the layer, and its output, [height, width, channels].
     """
-    for count, (name, layer) in enumerate(model.items(), 1):
+    for name, layer in model.items():
         if isinstance(layer, _CONVOLUTIONS + _POOLINGS):
-            maps, _ = model[:count].apply(params, state, image[None])
+            maps, _ = model.submodel(name).apply(params, state, image[None])
             yield name, np.asarray(maps[0])
 
 
@@ -58,7 +58,7 @@ def saliency(model: Layer, params: Params, state: State, image: Array, label: in
     the pixel.
 
     Args:
-        model: A classifier; the logits are used if a `Sequential` ends in an activation.
+        model: A classifier; the logits are used if a model of layers ends in an activation.
         params: Params of the model.
         state: State of the model.
         image: [height, width, channels], values from 0 to 1.
@@ -70,7 +70,7 @@ def saliency(model: Layer, params: Params, state: State, image: Array, label: in
     Reference:
         Simonyan et al., 2014, https://arxiv.org/abs/1312.6034
     """
-    scored = model.logits() if isinstance(model, Sequential) else model
+    scored = model.logits() if isinstance(model, Composition) else model
 
     def score(image: Array) -> Any:
         return scored.apply(params, state, image[None])[0][0, label]

@@ -8,13 +8,13 @@ from urllib.parse import quote
 import numpy as np
 
 from jaxlayers._text import short_repr
+from jaxlayers.composition import Composition
 from jaxlayers.interop import keras
 from jaxlayers.interop.keras.weights import abstract_init
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.runs.arrays import array_names, flat_names, read_arrays
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import named
-from jaxlayers.summary import Composition
 
 # Maximum size in bytes of parameters.npz for models whose weights have unknown shapes.
 _MAX_BYTES = 2**32

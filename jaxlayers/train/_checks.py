@@ -100,6 +100,10 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
             f"{owner}: the {name} must be constructed with input_shape, the shape of {example}, "
             f"got {described(value)}"
         )
+    if not all(hasattr(extent, "__index__") for extent in shape):
+        raise ValueError(
+            f"{owner}: the {name} must have one input, {example}, got inputs of shapes {shape}"
+        )
     return tuple(shape)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import (
+    Functional,
     Layer,
     Sequential,
     activations,
@@ -27,7 +28,7 @@ from jaxlayers.interop.keras import (
 )
 from jaxlayers.layers import InBfloat16
 from jaxlayers.models import cnn, dcgan
-from tests.layers.test_contract import every_layer
+from tests.layers.test_contract import CASES
 
 OBJECTS = {
     "initializer": (
@@ -110,6 +111,8 @@ class RandomModels:
                 "output_padding": choose(None, 1),
                 **data_format,
             },
+            "Concatenate": lambda: {"axis": choose(-1, 1)},
+            "Dot": lambda: {"axes": choose(-1, (1, 2)), "normalize": choose(True, False)},
             "Dense": lambda: {"units": choose(1, 7), "use_bias": choose(True, False)},
             "Dropout": lambda: {"rate": choose(0, 0.5), "noise_shape": choose(None, (None, 1))},
             "ELU": lambda: {"alpha": choose(1, 0.5)},
@@ -216,7 +219,9 @@ def test_random_models_have_every_layer() -> None:
     assert classes == set(layers.__all__) - {"InBfloat16", "Layer"}
 
 
-@every_layer
+@pytest.mark.parametrize(
+    ("layer", "shape"), [case for case in CASES if not isinstance(case[0], Functional)], ids=repr
+)
 def test_every_layer_is_equal_after_a_round_trip(layer, shape) -> None:
     assert_equal(round_trip(layer), layer)
     model = Sequential([layer], shape)

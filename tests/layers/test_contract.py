@@ -11,16 +11,21 @@ from jax import export
 
 import jaxlayers
 from jaxlayers import layers
+from jaxlayers.input_layer import InputLayer
 from jaxlayers.layers import (
     ELU,
     Activation,
     ActivityRegularization,
+    Add,
     AlphaDropout,
+    Average,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    Dot,
     Dropout,
     Embedding,
     Flatten,
@@ -32,7 +37,10 @@ from jaxlayers.layers import (
     Identity,
     LayerNormalization,
     LeakyReLU,
+    Maximum,
     MaxPooling2D,
+    Minimum,
+    Multiply,
     Normalization,
     Permute,
     PReLU,
@@ -46,6 +54,7 @@ from jaxlayers.layers import (
     SpatialDropout2D,
     SpatialDropout3D,
     SpectralNormalization,
+    Subtract,
     SumPooling2D,
     UnitNormalization,
     UpSampling2D,
@@ -53,6 +62,19 @@ from jaxlayers.layers import (
 )
 
 BATCH = 3
+
+
+def graph() -> jaxlayers.Functional:
+    """Returns a model of all merging layers, with layers that are called several times."""
+    a = jaxlayers.Input((3, 3))
+    shared, normalization = Dense(3, activity_regularizer="l2"), BatchNormalization()
+    x, y = shared(a), normalization(shared(normalization(a)))
+    z = Multiply()([Maximum()([x, y]), Minimum()([x, y]), Dropout(0.3)(Subtract()([x, y]))])
+    z = Average()([z, a])
+    return jaxlayers.Functional(
+        a, Concatenate()([Dot(2, normalize=True)([x, z]), Add()([Dot((2, 2))([y, z]), z])])
+    )
+
 
 CASES = [
     (Dense(4, activation="gelu", kernel_regularizer="l2", activity_regularizer="l2"), (5,)),
@@ -146,6 +168,7 @@ CASES = [
         ),
         (3, 4, 2),
     ),
+    (graph(), (3, 3)),
 ]
 
 every_layer = pytest.mark.parametrize(
@@ -201,12 +224,13 @@ def test_the_table_includes_every_layer() -> None:
     for layer, _ in CASES:
         if isinstance(layer, jaxlayers.Sequential):
             tested |= {type(inner).__name__ for inner in layer.layers}
-    assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} | {"Sequential"}
+    tested |= {type(layer).__name__ for layer in graph().layers} - {"InputLayer"}
+    assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} | {"Functional", "Sequential"}
 
 
 @every_layer
 def test_layers_are_equal_by_value_hashable_and_pickled(layer, shape) -> None:
-    evaluated = eval(repr(layer), {**vars(layers), "Sequential": jaxlayers.Sequential})
+    evaluated = eval(repr(layer), {**vars(layers), **vars(jaxlayers), "InputLayer": InputLayer})
     assert evaluated == layer
     assert hash(evaluated) == hash(layer)
     assert {layer: 1}[evaluated] == 1

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 from jaxlayers import Sequential, layers
+from tests.layers.test_merging import MERGING
 
 POOLINGS = ["MaxPooling2D", "AveragePooling2D", "SumPooling2D"]
 # Values that are neither a positive integer nor two of them.
@@ -126,6 +127,8 @@ BAD_ARGUMENTS = [
     ("ReLU", {}, "threshold", [float("nan")], False),
     ("LeakyReLU", {}, "negative_slope", [None, -0.1, "a"], True),
     ("Softmax", {}, "axis", ["a", 1.5, None, (), (1, "a")], False),
+    ("Concatenate", {}, "axis", ["a", 1.5, None, 0], None),
+    ("Dot", {}, "axes", ["a", 1.5, None, (1,), (1, 2, 3), (1, "a"), 0, (1, 0)], None),
     ("Dropout", {}, "rate", [-0.5, 1.5, "a", None], True),
     ("Dropout", {}, "rate", [float("nan")], True),
     ("Dropout", {"rate": 0.5}, "noise_shape", ["Invalid", (20, 1.5, 10), (20, -1, 10)], True),
@@ -384,7 +387,7 @@ each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(lay
 
 def test_the_table_includes_every_layer() -> None:
     tested = {type(layer).__name__ for layer in LAYERS}
-    assert tested == {*layers.__all__} - {"InBfloat16", "Layer"}
+    assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} - MERGING
 
 
 @each_layer

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxlayers._text import short_repr
+from jaxlayers.composition import snake_case
+from jaxlayers.functional import Functional
 from jaxlayers.interop.keras import dtype_policies
 from jaxlayers.interop.keras.config_reader import EXACT, Path
 from jaxlayers.interop.keras.dtype_policies import unwrapped
@@ -19,7 +21,7 @@ from jaxlayers.interop.keras.layer_config import (
 )
 from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
-from jaxlayers.sequential import Sequential, snake_case
+from jaxlayers.sequential import Sequential
 
 
 class ConfigWriter:
@@ -120,7 +122,9 @@ class ConfigWriter:
         is_known = type(layer) in (known | own).values()
         if is_known and wraps_layer(type(layer)):
             config["layer"] = self._wrapped(getattr(layer, "layer", None), path, mixed)
-        if not is_known:
+        if isinstance(layer, Functional):
+            report("graphs of layers cannot be written, only Sequential models")
+        elif not is_known:
             report(
                 "a user-defined class, which a config cannot represent"
                 if self.exact

@@ -7,12 +7,13 @@ Each layer has a group that is named after its class, with a number if there are
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
+from jaxlayers.composition import snake_case
 from jaxlayers.interop.keras.dtype_policies import unwrapped
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.layer import Layer
-from jaxlayers.sequential import Sequential, snake_case
+from jaxlayers.sequential import Sequential
 
 
 def group_paths(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxlayers._text import short_repr
+from jaxlayers.composition import snake_case
 from jaxlayers.interop.keras import dtype_policies, graph
 from jaxlayers.interop.keras.config_reader import (
     EXACT,
@@ -24,7 +25,7 @@ from jaxlayers.interop.keras.layer_config import class_of
 from jaxlayers.interop.keras.values import example_shape
 from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
-from jaxlayers.sequential import Sequential, snake_case
+from jaxlayers.sequential import Sequential
 
 
 class NotSerializableError(ValueError):

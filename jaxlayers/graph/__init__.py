@@ -1,0 +1,1 @@
+"""Graphs of layers: their layers, calls and edges by name, and their order."""
