@@ -17,8 +17,8 @@ cnn: $(VENV)/train
 # All tests except the slow ones, one process per core; those marked optimized run with XLA's
 # optimizations and oneDNN, which tests/conftest.py turns off for the others.
 test: $(VENV)/test
-	$(BIN)/python -m pytest -n auto -m "not slow and not optimized" $(ARGS)
-	XLA_FLAGS= JAXLAYERS_CPU_CONVOLUTIONS=auto $(BIN)/python -m pytest -n auto -m optimized tests/ops
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not optimized" $(ARGS)
+	XLA_FLAGS= JAXLAYERS_CPU_CONVOLUTIONS=auto $(BIN)/python -m pytest -n auto --dist worksteal -m optimized tests/ops
 
 # The tests to run after every edit, below 90 seconds on two cores: the contract of layers, their
 # errors, Sequential, every convolution algorithm by direct call, a step of each task written out,
@@ -31,7 +31,7 @@ FAST := \
   train/test_fit_folder.py::test_a_missing_folder_is_created \
   runs/test_arrays.py runs/test_folder.py runs/test_load.py test_import.py
 test-fast: $(VENV)/test
-	$(BIN)/python -m pytest -n auto -m "not slow and not thorough" $(FAST:%=tests/%) $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not thorough" $(FAST:%=tests/%) $(ARGS)
 
 # The slow tests, for example runs that are repeatedly killed and resumed.
 test-slow: $(VENV)/test

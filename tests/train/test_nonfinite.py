@@ -38,11 +38,12 @@ class NonFiniteTask(NamedTuple):
         return train_state._replace(params=params, step=step), metrics
 
 
-@pytest.mark.parametrize("number", [1, 2, 23, 40])
 @pytest.mark.parametrize(
     ("location", "name"), [("some_loss", "metrics.some_loss"), ("kernel", "params.model.kernel")]
 )
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("number", "value"), [(1, np.nan), (2, np.inf), (23, np.nan), (40, np.inf)]
+)
 def test_the_error_names_step_and_array_and_the_previous_state_is_saved(
     tmp_path, number, location, name, value
 ):

@@ -175,7 +175,7 @@ assert used == availability.usable("auto"), used
 
 
 def test_devices_that_xla_divides_a_batch_among_do_not_use_it() -> None:
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2"}
     subprocess.run([sys.executable, "-c", SHARDED], env=environment, check=True)
 
 

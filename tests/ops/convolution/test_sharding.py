@@ -40,7 +40,7 @@ print("both agree")
 
 
 def test_jit_over_a_mesh_and_shard_map_give_what_one_device_gives() -> None:
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=environment,
