@@ -2,46 +2,107 @@
 
 from jaxlayers.layer import Layer
 from jaxlayers.layers.activation import Activation, LeakyReLU, ReLU, Softmax
-from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
+from jaxlayers.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
+from jaxlayers.layers.convolution import Conv1D, Conv2D, Conv3D
+from jaxlayers.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from jaxlayers.layers.dense import Dense
+from jaxlayers.layers.depthwise_convolution import DepthwiseConv1D, DepthwiseConv2D
 from jaxlayers.layers.dropout import Dropout
+from jaxlayers.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.layers.normalization import BatchNormalization
-from jaxlayers.layers.padding import ZeroPadding2D
+from jaxlayers.layers.padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from jaxlayers.layers.pooling import (
+    AveragePooling1D,
     AveragePooling2D,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
     SumPooling2D,
 )
 from jaxlayers.layers.reshaping import Flatten, Reshape
-from jaxlayers.layers.upsampling import UpSampling2D
+from jaxlayers.layers.separable_convolution import SeparableConv1D, SeparableConv2D
+from jaxlayers.layers.transposed_convolution import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+)
+from jaxlayers.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 
 # Keras's aliases.
-AvgPool2D, MaxPool2D = AveragePooling2D, MaxPooling2D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D
+GlobalAvgPool3D, GlobalMaxPool3D = GlobalAveragePooling3D, GlobalMaxPooling3D
+Convolution1D, Convolution1DTranspose = Conv1D, Conv1DTranspose
 Convolution2D, Convolution2DTranspose = Conv2D, Conv2DTranspose
+Convolution3D, Convolution3DTranspose = Conv3D, Conv3DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 __all__ = [
     "Activation",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "InBfloat16",
     "Layer",
     "LeakyReLU",
+    "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
     "ReLU",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "Softmax",
     "SumPooling2D",
+    "UpSampling1D",
     "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
 ]

@@ -137,7 +137,7 @@ CASES = {
         lambda: save(model=Sequential([layers.SumPooling2D()], (4, 4, 1)), params={}),
         ValueError,
         "save: model 'sequential' cannot be represented in Keras:\n  sum_pooling2d (SumPooling2D): "
-        "Keras has no layer of this class, only Activation, AveragePooling2D",
+        "Keras has no layer of this class, only Activation, AdaptiveAveragePooling1D",
     ),
     "save function": (
         lambda: save(model=Sequential([layers.Activation(lambda x: x)], (4,)), params={}),

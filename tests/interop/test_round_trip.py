@@ -18,6 +18,7 @@ from tests.interop.random_models import examples, flat, weights_by_path
 TOLERANCE = 1e-5
 # A test checks that these models have every layer.
 SEEDS = (*range(8), 13)
+RANKS = (1, 2, 3)
 MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(14, 40)]
 
 
@@ -38,7 +39,15 @@ def assert_same_weights(actual, expected):
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning")
 @pytest.mark.parametrize("seed", [*SEEDS, *MORE_SEEDS])
 def test_a_keras_model_is_unchanged_after_a_round_trip(seed, tmp_path):
-    keras_model = random_models.model(seed)
+    assert_unchanged_after_a_round_trip(random_models.model(seed), tmp_path)
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_layers_of_one_to_three_dimensions_are_unchanged_after_a_round_trip(rank, tmp_path):
+    assert_unchanged_after_a_round_trip(random_models.model_of_rank(rank), tmp_path)
+
+
+def assert_unchanged_after_a_round_trip(keras_model, tmp_path):
     keras_model.save(tmp_path / "keras.keras")
     model, params, state = load(tmp_path / "keras.keras")
     assert_same_weights(flat(params, state), weights_by_path(keras_model))
@@ -69,17 +78,22 @@ def test_a_keras_model_is_unchanged_after_a_round_trip(seed, tmp_path):
     assert from_config(to_config(model)) == model
 
 
-def test_random_models_have_every_layer_of_keras():
-    classes = set()
-    for seed in SEEDS:
-        classes |= {type(layer).__name__ for layer in random_models.layers_of(seed)}
-    assert classes >= random_models.CLASSES
-    assert set(layers.__all__) - {"InBfloat16", "Layer", "SumPooling2D"} == random_models.CLASSES
+def test_the_models_have_every_layer_of_keras():
+    classes = {type(layer).__name__ for seed in SEEDS for layer in random_models.layers_of(seed)}
+    for rank in RANKS:
+        classes |= {type(layer).__name__ for layer in random_models.model_of_rank(rank).layers}
+    assert classes == set(layers.__all__) - {"InBfloat16", "Layer", "SumPooling2D"}
 
 
-@pytest.mark.parametrize("seed", (0, 1, 2, 3))
-def test_legacy_files_and_weights_files_have_the_same_weights(seed, tmp_path, caplog):
-    keras_model = random_models.model(seed)
+@pytest.mark.parametrize(
+    ("make", "seed"),
+    [
+        *((random_models.model, seed) for seed in range(4)),
+        *((random_models.model_of_rank, rank) for rank in RANKS),
+    ],
+)
+def test_legacy_files_and_weights_files_have_the_same_weights(make, seed, tmp_path, caplog):
+    keras_model = make(seed)
     keras_model.save(tmp_path / "legacy.h5")
     keras_model.save_weights(tmp_path / "model.weights.h5")
     model, params, state = load(tmp_path / "legacy.h5")

@@ -140,7 +140,7 @@ def test_one_error_lists_everything_that_is_not_supported():
         ),
     )  # fmt: skip
     for part in (
-        "memory (LSTM): not supported, only Activation, AveragePooling2D",
+        "memory (LSTM): not supported, only Activation, AdaptiveAveragePooling1D",
         r"moves\x1b[2J (Dense): the name has characters that cannot be printed",
         "mine (Dense): a user-defined class of 'my_layers'",
         "normed (Dense): kernel_regularizer: CustomDense of 'mine' is not one of Keras's",

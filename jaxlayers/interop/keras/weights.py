@@ -20,7 +20,7 @@ from jaxlayers.sequential import Sequential
 Path = tuple[str, ...]
 
 # Keras's order: trainable weights, which are in params, then non-trainable weights.
-_TRAINABLE = ("kernel", "bias", "gamma", "beta")
+_TRAINABLE = ("kernel", "depthwise_kernel", "pointwise_kernel", "bias", "gamma", "beta")
 _NON_TRAINABLE = ("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev")
 
 # Sizes to try for axes of images that are None in a config: the weights do not depend on the
