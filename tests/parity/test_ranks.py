@@ -19,16 +19,17 @@ KERNEL = {"kernel_regularizer": "l2", "kernel_constraint": "max_norm"}
 DEPTHWISE = {"depthwise_regularizer": "l2", "depthwise_constraint": "max_norm"}
 POINTWISE = {"pointwise_regularizer": "l1", "pointwise_constraint": "unit_norm"}
 
-# The layer, its arguments, and the shape of one example.
+# The layer, its arguments, and the shape of one example. Except for the first case of each layer,
+# they are slow tests.
 CASES = [
-    ("Conv1D", {"filters": 4, "kernel_size": 3, **WEIGHTS, **KERNEL}, (7, 2)),
-    ("Conv1D", {"filters": 4, "kernel_size": (3,), "padding": "causal", "strides": 2}, (8, 3)),
     (
         "Conv1D",
         {"filters": 4, "kernel_size": 3, "padding": "CAUSAL", "dilation_rate": 2, "groups": 2}
         | FIRST,
         (4, 5),
     ),
+    ("Conv1D", {"filters": 4, "kernel_size": (3,), "padding": "causal", "strides": 2}, (8, 3)),
+    ("Conv1D", {"filters": 4, "kernel_size": 3, **WEIGHTS, **KERNEL}, (7, 2)),
     ("Conv1D", {"filters": 2, "kernel_size": 4, "padding": "same", "strides": 3}, (7, 3)),
     ("Conv3D", {"filters": 4, "kernel_size": (1, 2, 3), **WEIGHTS, **KERNEL}, (3, 4, 5, 2)),
     (
@@ -94,9 +95,9 @@ CASES = [
         (f"Adaptive{kind}Pooling{name}", arguments, shape)
         for kind in ("Average", "Max")
         for name, arguments, shape in (
-            # Windows of the same size, of different sizes, and fewer positions than windows.
-            ("1D", {"output_size": 3}, (6, 2)),
+            # Windows of different sizes, of the same size, and fewer positions than windows.
             ("1D", {"output_size": (3,), **FIRST}, (2, 8)),
+            ("1D", {"output_size": 3}, (6, 2)),
             ("2D", {"output_size": (3, 2)}, (8, 6, 2)),
             ("2D", {"output_size": 4, **FIRST}, (2, 3, 7)),
             ("3D", {"output_size": (1, 2, 3)}, (4, 5, 2, 2)),
@@ -122,10 +123,16 @@ CASES = [
 ]
 
 
+FIRST_CASES = {case[0]: i for i, case in reversed([*enumerate(CASES)])}
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "shape"),
-    CASES,
-    ids=[f"{i}-{name}" for i, (name, *_) in enumerate(CASES)],
+    [
+        pytest.param(*case, marks=() if FIRST_CASES[case[0]] == i else pytest.mark.slow)
+        for i, case in enumerate(CASES)
+    ],
+    ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)],
 )
 def test_layer_equals_keras(name, arguments, shape) -> None:
     compare(getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments), shape)
