@@ -3,7 +3,7 @@
     @dataclass(frozen=True)
     class Conv2D:
         filters: fields.PositiveInteger = fields.PositiveInteger()
-        strides: fields.IntegerPair = fields.IntegerPair(default=(1, 1))
+        strides: fields.IntegerTuple = fields.IntegerTuple(2, default=(1, 1))
 
 A field is a descriptor, as described under "Descriptor-typed fields" in the documentation of
 dataclasses. Every assignment to it, including the one in the generated `__init__`, goes through
@@ -34,6 +34,7 @@ from jaxlayers import config
 Accepted = TypeVar("Accepted")
 Attribute = TypeVar("Attribute")
 _REQUIRED: Any = dataclasses.MISSING
+_COUNTS: dict[int | None, str] = {1: "one", 2: "two", 3: "three"}
 
 # A number, or an array of numbers as nested tuples.
 NestedFloats = float | tuple["NestedFloats", ...]
@@ -316,22 +317,51 @@ class Tuple(Field[Sequence[Any], tuple[Any, ...]]):
         return tuple(map(self.items.convert, values))
 
 
-class IntegerPair(Field[int | Sequence[int], tuple[int, int]]):
-    """A pair of integers; a single integer is used for both.
+class IntegerTuple(Field[int | Sequence[int], tuple[int, ...]]):
+    """A tuple of integers; a single integer is used for all.
 
     Args:
+        length: The number of integers; `None` for the fields of a base class, whose subclasses
+            define it.
         at_least: The smallest integer allowed.
         default: As in `Field`.
     """
 
-    def __init__(self, *, at_least: int = 1, default: Any = _REQUIRED) -> None:
+    def __init__(
+        self, length: int | None = None, *, at_least: int = 1, default: Any = _REQUIRED
+    ) -> None:
         super().__init__(default=default)
-        self.item = Integer(at_least=at_least)
-        self.allowed = f"{self.item.allowed} or a tuple of two"
+        self.length, self.item = length, Integer(at_least=at_least)
+        self.allowed = f"{self.item.allowed} or a tuple of {_COUNTS.get(length)}"
 
-    def convert(self, value: Any) -> tuple[int, int]:
-        first, second = (value, value) if isinstance(value, int) else _as_tuple(value)
-        return self.item.convert(first), self.item.convert(second)
+    def convert(self, value: Any) -> tuple[int, ...]:
+        values = (value,) * (self.length or 0) if isinstance(value, int) else _as_tuple(value)
+        _require(len(values) == self.length)
+        return tuple(map(self.item.convert, values))
+
+
+class Sides(Field[int | Sequence[int | Sequence[int]], tuple[tuple[int, ...], ...]]):
+    """Numbers of positions before and after each axis.
+
+    A single integer is used for both sides of an axis, or for all sides.
+
+    Args:
+        rank: The number of axes; `None` for the fields of a base class, whose subclasses define it.
+        default: As in `Field`.
+    """
+
+    def __init__(self, rank: int | None = None, *, default: Any = _REQUIRED) -> None:
+        super().__init__(default=default)
+        self.rank, count = rank, _COUNTS.get(rank)
+        self.allowed = (
+            f"an integer, {count} integers or {count} pairs (before, after), not negative"
+        )
+
+    def convert(self, value: Any) -> tuple[tuple[int, ...], ...]:
+        pair = IntegerTuple(2, at_least=0)
+        values = (value,) * (self.rank or 0) if isinstance(value, int) else _as_tuple(value)
+        _require(len(values) == self.rank)
+        return tuple(map(pair.convert, values))
 
 
 class Axes(Field[int | Sequence[int], int | tuple[int, ...]]):
@@ -442,6 +472,10 @@ class Optional(Field[Accepted | None, Attribute | None]):
 
     def convert(self, value: Any) -> Attribute | None:
         return None if value is None else self.field.convert(value)
+
+
+OptionalIntegers = Optional[int | Sequence[int], tuple[int, ...]]
+"""The type of an `Optional` of an `IntegerTuple`."""
 
 
 def _require(allowed: bool) -> None:

@@ -9,9 +9,9 @@ from jax import Array
 
 from jaxlayers import ops
 from jaxlayers.layer import Layer, Params, State
-from jaxlayers.layers import convolution
-from jaxlayers.layers.convolution import Conv2D, Conv2DTranspose
-from jaxlayers.layers.upsampling import UpSampling2D
+from jaxlayers.layers.convolution import Convolution
+from jaxlayers.layers.transposed_convolution import TransposedConvolution
+from jaxlayers.layers.upsampling import UpSampling
 
 Apply = Callable[[Params, State, Array], tuple[Array, State]]
 
@@ -23,8 +23,8 @@ def fused_convolutions(layers: Sequence[Layer]) -> dict[int, Apply]:
         layers: The layers of a Sequential, in order.
 
     Returns:
-        A dictionary from the position of each `Conv2D` or `Conv2DTranspose` with strides 1 that
-        follows a nearest `UpSampling2D` to the function that applies both, which takes the params
+        A dictionary from the position of each convolution or transposed convolution with strides 1
+        that follows a nearest upsampling to the function that applies both, which takes the params
         and state of the convolution and the image before upsampling.
     """
     pairs = ((at, fused_convolution(*pair)) for at, pair in enumerate(pairwise(layers), 1))
@@ -42,31 +42,32 @@ def fused_convolution(first: Layer, second: Layer) -> Apply | None:
         As in `fused_convolutions`.
     """
     if (
-        isinstance(first, UpSampling2D)
-        and isinstance(second, Conv2D | Conv2DTranspose)
-        and first.interpolation == "nearest"
+        isinstance(first, UpSampling)
+        and isinstance(second, Convolution | TransposedConvolution)
+        and first.rank == second.rank
+        and first.is_nearest
         and first.data_format == second.data_format
-        and second.strides == (1, 1)
+        and max(second.strides) == 1
     ):
         return functools.partial(_apply, first, second)
     return None
 
 
 def _apply(
-    upsampling: UpSampling2D,
-    layer: Conv2D | Conv2DTranspose,
+    upsampling: UpSampling,
+    layer: Convolution | TransposedConvolution,
     params: Params,
     state: State,
     x: Array,
 ) -> tuple[Array, State]:
     """Applies `layer` to the output of `upsampling`."""
     upsampled = jax.eval_shape(lambda x: upsampling.apply({}, {}, x)[0], x)
-    convolution.check_input(layer, params, state, upsampled)
-    if isinstance(layer, Conv2D):
+    layer.check_input(params, state, upsampled)
+    if isinstance(layer, Convolution):
         y = ops.upsampled_convolution(
             x,
             params["kernel"],
-            upsampling.size,
+            upsampling.factors,
             padding=layer.padding,
             dilation=layer.dilation_rate,
             groups=layer.groups,
@@ -76,10 +77,10 @@ def _apply(
         y = ops.upsampled_convolution_transpose(
             x,
             params["kernel"],
-            upsampling.size,
+            upsampling.factors,
             padding=layer.padding,
-            output_padding=layer.output_padding or (None, None),
+            output_padding=layer.output_padding or (None,) * layer.rank,
             dilation=layer.dilation_rate,
             data_format=layer.data_format,
         )
-    return convolution.add_bias_and_activate(layer, params, state, y)
+    return layer.add_bias_and_activate(params, state, y)

@@ -42,7 +42,9 @@ from tests.wrong_values import (
     POSITIVE,
     REQUIRED_IDENTIFIERS,
     SHAPES,
+    SINGLES,
     STRINGS,
+    TRIPLES,
     assert_informative_error,
     excluding,
 )
@@ -58,21 +60,47 @@ _WITH_KERNEL = {
     "kernel_constraint": IDENTIFIERS,
     "bias_constraint": IDENTIFIERS,
 }
-_WITH_WINDOW = {
-    "filters": COUNTS,
-    "kernel_size": PAIRS,
-    "strides": PAIRS,
-    "padding": CHOICES,
-    "data_format": DATA_FORMATS,
-    "dilation_rate": PAIRS,
-    **_WITH_KERNEL,
+_TUPLES = {1: SINGLES, 2: PAIRS, 3: TRIPLES}
+_OUTPUT_PADDINGS = {
+    1: ["x", 1.5, -1, (-1,), (1, 2), True, {}, 1],
+    2: [*PADDINGS, 1],
+    3: ["x", 1.5, -1, (0, 0, -1), (0, 0), True, {}, 1, (0, 1, 0)],
 }
-_POOLING = {
-    "pool_size": PAIRS,
-    "strides": excluding(PAIRS, None),
-    "padding": [*CHOICES, "SAME"],
-    "data_format": DATA_FORMATS,
+# Of padding and cropping.
+_SIDES = {
+    1: [*PADDINGS, None, ((1, 2),)],
+    2: [*PADDINGS, None, ((1, 2), (3,))],
+    3: ["x", None, 1.5, -1, (1, 1, -1), (1,), (1, 2), (1, 2, "a"), True, {}, ((1, 2), 3, (4,))],
 }
+
+
+def _with_window(rank: int, prefixes: tuple[str, ...] = ("kernel",)) -> dict[str, list[Any]]:
+    """Returns wrong values of the arguments of convolutions, except `filters` and a few others."""
+    of_kernels = {
+        argument.replace("kernel", prefix): values
+        for prefix in prefixes
+        for argument, values in _WITH_KERNEL.items()
+    }
+    return {
+        "kernel_size": _TUPLES[rank],
+        "strides": _TUPLES[rank],
+        "padding": CHOICES if rank == 1 else [*CHOICES, "causal"],
+        "data_format": DATA_FORMATS,
+        "dilation_rate": _TUPLES[rank],
+        # The fields of a base class, which the layers in two dimensions test.
+        **{name: values if rank == 2 else values[:1] for name, values in of_kernels.items()},
+    }
+
+
+def _with_pool(rank: int) -> dict[str, list[Any]]:
+    return {
+        "pool_size": _TUPLES[rank],
+        "strides": excluding(_TUPLES[rank], None),
+        "padding": [*CHOICES, "SAME"],
+        "data_format": DATA_FORMATS,
+    }
+
+
 _GLOBAL_POOLING = {"data_format": DATA_FORMATS, "keepdims": BOOLEANS}
 _NORMALIZATION = {
     "epsilon": FINITE_NOT_NEGATIVE,
@@ -86,17 +114,48 @@ _NORMALIZATION = {
     "gamma_constraint": IDENTIFIERS,
 }
 _ARRAYS = ["x", None, NAN, INFINITY, True, 1j, [], [[1.0], [1.0, 2.0]], ["x"], {}]
+_WINDOW = {"filters": 2, "kernel_size": 3}
 _FACTOR = FINITE_NOT_NEGATIVE
 
 # Every class whose arguments are checked: its required arguments, and wrong values of each of its
 # arguments.
 CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
     layers.Dense: ({"units": 2}, {"units": COUNTS, **_WITH_KERNEL}),
-    layers.Conv2D: ({"filters": 2, "kernel_size": 3}, {**_WITH_WINDOW, "groups": COUNTS}),
-    layers.Conv2DTranspose: (
-        {"filters": 2, "kernel_size": 3},
-        {**_WITH_WINDOW, "output_padding": [*PADDINGS, 1]},
-    ),
+    **{
+        cls: (_WINDOW, {"filters": COUNTS, **_with_window(rank), "groups": COUNTS})
+        for rank, cls in enumerate((layers.Conv1D, layers.Conv2D, layers.Conv3D), 1)
+    },
+    **{
+        cls: (
+            _WINDOW,
+            {
+                "filters": COUNTS,
+                **_with_window(rank),
+                "output_padding": _OUTPUT_PADDINGS[rank],
+            },
+        )
+        for rank, cls in enumerate(
+            (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), 1
+        )
+    },
+    **{
+        cls: (
+            {"kernel_size": 3},
+            {**_with_window(rank, ("depthwise",)), "depth_multiplier": COUNTS},
+        )
+        for rank, cls in enumerate((layers.DepthwiseConv1D, layers.DepthwiseConv2D), 1)
+    },
+    **{
+        cls: (
+            _WINDOW,
+            {
+                "filters": COUNTS,
+                **_with_window(rank, ("depthwise", "pointwise")),
+                "depth_multiplier": COUNTS,
+            },
+        )
+        for rank, cls in enumerate((layers.SeparableConv1D, layers.SeparableConv2D), 1)
+    },
     layers.BatchNormalization: (
         {},
         {
@@ -119,19 +178,50 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "synchronized": [*BOOLEANS, True],
         },
     ),
-    layers.MaxPooling2D: ({}, _POOLING),
-    layers.AveragePooling2D: ({"pool_size": 2}, _POOLING),
-    layers.SumPooling2D: ({}, _POOLING),
-    layers.GlobalAveragePooling2D: ({}, _GLOBAL_POOLING),
-    layers.GlobalMaxPooling2D: ({}, _GLOBAL_POOLING),
+    **{
+        cls: ({}, _with_pool(rank))
+        for rank, cls in enumerate(
+            (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D), 1
+        )
+    },
+    **{
+        cls: ({"pool_size": 2}, _with_pool(rank))
+        for rank, cls in enumerate(
+            (layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D), 1
+        )
+    },
+    layers.SumPooling2D: ({}, _with_pool(2)),
+    **{
+        getattr(layers, f"Global{kind}Pooling{rank}D"): ({}, _GLOBAL_POOLING)
+        for kind in ("Average", "Max")
+        for rank in _TUPLES
+    },
+    **{
+        getattr(layers, f"Adaptive{kind}Pooling{rank}D"): (
+            {"output_size": 2},
+            {"output_size": values, "data_format": DATA_FORMATS},
+        )
+        for kind in ("Average", "Max")
+        for rank, values in _TUPLES.items()
+    },
+    layers.UpSampling1D: ({}, {"size": [*COUNTS, (2,)]}),
     layers.UpSampling2D: (
         {},
         {"size": PAIRS, "data_format": DATA_FORMATS, "interpolation": [*CHOICES, "area"]},
     ),
-    layers.ZeroPadding2D: (
-        {},
-        {"padding": [*PADDINGS, None, ((1, 2), (3,))], "data_format": DATA_FORMATS},
-    ),
+    layers.UpSampling3D: ({}, {"size": TRIPLES, "data_format": DATA_FORMATS}),
+    **{
+        getattr(layers, f"ZeroPadding{rank}D"): (
+            {},
+            {"padding": values, "data_format": DATA_FORMATS},
+        )
+        for rank, values in _SIDES.items()
+    },
+    layers.Cropping1D: ({}, {"cropping": _SIDES[1]}),
+    **{
+        cls: ({}, {"cropping": _SIDES[rank], "data_format": DATA_FORMATS})
+        for rank, cls in enumerate((layers.Cropping2D, layers.Cropping3D), 2)
+    },
     layers.Reshape: ({}, {"target_shape": [*SHAPES, None, (-2, 5), (-1, -1)]}),
     layers.Flatten: ({}, {"data_format": DATA_FORMATS}),
     # None is the linear activation, as in Keras.

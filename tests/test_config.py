@@ -1,6 +1,9 @@
 """Keras's `image_data_format`."""
 
+import functools
+import inspect
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,17 +11,18 @@ import pytest
 
 from jaxlayers import config, layers
 
+REQUIRED = {
+    "AdaptiveAveragePooling": (2,),
+    "AdaptiveMaxPooling": (2,),
+    "AveragePooling": (2,),
+    "Conv": (2, 3),
+    "DepthwiseConv": (3,),
+    "SeparableConv": (2, 3),
+}
 CONSTRUCTORS = [
-    lambda **a: layers.Conv2D(2, 3, **a),
-    lambda **a: layers.Conv2DTranspose(2, 3, **a),
-    layers.MaxPooling2D,
-    lambda **a: layers.AveragePooling2D(2, **a),
-    layers.SumPooling2D,
-    layers.GlobalAveragePooling2D,
-    layers.GlobalMaxPooling2D,
-    layers.UpSampling2D,
-    layers.ZeroPadding2D,
-    layers.Flatten,
+    functools.partial(cls, *REQUIRED.get(re.split(r"\dD", name)[0], ()))
+    for name in layers.__all__
+    if "data_format" in inspect.signature(cls := getattr(layers, name)).parameters
 ]
 
 

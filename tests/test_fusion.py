@@ -57,6 +57,24 @@ def test_outputs_and_gradients_equal_those_of_the_two_layers(
             np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("pair", "shape"),
+    [
+        ([layers.UpSampling1D(3), layers.Conv1D(4, 5, padding="causal")], (6, 2)),
+        ([layers.UpSampling1D(), layers.Conv1DTranspose(4, 3, padding="same")], (6, 2)),
+        ([layers.UpSampling3D((1, 2, 2)), layers.Conv3D(4, (1, 3, 5), groups=2)], (2, 4, 4, 2)),
+    ],
+)
+def test_pairs_in_one_and_three_dimensions_are_fused(pair, shape) -> None:
+    assert [*fused_convolutions(pair)] == [1]
+    model = Sequential(pair, shape)
+    params, state = model.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (2, *shape))
+    expected, _ = replace(model, fuse=False).apply(params, state, x)
+    # Sums of at most 30 products in another order.
+    np.testing.assert_allclose(model.apply(params, state, x)[0], expected, rtol=1e-4, atol=1e-5)
+
+
 def flops(model, params, state, x) -> float:
     function = jax.jit(lambda p, x: model.apply(p, state, x)[0])
     # Lowered for the CPU, whose cost analysis counts the operations.
@@ -101,6 +119,8 @@ def test_the_upsampled_image_is_not_computed() -> None:
             layers.UpSampling2D(data_format="channels_first"),
             layers.Conv2D(4, 3, data_format="channels_last"),
         ],
+        [layers.UpSampling1D(), layers.Conv2D(4, 3)],
+        [layers.UpSampling2D(), layers.DepthwiseConv2D(3)],
     ],
 )
 def test_other_pairs_are_not_fused(pair) -> None:

@@ -1,5 +1,7 @@
 """`Sequential`: names, slices, nested models, and its methods as a layer."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import keras
@@ -42,14 +44,20 @@ def test_layer_names_are_those_of_keras() -> None:
     every_class = [name for name in layers.__all__ if hasattr(keras.layers, name)]
     snake_case = keras.src.utils.naming.to_snake_case
     for name in {*every_class} - {"Layer"}:
-        arguments = {"Dense": (1,), "Dropout": (0.1,), "Reshape": ((-1,),), "Activation": ("relu",)}
+        arguments = {"Reshape": ((-1,),), "Activation": ("relu",)}
         arguments |= {
-            "Conv2D": (1, 1),
-            "Conv2DTranspose": (1, 1),
-            "AveragePooling2D": (2,),
-            "Dot": (1,),
+            "AlphaDropout": (0.1,),
+            "GaussianDropout": (0.1,),
+            "Permute": ((1,),),
+            "SpectralNormalization": (layers.Dense(1),),
         }
-        layer = getattr(layers, name)(*arguments.get(name, ()))
+        # Any other required arguments are integers.
+        required = [
+            parameter
+            for parameter in inspect.signature(getattr(layers, name)).parameters.values()
+            if parameter.default is inspect.Parameter.empty
+        ]
+        layer = getattr(layers, name)(*arguments.get(name, (1,) * len(required)))
         assert Sequential([layer]).names == (snake_case(name),)
 
 

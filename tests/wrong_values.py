@@ -13,6 +13,9 @@ INTEGERS = ["x", None, 1.5, NAN, True, (1, 2), {}]
 COUNTS = [*INTEGERS, 0, -1]
 # For one or two integers of at least 1, and for paddings of at least 0.
 PAIRS = ["x", "ab", None, 1.5, NAN, True, 0, -1, (1, 0), (1, -2), (1,), (1, 2, 3), (1, "a"), {}]
+# The same for one and for three integers.
+SINGLES = ["x", None, 1.5, NAN, True, 0, -1, (0,), (-2,), (), (1, 2), ("a",), {}]
+TRIPLES = ["xyz", None, 1.5, NAN, True, 0, -1, (1, 1, 0), (1,), (1, 2), (1, 2, 3, 4), (1, "a", 2)]
 PADDINGS = ["x", 1.5, -1, (1, -1), (1,), (1, 2, 3), (1, "a"), True, {}]
 AXES = ["x", None, 1.5, True, (), (0, "x"), (0, 1.5), {}]
 SHAPES = ["x", 5, (2.5,), (2, "x"), (2, None), (2, True), {}]

@@ -10,11 +10,26 @@ from jaxlayers import _fields as fields
 T = TypeVar("T")
 
 
+# The names of the spatial axes, by their number.
+_SPATIAL_AXES = {
+    1: ("steps",),
+    2: ("height", "width"),
+    3: ("depth", "height", "width"),
+}
+
+
 class ImageLayer(Protocol):
-    """A layer whose input is `[batch, *image]`, with the channels last or first."""
+    """A layer whose input is `[batch, *spatial, channels]` or `[batch, channels, *spatial]`."""
 
     @property
-    def data_format(self) -> str: ...
+    def data_format(self) -> str:
+        """`"channels_last"` or `"channels_first"`."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes, 1 to 3."""
+        ...
 
 
 def as_tuple(value: Any) -> tuple[Any, ...] | None:
@@ -80,23 +95,23 @@ def shape_of_examples(layer: object, x: Array, *axes: str) -> tuple[int, ...]:
 
 
 def join_channels(layer: ImageLayer, spatial: Sequence[T], channels: T) -> tuple[T, ...]:
-    """Returns what belongs to height, width and channels in the order of the data format."""
+    """Returns what belongs to the spatial axes and the channels in the order of the data format."""
     return (*spatial, channels) if layer.data_format == "channels_last" else (channels, *spatial)
 
 
 def image_axes(layer: ImageLayer) -> tuple[str, ...]:
     """Returns the names of the axes of one image."""
-    return join_channels(layer, ("height", "width"), "channels")
+    return join_channels(layer, _SPATIAL_AXES[layer.rank], "channels")
 
 
-def spatial_axes(layer: ImageLayer) -> tuple[int, int]:
-    """Returns the axes of height and width in a batch of images."""
-    height = 1 + image_axes(layer).index("height")
-    return height, height + 1
+def spatial_axes(layer: ImageLayer) -> tuple[int, ...]:
+    """Returns the spatial axes of a batch of images."""
+    first = 1 if layer.data_format == "channels_last" else 2
+    return tuple(range(first, first + layer.rank))
 
 
 def split_channels(layer: ImageLayer, input_shape: Sequence[int]) -> tuple[tuple[int, ...], int]:
-    """Checks the shape of one image and returns its height and width, and its channels."""
+    """Checks the shape of one image and returns its spatial extents, and its channels."""
     shape = example_shape(layer, input_shape, *image_axes(layer))
     return (
         (shape[:-1], shape[-1]) if layer.data_format == "channels_last" else (shape[1:], shape[0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -87,14 +88,21 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, repr=False)
 class _SpatialDropout(Layer):
-    """Sets random feature maps to 0 in training mode, for inputs of any rank.
+    """Sets random feature maps to 0 in training mode.
 
-    A subclass defines the names of the axes of an example.
+    Subclasses define `rank`, the number of spatial axes.
     """
+
+    rank: ClassVar[int]
 
     rate: fields.Number = fields.Number(at_least=0, at_most=1)
 
     output_values = "moved"
+
+    @property
+    def data_format(self) -> str:
+        """Whether the channels are the last or the first axis of an example."""
+        return "channels_last"
 
     def apply(
         self,
@@ -105,20 +113,18 @@ class _SpatialDropout(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        arguments.shape_of_examples(self, x, *self._axes())
+        axes = arguments.image_axes(self)
+        arguments.shape_of_examples(self, x, *axes)
         if not arguments.is_training(self, training):
             return x, state
-        channels = 1 + self._axes().index("channels")
+        channels = 1 + axes.index("channels")
         mask_shape = tuple(
             size if axis in (0, channels) else 1 for axis, size in enumerate(x.shape)
         )
         return _drop(self, x, key, mask_shape), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        return arguments.example_shape(self, input_shape, *self._axes())
-
-    def _axes(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        return arguments.example_shape(self, input_shape, *arguments.image_axes(self))
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,8 +154,7 @@ class SpatialDropout1D(_SpatialDropout):
         True
     """
 
-    def _axes(self) -> tuple[str, ...]:
-        return "steps", "channels"
+    rank = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -182,8 +187,7 @@ class SpatialDropout2D(_SpatialDropout):
 
     data_format: fields.DataFormat = fields.DataFormat()
 
-    def _axes(self) -> tuple[str, ...]:
-        return arguments.join_channels(self, ("height", "width"), "channels")
+    rank = 2
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,5 +221,4 @@ class SpatialDropout3D(_SpatialDropout):
 
     data_format: fields.DataFormat = fields.DataFormat()
 
-    def _axes(self) -> tuple[str, ...]:
-        return arguments.join_channels(self, ("depth", "height", "width"), "channels")
+    rank = 3

@@ -51,11 +51,32 @@ def constraint_field() -> fields.Identifier:
     return fields.Identifier(constraints.get, "w", default=None)
 
 
+# The prefixes of the arguments of weights whose arguments are not named after them, as
+# `depthwise_initializer` of the weight `depthwise_kernel`, which is `kernel` in `DepthwiseConv2D`.
+_PREFIXES = {
+    "kernel": "depthwise",
+    "depthwise_kernel": "depthwise",
+    "pointwise_kernel": "pointwise",
+}
+
+
+def argument_of(layer: Layer, weight: str, kind: str) -> str:
+    """Returns the name of the argument of a weight, such as `kernel_initializer`.
+
+    Args:
+        layer: The layer.
+        weight: The name of the weight.
+        kind: `"initializer"`, `"regularizer"` or `"constraint"`.
+    """
+    name = f"{weight}_{kind}"
+    return name if hasattr(layer, name) else f"{_PREFIXES.get(weight, weight)}_{kind}"
+
+
 def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     """Initializes weights.
 
     Args:
-        layer: The layer; the field `{name}_initializer` is the initializer of a weight.
+        layer: The layer, whose fields are the initializers; see `argument_of`.
         key: A JAX random key.
         shapes: Names and shapes of the weights.
 
@@ -68,11 +89,11 @@ def initialize(layer: Layer, key: Array, shapes: Mapping[str, Shape]) -> dict[st
     for (name, shape), weight_key in zip(
         shapes.items(), jax.random.split(key, max(1, len(shapes))), strict=False
     ):
-        initializer = initializers.get(getattr(layer, f"{name}_initializer"))
-        weights[name] = initializer(weight_key, shape, dtype)
+        argument = argument_of(layer, name, "initializer")
+        weights[name] = initializers.get(getattr(layer, argument))(weight_key, shape, dtype)
         if getattr(weights[name], "shape", None) != shape:
             raise ValueError(
-                f"{layer!r}: {name}_initializer must return an array of shape {shape}, "
+                f"{layer!r}: {argument} must return an array of shape {shape}, "
                 f"got {_describe(weights[name])}"
             )
     return weights
@@ -134,8 +155,9 @@ def penalty(layer: Layer, params: Params, state: State) -> Array:
     """Returns the sum of the layer's regularization penalties, a scalar; see `Layer.penalty`."""
     total: Array = state.get("activity_penalty", jnp.zeros(()))
     for name, weight in params.items():
-        if getattr(layer, f"{name}_regularizer") is not None:
-            total = total + _regularize(layer, f"{name}_regularizer", weight)
+        argument = argument_of(layer, name, "regularizer")
+        if getattr(layer, argument) is not None:
+            total = total + _regularize(layer, argument, weight)
     return total
 
 
@@ -143,12 +165,13 @@ def constrain(layer: Layer, params: Params) -> Params:
     """Returns `params` projected onto the layer's constraints; see `Layer.constrain`."""
     projected = dict(params)
     for name, weight in params.items():
-        constraint = constraints.get(getattr(layer, f"{name}_constraint"))
+        argument = argument_of(layer, name, "constraint")
+        constraint = constraints.get(getattr(layer, argument))
         if constraint is not None:
             projected[name] = constraint(weight)
             if getattr(projected[name], "shape", None) != weight.shape:
                 raise ValueError(
-                    f"{layer!r}: {name}_constraint must return an array of shape {weight.shape}, "
+                    f"{layer!r}: {argument} must return an array of shape {weight.shape}, "
                     f"got {_describe(projected[name])}"
                 )
     return projected

@@ -1,4 +1,4 @@
-"""Maximum, sum and average pooling.
+"""Maximum, sum and average pooling, also to an output of a fixed size.
 
 Small windows are reduced axis by axis, with one strided slice per position of the window. On two
 CPU cores, this is up to ten times faster than `lax.reduce_window` if windows overlap. The gradient
@@ -99,6 +99,89 @@ def _positions_in_image(extent: int, size: int, stride: int, padding: str) -> np
     before, _ = windows.padding(extent, size, stride, 1, padding)
     first = np.arange(windows.output_extent(extent, size, stride, 1, padding)) * stride - before
     return np.minimum(first + size, extent) - np.maximum(first, 0)
+
+
+def adaptive_max_pool(x: Array, output_size: Sequence[int], axes: Sequence[int]) -> Array:
+    """Returns the maximum of each of the windows that give an output of a fixed size.
+
+    Args:
+        x: [batch, ...].
+        output_size: Number of windows along each axis of `axes`. Window i along an axis of `extent`
+            positions is from floor(i * extent / windows) to ceil((i + 1) * extent / windows).
+        axes: The axes to pool, not the batch.
+    """
+
+    def maximum(x: Array, axis: int, start: np.ndarray, size: np.ndarray) -> Array:
+        # The first maximum receives the gradient, as in Keras.
+        gathered, _ = _gather_windows(x, axis, start, size)
+        first = jnp.argmax(gathered, axis + 1, keepdims=True)
+        return jnp.take_along_axis(gathered, first, axis + 1).squeeze(axis + 1)
+
+    return _pool_adaptively(max_pool, maximum, x, output_size, axes)
+
+
+def adaptive_average_pool(x: Array, output_size: Sequence[int], axes: Sequence[int]) -> Array:
+    """Returns the mean of each of the windows that give an output of a fixed size.
+
+    Args:
+        x: As in `adaptive_max_pool`.
+        output_size: As in `adaptive_max_pool`.
+        axes: As in `adaptive_max_pool`.
+
+    Returns:
+        The means, floating point.
+    """
+
+    def mean(x: Array, axis: int, start: np.ndarray, size: np.ndarray) -> Array:
+        gathered, inside = _gather_windows(x, axis, start, size)
+        return jnp.mean(gathered, axis + 1, where=inside)
+
+    x = x.astype(jnp.result_type(x, float))
+    return _pool_adaptively(average_pool, mean, x, output_size, axes)
+
+
+def _pool_adaptively(
+    pool: Callable[..., Array],
+    reduce: Callable[[Array, int, np.ndarray, np.ndarray], Array],
+    x: Array,
+    output_size: Sequence[int],
+    axes: Sequence[int],
+) -> Array:
+    """Pools one axis after the other.
+
+    Args:
+        pool: Pools windows of the same size that do not overlap.
+        reduce: Reduces windows along an axis, from their first positions and their sizes.
+        x: As in `adaptive_max_pool`.
+        output_size: As in `adaptive_max_pool`.
+        axes: As in `adaptive_max_pool`.
+    """
+    for count, axis in zip(output_size, axes, strict=True):
+        extent = x.shape[axis]
+        if extent % count == 0:
+            size = [1] * x.ndim
+            size[axis] = extent // count
+            x = pool(x[..., None], size[1:], size[1:], "valid", "channels_last")[..., 0]
+        else:
+            start = np.arange(count) * extent // count
+            stop = -(-np.arange(1, count + 1) * extent // count)
+            x = reduce(x, axis, start, stop - start)
+    return x
+
+
+def _gather_windows(
+    x: Array, axis: int, start: np.ndarray, size: np.ndarray
+) -> tuple[Array, np.ndarray]:
+    """Returns the windows along an axis, which becomes two: the windows and their positions.
+
+    The last position of smaller windows is repeated. The second result is False there; it can be
+    broadcast to the first.
+    """
+    offsets = np.arange(max(size))
+    inside = offsets < size[:, None]
+    positions = start[:, None] + np.minimum(offsets, size[:, None] - 1)
+    others = range(axis + 2, x.ndim + 1)
+    return jnp.take(x, positions, axis), np.expand_dims(inside, tuple(n - axis for n in others))
 
 
 # Windows whose extents sum to more than this would take too long to compile.

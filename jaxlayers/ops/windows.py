@@ -27,9 +27,13 @@ def padding(extent: int, size: int, stride: int, dilation: int, mode: str) -> Pa
         dilation: Dilation of the window.
         mode: `"valid"` for no padding; `"same"` for the padding that gives
             `ceil(extent / stride)` windows. If it is odd, the larger part is after the axis.
+            `"causal"` for padding before the axis only, so that the last tap of the first window is
+            at the first position.
     """
     if mode == "valid":
         return 0, 0
+    if mode == "causal":
+        return span(size, dilation) - 1, 0
     windows = -(-extent // stride)
     total = max((windows - 1) * stride + span(size, dilation) - extent, 0)
     return total // 2, total - total // 2
@@ -58,9 +62,9 @@ def output_extent(extent: int, size: int, stride: int, dilation: int, mode: str)
         size: Number of taps of the window.
         stride: Stride of the window.
         dilation: Dilation of the window.
-        mode: `"valid"` or `"same"`.
+        mode: `"valid"`, `"same"` or `"causal"`.
     """
-    if mode == "same":
+    if mode in ("same", "causal"):
         return -(-extent // stride)
     return padded_output_extent(extent, size, stride, dilation, (0, 0))
 

@@ -11,8 +11,19 @@ from jaxlayers import layers
 from jaxlayers.composition import Composition
 from jaxlayers.layer import Layer, Params, State
 
-_CONVOLUTIONS = (layers.Conv2D, layers.Conv2DTranspose)
-_POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D, layers.SumPooling2D)
+_CONVOLUTIONS = (
+    layers.Conv2D,
+    layers.Conv2DTranspose,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv2D,
+)
+_POOLINGS = (
+    layers.AdaptiveAveragePooling2D,
+    layers.AdaptiveMaxPooling2D,
+    layers.AveragePooling2D,
+    layers.MaxPooling2D,
+    layers.SumPooling2D,
+)
 
 
 def first_kernels(model: Composition, params: Params) -> np.ndarray | None:
@@ -34,7 +45,7 @@ def first_kernels(model: Composition, params: Params) -> np.ndarray | None:
 def feature_maps(
     model: Composition, params: Params, state: State, image: Array
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the output of each convolution and pooling layer for one image.
+    """Yields the output of each 2D convolution and pooling layer for one image.
 
     Args:
         model: A model in the data format `"channels_last"`.

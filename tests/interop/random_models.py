@@ -3,25 +3,6 @@
 import keras
 import numpy as np
 
-CLASSES = {
-    "Activation",
-    "AveragePooling2D",
-    "BatchNormalization",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D",
-    "LeakyReLU",
-    "MaxPooling2D",
-    "ReLU",
-    "Reshape",
-    "Softmax",
-    "UpSampling2D",
-    "ZeroPadding2D",
-}
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "tanh", "softplus", "gelu", "hard_sigmoid", "elu")
 INITIALIZERS = (
     "glorot_uniform",
@@ -257,6 +238,55 @@ def with_random_weights(keras_model: keras.Model, seed: int) -> keras.Model:
         [rng.uniform(0.2, 0.8, weight.shape).astype(weight.dtype) for weight in keras_model.weights]
     )
     return keras_model
+
+
+def model_of_rank(rank: int) -> keras.Model:
+    """Returns a Sequential of the layers with `rank` spatial axes, with random weights."""
+    k, ones = keras.layers, (1,) * rank
+    layers = [
+        getattr(k, f"Conv{rank}D")(
+            4,
+            3,
+            strides=2,
+            padding="causal" if rank == 1 else "same",
+            groups=2,
+            activation="relu",
+            kernel_regularizer="l2",
+        ),
+        getattr(k, f"Conv{rank}DTranspose")(3, 3, strides=2, output_padding=ones),
+        getattr(k, f"ZeroPadding{rank}D")((1, 2) if rank == 1 else ((1, 2), *ones[1:])),
+        getattr(k, f"Cropping{rank}D")((1, 0) if rank == 1 else ((1, 0), *ones[1:])),
+        getattr(k, f"UpSampling{rank}D")(3 if rank == 1 else (3, *ones[1:])),
+        getattr(k, f"MaxPooling{rank}D")((2, *ones[1:])),
+        getattr(k, f"AveragePooling{rank}D")(2, ones, padding="same"),
+        getattr(k, f"AdaptiveAveragePooling{rank}D")(3),
+        getattr(k, f"AdaptiveMaxPooling{rank}D")((2, *ones[1:])),
+        getattr(k, f"GlobalAveragePooling{rank}D")(keepdims=True),
+        getattr(k, f"GlobalMaxPooling{rank}D")(),
+    ]
+    if rank < 3:
+        layers[2:2] = [
+            getattr(k, f"DepthwiseConv{rank}D")(
+                2,
+                depth_multiplier=2,
+                padding="same",
+                activity_regularizer="l2",
+                depthwise_regularizer=keras.regularizers.L1(0.125),
+                depthwise_constraint="non_neg",
+            ),
+            getattr(k, f"SeparableConv{rank}D")(
+                3,
+                2,
+                dilation_rate=2,
+                padding="same",
+                depthwise_initializer="he_normal",
+                pointwise_constraint=keras.constraints.MaxNorm(3.0, axis=0),
+                pointwise_regularizer="l2",
+                activation="tanh",
+            ),
+        ]
+    keras_model = keras.Sequential([keras.Input((*(5, 4, 6)[:rank], 2)), *layers])
+    return with_random_weights(keras_model, rank)
 
 
 def functional(layers, shape, name):

@@ -257,6 +257,18 @@ def test_functional_configs_of_keras_2_are_read():
         (layer("Convolution2D", "a", filters=2, kernel_size=[3, 2]), layers.Conv2D(2, (3, 2))),
         (layer("Convolution2DTranspose", "a", filters=2, kernel_size=[2, 2], output_padding=None),
          layers.Conv2DTranspose(2, 2)),
+        (layer("Convolution1D", "a", filters=2, kernel_size=[3], padding="causal", groups=1),
+         layers.Conv1D(2, 3, padding="causal")),
+        (layer("Conv3DTranspose", "a", filters=2, kernel_size=[3, 3, 3], groups=1,
+               output_padding=None), layers.Conv3DTranspose(2, 3)),
+        (layer("DepthwiseConv2D", "a", kernel_size=[3, 3], groups=1, depth_multiplier=2,
+               depthwise_initializer=UNIFORM), layers.DepthwiseConv2D(3, depth_multiplier=2)),
+        (layer("SeparableConvolution2D", "a", filters=2, kernel_size=[3, 3], groups=1,
+               kernel_initializer=UNIFORM, kernel_regularizer=None, kernel_constraint=None),
+         layers.SeparableConv2D(2, 3)),
+        (layer("MaxPool1D", "a", pool_size=[2], strides=[2]), layers.MaxPooling1D()),
+        (layer("UpSampling1D", "a", size=3), layers.UpSampling1D(3)),
+        (layer("Cropping1D", "a", cropping=[1, 2]), layers.Cropping1D((1, 2))),
         (layer("Activation", "a", activation="relu"), layers.Activation("relu")),
         (layer("Softmax", "a", axis=-1), layers.Softmax()),
         (layer("ReLU", "a", max_value={"type": "ndarray", "value": 6.0}, negative_slope=0.0,
@@ -277,6 +289,40 @@ def test_functional_configs_of_keras_2_are_read():
 def test_old_names_and_arguments_are_read(config, expected):
     (read,) = from_config({"class_name": "Sequential", "config": {"layers": [config]}}).layers
     assert read == expected
+
+
+def test_convolutions_with_several_groups_are_refused_where_keras_has_none():
+    config = layer("DepthwiseConv2D", "a", kernel_size=[3, 3], groups=2)
+    with pytest.raises(ValueError, match="groups=2 is not supported"):
+        from_config({"class_name": "Sequential", "config": {"layers": [config]}})
+
+
+def test_depthwise_kernels_are_read_under_the_names_of_keras_2(tmp_path):
+    entries = [
+        layer("DepthwiseConv2D", "first", batch_input_shape=[None, 6, 6, 2], kernel_size=[3, 3]),
+        layer("SeparableConv2D", "second", filters=3, kernel_size=[2, 2]),
+    ]
+    shapes = {
+        "first": {"depthwise_kernel": (3, 3, 2, 1), "bias": (2,)},
+        "second": {
+            "depthwise_kernel": (2, 2, 2, 1),
+            "pointwise_kernel": (1, 1, 2, 3),
+            "bias": (3,),
+        },
+    }
+    rng = np.random.default_rng(0)
+    weights = {
+        name: {weight: rng.random(shape, np.float32) for weight, shape in of_layer.items()}
+        for name, of_layer in shapes.items()
+    }
+    config = {"class_name": "Sequential", "config": {"name": "sequential_1", "layers": entries}}
+    path = write(tmp_path / "model.h5", config, weights, layer_names=["first", "second"])
+    model, params, _ = load(path)
+    weights["first"]["kernel"] = weights["first"].pop("depthwise_kernel")
+    assert_weights_equal(params, {}, weights)
+    # Layers with other names are matched in order.
+    renamed, _ = load_weights(path, Sequential(model.layers, (6, 6, 2)))
+    np.testing.assert_array_equal(renamed["depthwise_conv2d"]["kernel"], weights["first"]["kernel"])
 
 
 def test_an_activation_whose_formula_changed_is_refused(tmp_path, weights_by_layer):

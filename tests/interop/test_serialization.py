@@ -1,6 +1,7 @@
 """A config represents any model of the package exactly; what it cannot represent is named."""
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -92,19 +93,27 @@ class RandomModels:
     def single_layer(self):
         choose = self.choose
         cls = getattr(layers, choose(*sorted(set(layers.__all__) - {"InBfloat16", "Layer"})))
+        # Classes of several ranks are named without it, as `Conv{}D`.
+        rank = next((n for n in (1, 2, 3) if f"{n}D" in cls.__name__), 2)
         data_format = {"data_format": choose("channels_first", "channels_last")}
-        window = choose(2, (1, 3))
+        window = choose(2, (1, 3, 2)[:rank])
+        sides = choose(1, (1, 0, 2)[:rank], ((0, 1), (2, 0), (1, 1))[:rank])
+        convolution = {"kernel_size": window, "padding": choose("valid", "same"), **data_format}
+        pooling = {"pool_size": window, "padding": choose("same", "valid"), **data_format}
         arguments = {
             "Activation": lambda: {"activation": choose("selu", jax.nn.silu, activations.mish)},
             "ActivityRegularization": lambda: {"l1": choose(0, 0.25)},
             "AlphaDropout": lambda: {"rate": 0.5, "noise_shape": choose(None, (None, 1))},
+            "Adaptive{}Pooling{}D": lambda: {"output_size": window, **data_format},
             "BatchNormalization": lambda: choose(
                 {"axis": 1, "momentum": 0.5, "renorm_momentum": 0.25},
                 {"renorm": True, "renorm_clipping": {"rmax": 2.0, "dmax": 1.0}},
                 {"scale": False, "epsilon": 1},
             ),
-            "Conv2D": lambda: {"filters": 4, "kernel_size": window, **data_format},
-            "Conv2DTranspose": lambda: {
+            "Conv{}D": lambda: (
+                {"filters": 4, **convolution} | ({"padding": "causal"} if rank == 1 else {})
+            ),
+            "Conv{}DTranspose": lambda: {
                 "filters": 4,
                 "kernel_size": 3,
                 "strides": 2,
@@ -113,7 +122,9 @@ class RandomModels:
             },
             "Concatenate": lambda: {"axis": choose(-1, 1)},
             "Dot": lambda: {"axes": choose(-1, (1, 2)), "normalize": choose(True, False)},
+            "Cropping{}D": lambda: {"cropping": choose(2, (1, 0)) if rank == 1 else sides},
             "Dense": lambda: {"units": choose(1, 7), "use_bias": choose(True, False)},
+            "DepthwiseConv{}D": lambda: {"depth_multiplier": choose(1, 3), **convolution},
             "Dropout": lambda: {"rate": choose(0, 0.5), "noise_shape": choose(None, (None, 1))},
             "ELU": lambda: {"alpha": choose(1, 0.5)},
             "Embedding": lambda: {"input_dim": 3, "output_dim": choose(1, 4)},
@@ -130,6 +141,7 @@ class RandomModels:
             "PReLU": lambda: {"shared_axes": choose(None, 1, (1, 2))},
             "Permute": lambda: {"dims": choose((1,), (2, 1))},
             "RMSNormalization": lambda: {"axis": choose(-1, (1, 2)), "epsilon": 1},
+            "{}Pooling{}D": lambda: pooling,
             "ReLU": lambda: {"max_value": choose(None, 6, 1e12), "threshold": 0.5},
             "RepeatVector": lambda: {"n": 3},
             "Rescaling": lambda: {
@@ -137,10 +149,9 @@ class RandomModels:
                 "offset": choose(0.5, ((1,), (2,))),
             },
             "Reshape": lambda: {"target_shape": choose((-1,), (2, 3), ())},
+            "SeparableConv{}D": lambda: {"filters": 4, "depth_multiplier": 2, **convolution},
             "Softmax": lambda: {"axis": choose(-1, (1, 2))},
-            "SpatialDropout1D": lambda: {"rate": 0.5},
-            "SpatialDropout2D": lambda: {"rate": 0.5, **data_format},
-            "SpatialDropout3D": lambda: {"rate": 0.5, **data_format},
+            "SpatialDropout{}D": lambda: {"rate": 0.5} | (data_format if rank > 1 else {}),
             "SpectralNormalization": lambda: {
                 "layer": choose(lambda x: x, InBfloat16)(
                     layers.Dense(3, **self.objects(layers.Dense))
@@ -148,16 +159,15 @@ class RandomModels:
                 "power_iterations": choose(1, 3),
             },
             "UnitNormalization": lambda: {"axis": choose(-1, (1, 2))},
-            "UpSampling2D": lambda: {
-                "size": window,
-                "interpolation": choose("nearest", "bilinear"),
-            },
-            "ZeroPadding2D": lambda: {"padding": choose(1, (1, 0), ((0, 1), (2, 0)))},
+            "UpSampling{}D": lambda: (
+                {"size": 3 if rank == 1 else window}
+                | ({"interpolation": choose("nearest", "bilinear")} if rank == 2 else {})
+            ),
+            "ZeroPadding{}D": lambda: {"padding": choose(2, (1, 0)) if rank == 1 else sides},
         }
-        pooling = {"pool_size": window, "padding": choose("same", "valid"), **data_format}
-        for name in ("AveragePooling2D", "MaxPooling2D", "SumPooling2D"):
-            arguments[name] = lambda: pooling
-        arguments = arguments.get(cls.__name__, dict)
+        kind = re.sub(r"\dD", "{}D", cls.__name__)
+        kind = re.sub(r"^(Adaptive|)(Average|Max|Sum)Pooling", r"\1{}Pooling", kind)
+        arguments = arguments.get(kind, dict)
         return cls(**(self.objects(cls) | arguments()))
 
     def layer(self, depth):
@@ -215,7 +225,7 @@ def test_random_models_are_equal_after_a_round_trip(seed) -> None:
 
 
 def test_random_models_have_every_layer() -> None:
-    classes = {type(RandomModels(seed).single_layer()).__name__ for seed in range(400)}
+    classes = {type(RandomModels(seed).single_layer()).__name__ for seed in range(1000)}
     assert classes == set(layers.__all__) - {"InBfloat16", "Layer"}
 
 

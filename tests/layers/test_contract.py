@@ -16,29 +16,52 @@ from jaxlayers.layers import (
     ELU,
     Activation,
     ActivityRegularization,
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
     Add,
     AlphaDropout,
     Average,
+    AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     BatchNormalization,
     Concatenate,
+    Conv1D,
+    Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
     Dense,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
     Dot,
     Dropout,
     Embedding,
     Flatten,
     GaussianDropout,
     GaussianNoise,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     GroupNormalization,
     Identity,
     LayerNormalization,
     LeakyReLU,
     Maximum,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
     Minimum,
     Multiply,
     Normalization,
@@ -49,6 +72,8 @@ from jaxlayers.layers import (
     Rescaling,
     Reshape,
     RMSNormalization,
+    SeparableConv1D,
+    SeparableConv2D,
     Softmax,
     SpatialDropout1D,
     SpatialDropout2D,
@@ -57,8 +82,12 @@ from jaxlayers.layers import (
     Subtract,
     SumPooling2D,
     UnitNormalization,
+    UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
     ZeroPadding2D,
+    ZeroPadding3D,
 )
 
 BATCH = 3
@@ -71,9 +100,7 @@ def graph() -> jaxlayers.Functional:
     x, y = shared(a), normalization(shared(normalization(a)))
     z = Multiply()([Maximum()([x, y]), Minimum()([x, y]), Dropout(0.3)(Subtract()([x, y]))])
     z = Average()([z, a])
-    return jaxlayers.Functional(
-        a, Concatenate()([Dot(2, normalize=True)([x, z]), Add()([Dot((2, 2))([y, z]), z])])
-    )
+    return jaxlayers.Functional(a, Concatenate()([Dot(2)([x, z]), Add()([Dot((2, 2))([y, z]), z])]))
 
 
 CASES = [
@@ -87,6 +114,7 @@ CASES = [
     (Conv2DTranspose(3, 4, strides=2, padding="same", use_bias=False), (3, 2, 2)),
     (Conv2DTranspose(2, 2, strides=(3, 1), output_padding=(1, 0)), (3, 2, 2)),
     (Conv2DTranspose(2, 3, dilation_rate=2, data_format="channels_first"), (2, 3, 2)),
+    (SeparableConv2D(3, 2, padding="same", pointwise_regularizer="l2"), (3, 4, 2)),
     (BatchNormalization(momentum=0.9, gamma_regularizer="l1"), (3,)),
     (BatchNormalization(axis=1, center=False), (2, 3, 4)),
     (BatchNormalization(renorm=True, renorm_clipping={"rmax": 1.5, "dmax": 0.5}), (3, 2)),
@@ -97,12 +125,15 @@ CASES = [
     (SumPooling2D(3, 2, "same"), (4, 5, 2)),
     (GlobalAveragePooling2D(), (3, 4, 2)),
     (GlobalMaxPooling2D("channels_first", keepdims=True), (2, 3, 4)),
+    (AdaptiveAveragePooling2D((2, 3)), (5, 6, 2)),
+    (AdaptiveMaxPooling2D((3, 2), "channels_first"), (2, 5, 6)),
     (UpSampling2D((2, 3)), (3, 2, 2)),
     (UpSampling2D(2, "channels_first", "bilinear"), (2, 3, 2)),
     (UpSampling2D(2, interpolation="bicubic"), (3, 2, 2)),
     (UpSampling2D(2, interpolation="lanczos3"), (3, 2, 2)),
     (UpSampling2D(2, interpolation="lanczos5"), (3, 2, 2)),
     (ZeroPadding2D(((1, 0), (2, 3))), (3, 2, 2)),
+    (Cropping2D(((1, 0), (0, 2))), (3, 4, 2)),
     (Reshape((2, -1)), (3, 4)),
     (Flatten(), (2, 3, 2)),
     (Flatten("channels_first"), (2, 3, 2)),
@@ -171,9 +202,43 @@ CASES = [
     (graph(), (3, 3)),
 ]
 
-every_layer = pytest.mark.parametrize(
-    ("layer", "shape"), CASES, ids=[f"{i}-{type(c[0]).__name__}" for i, c in enumerate(CASES)]
-)
+# The computations above, mostly in other numbers of dimensions, for the tests that do not compile.
+OTHER_DIMENSIONS = [
+    (Conv1D(4, 3, strides=2, padding="causal", activity_regularizer="l2"), (5, 2)),
+    (Conv3D(2, 2, padding="same", data_format="channels_first"), (2, 2, 3, 2)),
+    (DepthwiseConv2D(2, strides=2, dilation_rate=2, depth_multiplier=2), (5, 4, 2)),
+    (Conv1DTranspose(3, 3, strides=2, padding="same", data_format="channels_first"), (2, 4)),
+    (Conv3DTranspose(2, 2, strides=(1, 2, 2), output_padding=(0, 1, 0)), (2, 3, 2, 2)),
+    (DepthwiseConv1D(3, use_bias=False, depthwise_constraint="max_norm"), (5, 2)),
+    (SeparableConv1D(3, 2, dilation_rate=2, depth_multiplier=2), (5, 2)),
+    (MaxPooling1D(padding="same"), (5, 2)),
+    (MaxPooling3D((1, 2, 2), data_format="channels_first"), (2, 3, 4, 2)),
+    (AveragePooling1D(3, 2), (5, 2)),
+    (AveragePooling3D(2), (2, 3, 4, 2)),
+    (GlobalAveragePooling1D(keepdims=True), (4, 2)),
+    (GlobalAveragePooling3D(), (2, 3, 4, 2)),
+    (GlobalMaxPooling1D("channels_first"), (2, 4)),
+    (GlobalMaxPooling3D(keepdims=True), (2, 3, 4, 2)),
+    (AdaptiveAveragePooling1D(2), (5, 2)),
+    (AdaptiveAveragePooling3D((1, 2, 3)), (2, 3, 4, 2)),
+    (AdaptiveMaxPooling1D(3), (2, 2)),
+    (AdaptiveMaxPooling3D(2, "channels_first"), (2, 2, 3, 4)),
+    (UpSampling1D(3), (4, 2)),
+    (UpSampling3D((1, 2, 3), "channels_first"), (2, 2, 3, 1)),
+    (ZeroPadding1D((2, 0)), (4, 2)),
+    (ZeroPadding3D((0, 1, (2, 1))), (2, 3, 1, 2)),
+    (Cropping1D((0, 2)), (4, 2)),
+    (Cropping3D((0, 1, (1, 0)), "channels_first"), (2, 2, 3, 2)),
+]
+EVERY_CASE = CASES + OTHER_DIMENSIONS
+
+
+def parametrized(cases: list[Any]) -> Any:
+    ids = [f"{i}-{type(case[0]).__name__}" for i, case in enumerate(cases)]
+    return pytest.mark.parametrize(("layer", "shape"), cases, ids=ids)
+
+
+every_layer, every_computation = parametrized(EVERY_CASE), parametrized(CASES)
 
 
 def make(layer: Any, shape: Any, *batch: int, dtype: Any = None) -> tuple[Any, Any, Any]:
@@ -220,7 +285,7 @@ def avals(tree: Any) -> Any:
 
 
 def test_the_table_includes_every_layer() -> None:
-    tested = {type(layer).__name__ for layer, _ in CASES}
+    tested = {type(layer).__name__ for layer, _ in EVERY_CASE}
     for layer, _ in CASES:
         if isinstance(layer, jaxlayers.Sequential):
             tested |= {type(inner).__name__ for inner in layer.layers}
@@ -235,7 +300,7 @@ def test_layers_are_equal_by_value_hashable_and_pickled(layer, shape) -> None:
     assert hash(evaluated) == hash(layer)
     assert {layer: 1}[evaluated] == 1
     assert pickle.loads(pickle.dumps(layer)) == layer
-    assert sum(layer == other for other, _ in CASES) == 1
+    assert sum(layer == other for other, _ in EVERY_CASE) == 1
 
 
 @every_layer
@@ -252,7 +317,7 @@ def test_layers_are_immutable(layer, shape) -> None:
         layer.name = "another"
 
 
-@every_layer
+@every_computation
 def test_init_depends_only_on_the_key(layer, shape) -> None:
     key = jax.random.key(7)
     eager, repeated = layer.init(key, shape), layer.init(key, shape)
@@ -273,7 +338,7 @@ def test_shapes_can_be_lists(layer, shape) -> None:
     )
 
 
-@every_layer
+@every_computation
 @pytest.mark.parametrize("training", [False, True])
 def test_apply_is_the_same_under_jit_with_the_layer_as_a_static_argument(
     layer, shape, training
@@ -293,7 +358,7 @@ def test_apply_is_the_same_under_jit_with_the_layer_as_a_static_argument(
     assert avals(eager[1]) == avals(state)
 
 
-@every_layer
+@every_computation
 def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> None:
     # In training mode, these stop the gradient of a correction and of the singular vectors, which
     # finite differences include.
@@ -334,7 +399,7 @@ def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> 
         np.testing.assert_allclose(exact, [first, second], rtol=1e-6, atol=1e-6)
 
 
-@every_layer
+@every_computation
 @pytest.mark.thorough
 def test_vmap_over_inputs_and_params_equals_a_loop(layer, shape) -> None:
     members = 2
@@ -362,7 +427,7 @@ def test_vmap_over_inputs_and_params_equals_a_loop(layer, shape) -> None:
         assert_close(member(inputs_mapped, i), one(*shared, x[i])[0])
 
 
-@every_layer
+@every_computation
 def test_scan_over_training_steps_equals_a_loop(layer, shape) -> None:
     steps = 3
     params, state, xs = make(layer, shape, steps, BATCH)
@@ -381,7 +446,7 @@ def test_scan_over_training_steps_equals_a_loop(layer, shape) -> None:
     assert_close(scanned, (carried, jnp.stack(outputs)))
 
 
-@every_layer
+@every_computation
 @pytest.mark.thorough
 def test_in_bfloat16_the_output_is_bfloat16_and_the_state_float32(layer, shape) -> None:
     params, state, x = make(layer, shape, dtype=jnp.bfloat16)
@@ -412,7 +477,7 @@ def test_in_float64_outputs_and_state_are_float64(layer, shape) -> None:
         assert avals(new_state) == avals(state)
 
 
-@every_layer
+@every_computation
 @pytest.mark.thorough
 @pytest.mark.parametrize("batch", [0, 1])
 def test_batches_of_0_and_1_examples_train(layer, shape, batch) -> None:
@@ -437,7 +502,7 @@ def test_an_empty_batch_does_not_change_moving_statistics(renorm) -> None:
     assert_close(new_state, state, rtol=0)
 
 
-@every_layer
+@every_computation
 @pytest.mark.thorough
 def test_layers_export_to_every_platform_with_a_symbolic_batch_size(layer, shape) -> None:
     params, state, x = make(layer, shape)
@@ -463,7 +528,7 @@ def test_layers_export_to_every_platform_with_a_symbolic_batch_size(layer, shape
     assert shapes == [a.shape for a in jax.tree.leaves((params, any_x))]
 
 
-@every_layer
+@every_computation
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
 def test_inputs_can_be_numpy_arrays(layer, shape, dtype) -> None:
     params, state, _ = make(layer, shape)

@@ -1,5 +1,6 @@
 """Errors of layers, including those for everything that Keras refuses."""
 
+import inspect
 from typing import Any
 
 import jax
@@ -76,6 +77,57 @@ BAD_ARGUMENTS = [
         [1],
         True,
     ),
+    *(
+        entry
+        for name, required, wrong in [
+            ("Conv1D", {"filters": 2}, [0, -1, 1.5, (1, 2), "a"]),
+            ("Conv3D", {"filters": 2}, [0, -1, 1.5, (1, 2), (1, 2, 0), "a"]),
+            ("Conv1DTranspose", {"filters": 2}, [0, (1, 2)]),
+            ("Conv3DTranspose", {"filters": 2}, [0, (1, 2)]),
+            ("DepthwiseConv1D", {}, [0, (1, 2)]),
+            ("DepthwiseConv2D", {}, [0, (1, 2, 3)]),
+            ("SeparableConv1D", {"filters": 2}, [0, (1, 2)]),
+            ("SeparableConv2D", {"filters": 2}, [0, (1, 2, 3)]),
+        ]
+        for entry in [
+            (name, required, "kernel_size", wrong, True),
+            (name, {**required, "kernel_size": 3}, "strides", wrong, True),
+            (name, {**required, "kernel_size": 3}, "dilation_rate", wrong, True),
+        ]
+    ),
+    *(
+        (name, {**required, "kernel_size": 3}, "padding", ["causal", "full"], True)
+        for name, required in [
+            ("Conv3D", {"filters": 2}),
+            ("Conv1DTranspose", {"filters": 2}),
+            ("DepthwiseConv1D", {}),
+            ("SeparableConv1D", {"filters": 2}),
+        ]
+    ),
+    ("Conv1D", {"filters": 2, "kernel_size": 3, "strides": 2}, "dilation_rate", [2], True),
+    ("Conv1D", {"filters": 2, "kernel_size": 3}, "padding", ["full", None], True),
+    ("Conv3D", {"filters": 5, "kernel_size": 2}, "groups", [0, -1, 2], True),
+    (
+        "Conv3DTranspose",
+        {"filters": 2, "kernel_size": 3, "strides": 2},
+        "output_padding",
+        [2, (1, 1, 2), (1, 1), -1],
+        True,
+    ),
+    *(
+        entry
+        for name, required in [
+            ("DepthwiseConv1D", {"kernel_size": 3}),
+            ("DepthwiseConv2D", {"kernel_size": 3}),
+            ("SeparableConv1D", {"filters": 2, "kernel_size": 3}),
+            ("SeparableConv2D", {"filters": 2, "kernel_size": 3}),
+        ]
+        for entry in [
+            (name, required, "depth_multiplier", [0, -1, "a"], True),
+            (name, required, "depth_multiplier", [1.5, None], None),
+            (name, required, "depthwise_initializer", ["unknown", 3], True),
+        ]
+    ),
     ("BatchNormalization", {}, "axis", ["a", None, (1, 2)], True),
     ("BatchNormalization", {}, "axis", [1.0], False),
     ("BatchNormalization", {}, "momentum", ["a", None], False),
@@ -110,13 +162,37 @@ BAD_ARGUMENTS = [
     ),
     ("GlobalAveragePooling2D", {}, "data_format", ["NHWC", 3], True),
     ("GlobalMaxPooling2D", {}, "data_format", ["NHWC", 3], True),
+    ("MaxPooling1D", {}, "pool_size", [0, -1, (1, 2), "a"], True),
+    ("AveragePooling3D", {}, "pool_size", [0, -1, (1, 2), "a"], True),
+    ("MaxPooling3D", {"pool_size": 2}, "strides", [-1, (1, 2), "a"], True),
+    ("GlobalAveragePooling1D", {}, "data_format", ["NHWC", 3], True),
+    ("AdaptiveAveragePooling1D", {}, "output_size", [(1, 2), "a", None], True),
+    ("AdaptiveMaxPooling2D", {}, "output_size", [(1, 2, 3), "a", None], True),
+    ("AdaptiveMaxPooling3D", {}, "output_size", [(1, 2), "a", None], True),
+    ("AdaptiveMaxPooling3D", {}, "output_size", [0, -1], None),
+    ("AdaptiveMaxPooling2D", {"output_size": 2}, "data_format", ["NHWC", 3], True),
+    ("UpSampling1D", {}, "size", [0, -1, 1.5, (2,), "a", None], True),
     ("UpSampling2D", {}, "size", NOT_PAIRS, True),
+    ("UpSampling3D", {}, "size", [0, -1, (1, 2), "a", None], True),
     ("UpSampling2D", {}, "data_format", ["NHWC", 3], True),
     ("UpSampling2D", {}, "interpolation", ["unknown", "area"], True),
     ("UpSampling2D", {}, "interpolation", [3, None], True),
     ("ZeroPadding2D", {}, "padding", [(1,), (1, 2, 3), "1", None, -1, (1, -1)], None),
     ("ZeroPadding2D", {}, "padding", [((1, 2), (3, -1)), ((1, 2), (3,)), 1.5], True),
     ("ZeroPadding2D", {}, "data_format", ["NHWC", 3], True),
+    *(
+        entry
+        for name, argument in [
+            ("ZeroPadding{}D", "padding"),
+            ("Cropping{}D", "cropping"),
+        ]
+        for entry in [
+            (name.format(1), {}, argument, [-1, (1, -1), (1,), (1, 2, 3), None], True),
+            (name.format(3), {}, argument, [-1, (1, 2), ((1, 2), 1, (3,)), (1, 1, -1)], True),
+        ]
+    ),
+    ("Cropping2D", {}, "cropping", [-1, (1, -1), (1,), (1, 2, 3), None], True),
+    ("Cropping2D", {}, "data_format", ["NHWC", 3], True),
     ("Reshape", {}, "target_shape", [(-2, 5), (-1, -1, 5), 5, None], True),
     ("Reshape", {}, "target_shape", ["25", (2.5,)], None),
     ("Flatten", {}, "data_format", ["NHWC", 3], True),
@@ -214,13 +290,41 @@ def test_wrong_arguments_are_refused_at_construction(
     if refused_by_keras and hasattr(keras.layers, name):
         # Some only when the layer is called, with an error of Python or of the backend.
         with pytest.raises(Exception):  # noqa: B017
-            getattr(keras.layers, name)(**arguments, **{argument: value})(jnp.ones((2, 6, 6, 4)))
+            keras_layer = getattr(keras.layers, name)(**arguments, **{argument: value})
+            keras_layer(jnp.ones((2, *shape_for(name))))
+
+
+def shape_for(name: str) -> tuple[int, ...]:
+    """Returns the shape of an example with the number of dimensions of a layer."""
+    return (6, 4) if "1D" in name else (6, 6, 6, 4) if "3D" in name else (6, 6, 4)
 
 
 @pytest.mark.parametrize("name", sorted({*layers.__all__} - {"Layer"}))
 def test_unknown_arguments_are_refused(name) -> None:
     with pytest.raises(TypeError, match="kernel_sise"):
         getattr(layers, name)(kernel_sise=3)
+
+
+def make(name: str) -> Any:
+    """Returns a layer that accepts examples of any size, with few arguments."""
+    arguments = {
+        "Activation": ("relu",),
+        "Reshape": ((-1,),),
+        "Permute": ((3, 1, 2),),
+        "Embedding": (9, 2),
+        "GroupNormalization": (1,),
+        "SpectralNormalization": (layers.Dense(2),),
+        # Without cropping, so that small examples are accepted.
+        "Cropping1D": (0,),
+        "Cropping3D": (0,),
+    }
+    required = inspect.signature(getattr(layers, name)).parameters.values()
+    count = sum(parameter.default is inspect.Parameter.empty for parameter in required)
+    if name.startswith(("MaxPooling", "SumPooling")):
+        count = 1
+    if name.endswith(("Dropout", "Dropout1D", "Dropout2D", "Dropout3D", "GaussianNoise")):
+        arguments[name] = (0.5,)
+    return getattr(layers, name)(*arguments.get(name, (1,) * count))
 
 
 # The layer, a shape of one example that it refuses, a word of the message, and whether Keras
@@ -243,6 +347,24 @@ BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
     (layers.Conv2D(2, 3, dilation_rate=3), (6, 7, 1), "dilation_rate", True),
     (layers.Conv2D(4, 3, groups=2), (5, 5, 3), "groups", True),
     (layers.Conv2DTranspose(2, 3), (2, 5, 5, 1), "shape", False),
+    *(
+        entry
+        for name in ("Conv1D", "Conv1DTranspose", "DepthwiseConv1D", "SeparableConv1D")
+        for entry in [
+            (make(name), (5,), "steps, channels", True),
+            (make(name), (2, 5, 3), "steps, channels", True),
+        ]
+    ),
+    *(
+        (make(name), (5, 5, 5), "depth, height, width, channels", True)
+        for name in ("Conv3D", "Conv3DTranspose", "MaxPooling3D", "AveragePooling3D")
+    ),
+    (layers.Conv1D(2, 3), (2, 4), "kernel_size", True),
+    (layers.Conv1D(4, 3, groups=2), (5, 3), "groups", True),
+    (layers.Conv3D(2, 3), (5, 2, 5, 1), "kernel_size", True),
+    (layers.DepthwiseConv2D(3), (5, 5), "shape", True),
+    (layers.DepthwiseConv2D(3), (5, 2, 1), "kernel_size", True),
+    (layers.SeparableConv2D(2, 3, dilation_rate=3), (5, 7, 1), "dilation_rate", True),
     (layers.BatchNormalization(axis=3), (5, 4), "axis", True),
     (layers.BatchNormalization(axis=-4), (5, 4), "axis", True),
     (layers.BatchNormalization(), (), "axis", False),
@@ -266,9 +388,25 @@ BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
             (getattr(layers, name)(), (5,), "shape", True),
             (getattr(layers, name)(), (5, 5), "shape", True),
             (getattr(layers, name)(), (2, 5, 5, 1), "shape", True),
-            (getattr(layers, name)(), (0, 5, 1), "image", False),
+            (getattr(layers, name)(), (0, 5, 1), "empty", False),
         ]
     ),
+    (layers.MaxPooling1D(3), (2, 4), "pool_size", False),
+    (layers.AveragePooling3D(3, data_format="channels_first"), (1, 5, 2, 5), "pool_size", False),
+    (layers.GlobalMaxPooling1D(), (5, 5, 1), "steps, channels", True),
+    (layers.GlobalAveragePooling3D(), (5, 5, 1), "depth, height, width, channels", True),
+    (layers.AdaptiveAveragePooling1D(2), (5,), "shape", True),
+    (layers.AdaptiveAveragePooling2D(2), (0, 5, 1), "empty", False),
+    (layers.AdaptiveMaxPooling3D(2), (5, 5, 1), "shape", True),
+    (layers.UpSampling1D(), (5, 5, 1), "shape", True),
+    (layers.UpSampling3D(), (5, 5, 1), "shape", True),
+    (layers.ZeroPadding1D(), (5, 5, 1), "shape", True),
+    (layers.ZeroPadding3D(), (5, 5, 1), "shape", True),
+    (layers.Cropping1D((2, 3)), (5, 1), "cropping", True),
+    (layers.Cropping2D(1), (2, 5, 1), "cropping", True),
+    (layers.Cropping2D(1, "channels_first"), (3, 5, 2), "cropping", True),
+    (layers.Cropping3D(1), (5, 5, 1), "shape", True),
+    (layers.Cropping3D(), (5, 5, 2, 1), "cropping", True),
     (layers.UpSampling2D(), (5, 5), "shape", True),
     (layers.UpSampling2D(), (2, 5, 5, 1), "shape", True),
     (layers.ZeroPadding2D(), (5, 5), "shape", True),
@@ -334,7 +472,7 @@ def test_wrong_shapes_are_refused_by_init_output_shape_and_apply(
 
 def weights_of(layer: Any) -> tuple[Any, Any]:
     """Returns params and state for a shape that the layer accepts."""
-    for shape in [(8, 8, 4), (4, 8, 8), (7,), (12,), (8, 4), (2, 8, 8, 4)]:
+    for shape in [(8, 8, 4), (4, 8, 8), (7,), (12,), (8, 4), (8, 8, 8, 4)]:
         try:
             return layer.init(jax.random.key(0), shape)
         except ValueError:
@@ -342,52 +480,8 @@ def weights_of(layer: Any) -> tuple[Any, Any]:
     return {}, {}
 
 
-LAYERS = [
-    layers.Dense(2),
-    layers.Conv2D(2, 1),
-    layers.Conv2DTranspose(2, 1),
-    layers.BatchNormalization(),
-    layers.MaxPooling2D(1),
-    layers.AveragePooling2D(1),
-    layers.SumPooling2D(1),
-    layers.GlobalAveragePooling2D(),
-    layers.GlobalMaxPooling2D(),
-    layers.UpSampling2D(),
-    layers.ZeroPadding2D(),
-    layers.Reshape((-1,)),
-    layers.Flatten(),
-    layers.Activation("relu"),
-    layers.ReLU(),
-    layers.LeakyReLU(),
-    layers.Softmax(),
-    layers.Dropout(0.5),
-    layers.SpatialDropout1D(0.5),
-    layers.SpatialDropout2D(0.5),
-    layers.SpatialDropout3D(0.5),
-    layers.AlphaDropout(0.5),
-    layers.GaussianDropout(0.5),
-    layers.GaussianNoise(0.5),
-    layers.LayerNormalization(),
-    layers.GroupNormalization(1),
-    layers.RMSNormalization(),
-    layers.UnitNormalization(),
-    layers.SpectralNormalization(layers.Dense(2)),
-    layers.Embedding(9, 2),
-    layers.ELU(),
-    layers.PReLU(),
-    layers.ActivityRegularization(),
-    layers.Identity(),
-    layers.Permute((3, 1, 2)),
-    layers.RepeatVector(2),
-    layers.Rescaling(0.5),
-    layers.Normalization(),
-]
+LAYERS = [make(name) for name in layers.__all__ if name not in {"InBfloat16", "Layer"} | MERGING]
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
-
-
-def test_the_table_includes_every_layer() -> None:
-    tested = {type(layer).__name__ for layer in LAYERS}
-    assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} - MERGING
 
 
 @each_layer
@@ -430,6 +524,8 @@ LAYERS_WITH_WEIGHTS = [
     (layers.Dense(2), (3,)),
     (layers.Conv2D(2, 3), (4, 4, 1)),
     (layers.Conv2DTranspose(2, 3), (4, 4, 1)),
+    (layers.DepthwiseConv1D(3), (4, 1)),
+    (layers.SeparableConv1D(2, 3), (4, 1)),
     (layers.BatchNormalization(renorm=True), (3,)),
     (layers.LayerNormalization(), (3,)),
     (layers.GroupNormalization(1), (3,)),
@@ -491,6 +587,17 @@ def test_initializers_that_return_a_wrong_shape_are_refused() -> None:
     dense = layers.Dense(2, kernel_initializer=lambda key, shape, dtype: jnp.zeros((1, 1)))
     with pytest.raises(ValueError, match=r"kernel_initializer .*\(3, 2\), got \(1, 1\)"):
         dense.init(jax.random.key(0), (3,))
+
+
+def test_errors_of_depthwise_kernels_name_the_argument() -> None:
+    wrong = {"depthwise_initializer": lambda key, shape, dtype: jnp.zeros((1, 1))}
+    for layer in (layers.DepthwiseConv2D(3, **wrong), layers.SeparableConv2D(2, 3, **wrong)):
+        with pytest.raises(ValueError, match=r"\): depthwise_initializer must .*, got \(1, 1\)"):
+            layer.init(jax.random.key(0), (4, 4, 2))
+    layer = layers.SeparableConv1D(2, 3, pointwise_constraint=jnp.sum)
+    params, _ = layer.init(jax.random.key(0), (4, 2))
+    with pytest.raises(ValueError, match=r"pointwise_constraint must .*, got \(\)"):
+        layer.constrain(params)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Pooling in one to three dimensions compared with loops."""
+"""Pooling in one to three dimensions, also to a fixed size, compared with loops."""
+
+import math
 
 import jax
 import jax.numpy as jnp
@@ -85,3 +87,42 @@ def test_the_gradient_of_max_pooling_is_nonzero_at_the_first_maximum_only() -> N
 def test_max_pooling_propagates_nan(position) -> None:
     x = jnp.arange(4.0).at[position].set(jnp.nan).reshape(1, 2, 2, 1)
     assert jnp.isnan(ops.max_pool(x, (2, 2), (2, 2), "valid", "channels_last")).all()
+
+
+@pytest.mark.parametrize(
+    ("pool", "reduce"),
+    [(ops.adaptive_max_pool, np.max), (ops.adaptive_average_pool, np.mean)],
+    ids=["max", "average"],
+)
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 11])
+def test_adaptive_pooling_reduces_the_positions_of_a_window(pool, reduce, count) -> None:
+    extent = 7
+    x = np.random.default_rng(0).standard_normal((2, 3, extent)).astype(np.float32)
+    expected = [
+        reduce(x[..., math.floor(i * extent / count) : math.ceil((i + 1) * extent / count)], -1)
+        for i in range(count)
+    ]
+    np.testing.assert_allclose(pool(x, (count,), (2,)), np.stack(expected, -1), rtol=1e-5)
+
+
+def test_the_gradient_of_adaptive_max_pooling_is_nonzero_at_the_first_maximum_only() -> None:
+    # The windows are the positions 0 to 2, 2 to 4 and 4 to 6.
+    x = jnp.asarray([[0.0, 2.0, 2.0, 1.0, 2.0, 2.0, 3.0]])
+    gradient = jax.grad(lambda x: jnp.sum(ops.adaptive_max_pool(x, (3,), (1,))))(x)
+    np.testing.assert_array_equal(gradient, [[0, 1, 1, 0, 0, 0, 1]])
+
+
+def test_infinite_values_are_in_the_mean_of_their_windows_only() -> None:
+    x = jnp.asarray([[1.0, 1.0, 1.0, 1.0, jnp.inf]])
+    y = ops.adaptive_average_pool(x, (2,), (1,))
+    np.testing.assert_array_equal(y, [[1, jnp.inf]])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_adaptive_pooling_of_integers(count) -> None:
+    x = np.arange(120, 126, dtype=np.int8)[None]
+    maximum = ops.adaptive_max_pool(jnp.asarray(x), (count,), (1,))
+    mean = ops.adaptive_average_pool(jnp.asarray(x), (count,), (1,))
+    assert maximum.dtype == jnp.int8
+    np.testing.assert_array_equal(maximum, x.reshape(1, count, -1).max(-1))
+    np.testing.assert_allclose(mean, x.reshape(1, count, -1).mean(-1))

@@ -26,6 +26,14 @@ def test_same_padding_is_minimal_with_the_odd_position_at_the_end() -> None:
         assert last == extent - 1 + after or (before, after) == (0, 0)
 
 
+def test_causal_padding_puts_the_last_tap_at_the_first_position_of_each_stride() -> None:
+    for extent, size, stride, dilation in CASES:
+        before, after = windows.padding(extent, size, stride, dilation, "causal")
+        last_tap = range(windows.span(size, dilation) - 1 - before, extent + after, stride)
+        assert last_tap == range(0, extent, stride)
+        assert windows.output_extent(extent, size, stride, dilation, "causal") == len(last_tap)
+
+
 def test_valid_padding_is_zero() -> None:
     assert {windows.padding(*case, "valid") for case in CASES} == {(0, 0)}
 

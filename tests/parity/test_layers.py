@@ -231,14 +231,20 @@ def test_leaky_relu_equals_keras(slope) -> None:
     compare(*both("LeakyReLU", negative_slope=slope), (40,))
 
 
-ALIASES = (
-    "AvgPool2D",
-    "Convolution2D",
-    "Convolution2DTranspose",
-    "GlobalAvgPool2D",
-    "GlobalMaxPool2D",
-    "MaxPool2D",
-)
+ALIASES = [
+    alias.format(rank)
+    for rank in (1, 2, 3)
+    for alias in (
+        "AvgPool{}D",
+        "Convolution{}D",
+        "Convolution{}DTranspose",
+        "GlobalAvgPool{}D",
+        "GlobalMaxPool{}D",
+        "MaxPool{}D",
+        "SeparableConvolution{}D",
+    )
+    if alias.format(rank) != "SeparableConvolution3D"
+]
 
 
 @pytest.mark.parametrize("name", ALIASES)

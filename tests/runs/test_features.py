@@ -32,6 +32,25 @@ def test_feature_maps_are_the_outputs_of_the_layers():
             np.testing.assert_allclose(maps[name], x[0], rtol=1e-5, atol=1e-6)
 
 
+def test_depthwise_separable_and_adaptive_layers_have_feature_maps():
+    model = Sequential(
+        [
+            layers.DepthwiseConv2D(3),
+            layers.SeparableConv2D(2, 3),
+            layers.AdaptiveMaxPooling2D(2),
+            layers.Reshape((4, 2)),
+            layers.Conv1D(2, 3),
+        ],
+        input_shape=(8, 8, 3),
+    )
+    maps = dict(features.feature_maps(model, *model.init(jax.random.key(0)), IMAGE))
+    assert {name: array.shape for name, array in maps.items()} == {
+        "depthwise_conv2d": (6, 6, 3),
+        "separable_conv2d": (4, 4, 2),
+        "adaptive_max_pooling2d": (2, 2, 2),
+    }
+
+
 def test_saliency_is_the_maximum_absolute_gradient_over_channels():
     linear = Sequential(
         [layers.Flatten(), layers.Dense(2, activation="softmax")], input_shape=(2, 2, 3)

@@ -5,6 +5,7 @@ Each layer has a group with its name, whose attribute `weight_names` lists the p
 
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, StoredArray
+from jaxlayers.interop.keras.legacy_names import modern_weight
 from jaxlayers.interop.keras.weights import Weight
 
 
@@ -85,7 +86,13 @@ def _match(
     name: str, weights: list[Weight], arrays: dict[str, StoredArray], problems: Problems
 ) -> dict[Weight, StoredArray]:
     """Returns the stored arrays of the weights of a layer or of a nested model."""
-    names = {_layer_and_weight(location): location for location in arrays}
+    of_layers: dict[str, set[str]] = {}
+    for weight in weights:
+        of_layers.setdefault(weight.layer[-1], set()).add(weight.name)
+    names = {}
+    for location in arrays:
+        layer, old_name = _layer_and_weight(location)
+        names[layer, modern_weight(old_name, of_layers.get(layer, ()))] = location
     ends = {(weight.layer[-1], weight.name): weight for weight in weights}
     if len(ends) == len(weights) and ends.keys() == names.keys() and len(names) == len(arrays):
         return {ends[end]: arrays[location] for end, location in names.items()}
@@ -93,7 +100,8 @@ def _match(
     in_order = sorted(weights, key=lambda weight: not weight.trainable)
     found = {}
     for weight, (location, array) in zip(in_order, arrays.items(), strict=False):
-        if _layer_and_weight(location)[1] == weight.name:
+        _, old_name = _layer_and_weight(location)
+        if modern_weight(old_name, of_layers[weight.layer[-1]]) == weight.name:
             found[weight] = array
         else:
             problems.add(f"{weight}: the file has {location} in its place, which has another name")

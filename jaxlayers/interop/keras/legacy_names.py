@@ -1,20 +1,45 @@
 """Names that differ between Keras 2 and Keras 3."""
 
+from collections.abc import Collection
 from typing import Any
 
 from jaxlayers._text import short_repr
 from jaxlayers.interop.keras.values import plain
 
 CLASSES = {
+    "AvgPool1D": "AveragePooling1D",
     "AvgPool2D": "AveragePooling2D",
+    "AvgPool3D": "AveragePooling3D",
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
+    "Convolution1D": "Conv1D",
+    "Convolution1DTranspose": "Conv1DTranspose",
     "Convolution2D": "Conv2D",
     "Convolution2DTranspose": "Conv2DTranspose",
+    "Convolution3D": "Conv3D",
+    "Convolution3DTranspose": "Conv3DTranspose",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "GlobalAvgPool3D": "GlobalAveragePooling3D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
     "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "GlobalMaxPool3D": "GlobalMaxPooling3D",
+    "MaxPool1D": "MaxPooling1D",
     "MaxPool2D": "MaxPooling2D",
+    "MaxPool3D": "MaxPooling3D",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "SeparableConvolution2D": "SeparableConv2D",
 }
+
+_WITHOUT_GROUPS = (
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+)
 
 # Activations that are defined differently in Keras 3.
 CHANGED_ACTIVATIONS = ("hard_sigmoid",)
@@ -33,6 +58,12 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
         config: The config of the layer.
     """
     config = dict(config)
+    # Keras 2 writes all arguments of the base class of convolutions, also if they have no effect.
+    if config.get("groups") == 1 and class_name in _WITHOUT_GROUPS:
+        del config["groups"]
+    if class_name in ("SeparableConv1D", "SeparableConv2D"):
+        for kind in ("initializer", "regularizer", "constraint"):
+            config.pop(f"kernel_{kind}", None)
     if class_name == "LeakyReLU" and "alpha" in config:
         config.setdefault("negative_slope", config.pop("alpha"))
     if class_name == "LayerNormalization" and config.get("rms_scaling") is False:
@@ -43,6 +74,17 @@ def modern_arguments(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(axis, list | tuple) and len(axis) == 1:
             config["axis"] = axis[0]
     return config
+
+
+def modern_weight(name: str, others: Collection[str]) -> str:
+    """Returns the name of a weight in Keras 3.
+
+    Args:
+        name: The name of the weight in a file of Keras 2.
+        others: The names of the weights of the layer in Keras 3.
+    """
+    is_depthwise = name == "depthwise_kernel" and name not in others
+    return "kernel" if is_depthwise and "kernel" in others else name
 
 
 def input_shape(config: dict[str, Any]) -> tuple[Any, ...] | None:

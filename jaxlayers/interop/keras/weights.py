@@ -21,7 +21,17 @@ from jaxlayers.sequential import Sequential
 Path = tuple[str, ...]
 
 # Keras's order: trainable weights, which are in params, then non-trainable weights.
-_TRAINABLE = ("kernel", "bias", "gamma", "beta", "embeddings", "alpha", "scale")
+_TRAINABLE = (
+    "kernel",
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "bias",
+    "gamma",
+    "beta",
+    "embeddings",
+    "alpha",
+    "scale",
+)
 _NON_TRAINABLE = (
     "moving_mean",
     "moving_variance",

@@ -8,6 +8,7 @@ CPUs.
 from jaxlayers.ops.convolution.api import (
     convolution,
     convolution_transpose,
+    depthwise_convolution,
     upsampled_convolution,
     upsampled_convolution_transpose,
 )
@@ -15,6 +16,7 @@ from jaxlayers.ops.convolution.api import (
 __all__ = [
     "convolution",
     "convolution_transpose",
+    "depthwise_convolution",
     "upsampled_convolution",
     "upsampled_convolution_transpose",
 ]

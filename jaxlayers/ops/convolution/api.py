@@ -27,7 +27,7 @@ def convolution(
         x: [batch, *spatial, channels], or [batch, channels, *spatial] for channels_first.
         kernel: [*window, channels / groups, filters].
         strides: Strides of the window, one integer per spatial axis.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"` or `"causal"`.
         dilation: Dilation of the window, one integer per spatial axis.
         groups: Number of groups that channels and filters are divided into.
         data_format: `"channels_last"` or `"channels_first"`.
@@ -39,6 +39,40 @@ def convolution(
     x, kernel = _prepare(x, kernel, data_format)
     geometry = _geometry(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation, groups)
     return _in_format(primitives.forward(x, kernel, geometry), data_format)
+
+
+def depthwise_convolution(
+    x: Array,
+    kernel: Array,
+    *,
+    strides: Sequence[int],
+    padding: str,
+    dilation: Sequence[int],
+    data_format: str = "channels_last",
+) -> Array:
+    """Convolves each channel with its own kernels, like `keras.ops.depthwise_conv`.
+
+    Args:
+        x: As in `convolution`.
+        kernel: [*window, channels, multiplier].
+        strides: Strides of the window, one integer per spatial axis.
+        padding: `"valid"`, `"same"` or `"causal"`.
+        dilation: Dilation of the window, one integer per spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        As in `convolution`, with `channels * multiplier` filters, those of the first channel first.
+    """
+    *window, channels, multiplier = kernel.shape
+    return convolution(
+        x,
+        jnp.reshape(kernel, (*window, 1, channels * multiplier)),
+        strides=strides,
+        padding=padding,
+        dilation=dilation,
+        groups=channels,
+        data_format=data_format,
+    )
 
 
 def upsampled_convolution(
@@ -59,7 +93,7 @@ def upsampled_convolution(
         x: As in `convolution`, before upsampling.
         kernel: [*window, channels / groups, filters].
         size: Number of times each position is repeated, one integer per spatial axis.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"` or `"causal"`.
         dilation: Dilation of the window, one integer per spatial axis.
         groups: Number of groups that channels and filters are divided into.
         data_format: `"channels_last"` or `"channels_first"`.
