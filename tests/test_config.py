@@ -18,6 +18,7 @@ REQUIRED = {
     "Conv": (2, 3),
     "DepthwiseConv": (3,),
     "SeparableConv": (2, 3),
+    "SpatialDropout": (0.5,),
 }
 CONSTRUCTORS = [
     functools.partial(cls, *REQUIRED.get(re.split(r"\dD", name)[0], ()))

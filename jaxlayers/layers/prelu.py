@@ -81,7 +81,7 @@ class PReLU(Layer):
         weights.check(self, "state", state, {})
         x = floating(x)
         # Keras's expression, whose derivative at 0 is 0.
-        return jax.nn.relu(x) - params["alpha"] * jax.nn.relu(-x), state
+        return jax.nn.relu(x) - params["alpha"][None] * jax.nn.relu(-x), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
         shape = arguments.example_shape(self, input_shape)

@@ -59,7 +59,11 @@ class Rescaling(Layer):
     ) -> tuple[Array, State]:
         self.output_shape(arguments.shape_of_examples(self, x))
         x, dtype = at_least_float32(x)
-        y = x * self._scale().astype(x.dtype) + np.asarray(self.offset, x.dtype)
+        scale, offset = (
+            value.astype(x.dtype).reshape((1,) * (x.ndim - value.ndim) + value.shape)
+            for value in (self._scale(), np.asarray(self.offset))
+        )
+        y = x * scale + offset
         return y.astype(dtype), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
@@ -233,7 +237,8 @@ class Normalization(Layer):
         statistic = jnp.broadcast_to(statistic, self._kept_shape(shape))
         kept = axes.positive_axes(self, shape)
         return jnp.reshape(
-            statistic, [size if axis in kept else 1 for axis, size in enumerate(shape, start=1)]
+            statistic,
+            [1, *(size if axis in kept else 1 for axis, size in enumerate(shape, start=1))],
         )
 
 
