@@ -35,5 +35,7 @@ def test_examples_in_docstrings_run(name, tmp_path, monkeypatch) -> None:
 
 def test_all_layers_and_models_have_examples() -> None:
     with_example = {test.name.rpartition(".")[2] for name in MODULES for test in examples(name)}
-    models = {"Sequential", "Functional", "Input", "generator", "discriminator"}
-    assert {*jaxlayers.layers.__all__, *models} <= with_example
+    compositions = {"Sequential", "Functional", "Input"}
+    models = {"generator", "discriminator", "lenet", "vgg"}
+    models |= {"resnet18", "resnet50", "mobilenet_v2", "unet"}
+    assert {*jaxlayers.layers.__all__, *compositions, *models} <= with_example

@@ -1,5 +1,5 @@
-"""Functions that return models, each a `Sequential`."""
+"""Functions that return models, each a `Sequential` or a `Functional`."""
 
-from jaxlayers.models import cnn, dcgan
+from jaxlayers.models import cnn, dcgan, mobilenet_v2, resnet, unet
 
-__all__ = ["cnn", "dcgan"]
+__all__ = ["cnn", "dcgan", "mobilenet_v2", "resnet", "unet"]

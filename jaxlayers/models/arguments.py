@@ -1,21 +1,26 @@
 """Checks of the arguments of models."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxlayers import _fields as fields
+from jaxlayers.layers import weights
 
 _IMAGE_SHAPE = fields.Tuple(
     fields.PositiveInteger(), "(height, width, channels), three positive integers", length=3
 )
+_ACTIVATION = weights.activation_field(default="softmax")
 
 
-def image_shape(model: str, given: Sequence[int]) -> tuple[int, int, int]:
+def image_shape(
+    model: str, given: Sequence[int], name: str = "image_shape"
+) -> tuple[int, int, int]:
     """Checks an image shape and returns (height, width, channels).
 
     Raises:
         ValueError: If the argument is not an image shape.
     """
-    height, width, channels = _IMAGE_SHAPE.check(model, "image_shape", given)
+    height, width, channels = _IMAGE_SHAPE.check(model, name, given)
     return height, width, channels
 
 
@@ -35,3 +40,20 @@ def rate(model: str, dropout: float) -> float:
         ValueError: If the argument is anything else.
     """
     return fields.Number(at_least=0, at_most=1).check(model, "dropout", dropout)
+
+
+def classes(model: str, count: int, activation: Any) -> int:
+    """Checks `classes` and `classifier_activation`, and returns the number of classes.
+
+    Raises:
+        TypeError: If the activation is neither a name, a function nor `None`.
+        ValueError: If the number is not positive, the activation is not known, or it is the softmax
+            of a single class, which is always 1.
+    """
+    count = fields.PositiveInteger().check(model, "classes", count)
+    if _ACTIVATION.check(model, "classifier_activation", activation) == "softmax" and count == 1:
+        raise ValueError(
+            f"{model}: classes must be at least 2 with classifier_activation='softmax', got 1; "
+            "use classifier_activation='sigmoid' or None for a single output"
+        )
+    return count
