@@ -14,8 +14,9 @@ import optax
 from experiments.command_line import run
 from experiments.machines import Machines, use_compilation_cache
 from experiments.resuming import finish, open_folder
-from jaxlayers import data, train
-from jaxlayers.models import cnn
+from jaxlayers import Layer, data, train
+from jaxlayers import _fields as fields
+from jaxlayers.models import cnn, mobilenet_v2, resnet
 from jaxlayers.runs.classifier_report import write_classifier_report
 from jaxlayers.runs.terminal import print_line
 from jaxlayers.train import augmentation
@@ -37,13 +38,17 @@ class Config:
     """Color mode of the images; by default the color mode of the files."""
     skip_unreadable: bool = False
     """Skip image files that cannot be read, with a warning."""
-    model: Literal["lenet", "vgg"] = "lenet"
+    model: Literal["lenet", "vgg", "resnet18", "resnet50", "mobilenet_v2"] = "lenet"
     """lenet: two convolutions with pooling, and two fully connected layers; vgg: pairs of
-    convolutions with batch normalization, which is more accurate and slower."""
-    width: int = 32
-    """Number of filters of the first convolution."""
+    convolutions with batch normalization, which is more accurate and slower; resnet18 and resnet50:
+    residual networks, which are still more accurate and slower; mobilenet_v2: for images of at
+    least 64 x 64 pixels."""
+    width: int | None = None
+    """Number of filters of the first convolution; by default 64 for resnet18 and resnet50, and 32
+    for the others. Other convolutions have more in proportion."""
     dropout: float | None = None
-    """Rate of the dropout; by default the rate of the model."""
+    """Rate of the dropout of lenet and vgg, the models that have one; by default the rate of the
+    model."""
     epochs: int = 20
     """Number of epochs."""
     batch_size: int = 64
@@ -87,10 +92,13 @@ class Config:
     """Whether to cache compiled programs in the user's cache folder."""
 
     def resolved(self) -> "Config":
-        """Returns the config with the default learning rate of the optimizer filled in."""
-        rate = self.learning_rate
+        """Returns the config with the defaults of the model and the optimizer filled in."""
+        rate, width = self.learning_rate, self.width
+        default_width = 64 if self.model.startswith("resnet") else 32
         return replace(
-            self, learning_rate=_LEARNING_RATES[self.optimizer] if rate is None else rate
+            self,
+            learning_rate=_LEARNING_RATES[self.optimizer] if rate is None else rate,
+            width=default_width if width is None else width,
         )
 
     def decoding(self) -> dict[str, Any]:
@@ -105,6 +113,10 @@ class Config:
 
 
 _LEARNING_RATES = {"adam": 1e-3, "sgd": 0.1}
+# Smaller images are not reduced by the first layers of residual networks.
+_LEAST_REDUCED_SIZE = 64
+# Keras's momentum of the moving statistics, up to 0.999, is for trainings of many more steps.
+_MOMENTUM = 0.9
 
 
 def main(config: Config) -> int:
@@ -119,12 +131,7 @@ def main(config: Config) -> int:
     training, validation = data.load_with_validation(config.data, **config.decoding())
     assert training.labels is not None
     names = training.class_names or tuple(map(str, range(training.labels.max() + 1)))
-    arguments: dict[str, Any] = {
-        "image_shape": training.image_shape,
-        "classes": len(names),
-        "width": config.width,
-    } | ({} if config.dropout is None else {"dropout": config.dropout})
-    model = {"lenet": cnn.lenet, "vgg": cnn.vgg}[config.model](**arguments)
+    model = _model(config, training.image_shape, len(names))
     # fit raises an error if there are fewer images than the batch size.
     steps_per_epoch = max(1, len(training) // max(1, config.batch_size))
     steps = config.epochs * steps_per_epoch
@@ -161,6 +168,25 @@ def main(config: Config) -> int:
         params, state = jax.device_get((result.train_state.params, result.train_state.state))
         print_line(write_classifier_report(folder, model, params, state, validation, names))
     return finish(config, out, fit_config, result)
+
+
+def _model(config: Config, shape: tuple[int, ...], classes: int) -> Layer:
+    width = fields.PositiveInteger().check(config.model, "width", config.width)
+    if config.model in ("lenet", "vgg"):
+        options = {} if config.dropout is None else {"dropout": config.dropout}
+        make = {"lenet": cnn.lenet, "vgg": cnn.vgg}[config.model]
+        return make(shape, classes, width, **options)
+    if config.dropout is not None:
+        raise ValueError(
+            f"{config.model}: dropout must not be passed, because this model has none, got "
+            f"{config.dropout}"
+        )
+    if config.model == "mobilenet_v2":
+        return mobilenet_v2.mobilenet_v2(shape, classes, alpha=width / 32, momentum=_MOMENTUM)
+    make_resnet = {"resnet18": resnet.resnet18, "resnet50": resnet.resnet50}[config.model]
+    is_small = min(shape[:2]) < _LEAST_REDUCED_SIZE
+    stem: resnet.Stem = "cifar" if is_small else "imagenet"
+    return make_resnet(shape, classes, width=width, stem=stem, momentum=_MOMENTUM)
 
 
 def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:

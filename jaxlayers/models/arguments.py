@@ -33,13 +33,13 @@ def positive(model: str, name: str, value: int, multiple_of: int = 1) -> int:
     return fields.PositiveInteger(multiple_of=multiple_of).check(model, name, value)
 
 
-def rate(model: str, dropout: float) -> float:
-    """Checks that `dropout` is a number from 0 to 1 and returns it.
+def rate(model: str, value: float, name: str = "dropout") -> float:
+    """Checks that an argument is a number from 0 to 1 and returns it.
 
     Raises:
         ValueError: If the argument is anything else.
     """
-    return fields.Number(at_least=0, at_most=1).check(model, "dropout", dropout)
+    return fields.Number(at_least=0, at_most=1).check(model, name, value)
 
 
 def classes(model: str, count: int, activation: Any) -> int:

@@ -34,6 +34,7 @@ def resnet18(
     classifier_activation: Activation = "softmax",
     width: int = 64,
     stem: Stem = "imagenet",
+    momentum: float = 0.9,
 ) -> Functional:
     """Returns the ResNet of 18 layers, whose blocks consist of two 3 x 3 convolutions.
 
@@ -53,6 +54,7 @@ def resnet18(
         stem: `"imagenet"`: a 7 x 7 convolution with strides 2 and a maximum pooling, which divide
             height and width by 4. `"cifar"`: a 3 x 3 convolution, for small images, which the
             other stem would reduce to a few pixels.
+        momentum: Momentum of the moving statistics, from 0 to 1; by default PyTorch's.
 
     Returns:
         A Functional from [batch, *input_shape] to [batch, classes]. Without the top, its output are
@@ -70,9 +72,11 @@ def resnet18(
         >>> resnet18((32, 32, 3), classes=10, stem="cifar").output_shape()
         (10,)
     """
-    # The momentum is PyTorch's; Keras's 0.99 adapts too slowly for runs of a few hundred steps.
     convolve = _Convolution(
-        use_bias=False, kernel_initializer="he_normal", momentum=0.9, epsilon=1e-5
+        use_bias=False,
+        kernel_initializer="he_normal",
+        momentum=arguments.rate("resnet18", momentum, "momentum"),
+        epsilon=1e-5,
     )
     return _resnet(
         "resnet18",
@@ -98,6 +102,7 @@ def resnet50(
     classifier_activation: Activation = "softmax",
     width: int = 64,
     stem: Stem = "imagenet",
+    momentum: float = 0.99,
 ) -> Functional:
     """Returns the ResNet of 50 layers; Keras's `ResNet50`.
 
@@ -114,6 +119,8 @@ def resnet50(
         width: Number of filters of the first convolution; each of the last three of the four
             stages doubles it.
         stem: As in `resnet18`.
+        momentum: Momentum of the moving statistics, from 0 to 1. A training of a few hundred steps
+            needs less than Keras's default, such as 0.9.
 
     Returns:
         A Functional from [batch, *input_shape] to [batch, classes]. Without the top, its output are
@@ -131,7 +138,10 @@ def resnet50(
         (2048,)
     """
     convolve = _Convolution(
-        use_bias=True, kernel_initializer="glorot_uniform", momentum=0.99, epsilon=1.001e-5
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        momentum=arguments.rate("resnet50", momentum, "momentum"),
+        epsilon=1.001e-5,
     )
     return _resnet(
         "resnet50",

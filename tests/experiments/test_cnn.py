@@ -14,6 +14,7 @@ from jaxlayers import data, runs, train
 from jaxlayers.interop import keras
 from jaxlayers.interop.keras.__main__ import convert
 from jaxlayers.models import cnn as models
+from jaxlayers.models import mobilenet_v2, resnet
 from jaxlayers.runs import RunFolder
 from jaxlayers.train.augmentation import Cutout, Flip, Shift
 from tests.experiments import commands
@@ -272,6 +273,11 @@ def test_balanced_class_weights_are_inversely_proportional_to_frequency():
         (["--batch-size", "64"], "32 rows do not fill one batch of --batch-size 64"),
         (["--label-smoothing", "1", "--batch-size", "8"], "--label-smoothing must be "),
         (["--resume"], "--out DIR"),
+        (["--model", "mobilenet_v2", "--width", "0"], "--width must be a positive integer, got 0"),
+        (
+            ["--model", "resnet18", "--dropout", "0.5"],
+            "--dropout must not be passed, because this model has none, got 0.5",
+        ),
     ],
 )
 def test_user_errors_are_messages_and_create_no_folder(
@@ -298,6 +304,31 @@ def test_a_resumed_run_has_the_same_parameters(run_main, tmp_path, shapes):
     assert (status, errors) == (0, "")
     resumed = RunFolder(tmp_path / "resumed").load_parameters()
     jax.tree.map(np.testing.assert_array_equal, uninterrupted, resumed)
+
+
+@pytest.mark.parametrize(
+    "config, expected",
+    [
+        (Config(model="vgg"), models.vgg((63, 80, 3), 4)),
+        (Config(model="resnet18"), resnet.resnet18((63, 80, 3), 4, stem="cifar")),
+        (
+            Config(model="resnet50", width=8),
+            resnet.resnet50((63, 80, 3), 4, width=8, stem="cifar", momentum=0.9),
+        ),
+        (
+            Config(model="mobilenet_v2", width=16),
+            mobilenet_v2.mobilenet_v2((63, 80, 3), 4, alpha=0.5, momentum=0.9),
+        ),
+    ],
+    ids=lambda value: value.model if isinstance(value, Config) else "",
+)
+def test_models_have_the_shape_of_the_images_and_the_width(config, expected):
+    assert cnn._model(config.resolved(), (63, 80, 3), 4) == expected
+
+
+def test_residual_networks_reduce_large_images():
+    model = cnn._model(Config(model="resnet18", width=1).resolved(), (64, 64, 3), 4)
+    assert model == resnet.resnet18((64, 64, 3), 4, width=1)
 
 
 def test_both_models_accept_the_embedded_digits():

@@ -3,6 +3,7 @@
 import keras
 import pytest
 
+from jaxlayers import layers
 from jaxlayers.models.mobilenet_v2 import mobilenet_v2
 from tests.models.comparison import assert_same_layers, assert_same_outputs, keras_model
 
@@ -36,6 +37,11 @@ def test_all_image_shapes_and_numbers_of_filters_are_accepted() -> None:
         assert mobilenet_v2(shape, 4, alpha=alpha).output_shape() == (4,)
 
 
+def test_the_momentum_of_the_moving_statistics_is_an_argument() -> None:
+    found = mobilenet_v2(momentum=0.5).layers
+    assert {x.momentum for x in found if isinstance(x, layers.BatchNormalization)} == {0.5}
+
+
 def test_models_do_not_depend_on_the_configured_data_format(monkeypatch) -> None:
     expected = mobilenet_v2()
     monkeypatch.setattr("jaxlayers.config._configured", "channels_first")
@@ -51,6 +57,7 @@ def test_models_do_not_depend_on_the_configured_data_format(monkeypatch) -> None
         ({"alpha": 0}, "alpha must be a finite number above 0, got 0"),
         ({"alpha": "1"}, "alpha must be a finite number above 0, got '1'"),
         ({"pooling": "sum"}, "pooling must be one of 'avg', 'max' or None, got 'sum'"),
+        ({"momentum": 1.5}, "momentum must be a number from 0 to 1, got 1.5"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message) -> None:

@@ -6,6 +6,7 @@ import jax
 import keras
 import pytest
 
+from jaxlayers import layers
 from jaxlayers.models import resnet
 from tests.models.comparison import assert_same_layers, assert_same_outputs, keras_model
 
@@ -109,6 +110,12 @@ def test_the_stem_for_small_images_keeps_their_size(make) -> None:
 
 
 @both_models
+def test_the_momentum_of_the_moving_statistics_is_an_argument(make) -> None:
+    found = make(momentum=0.5).layers
+    assert {x.momentum for x in found if isinstance(x, layers.BatchNormalization)} == {0.5}
+
+
+@both_models
 def test_models_do_not_depend_on_the_configured_data_format(make, monkeypatch) -> None:
     expected = make()
     monkeypatch.setattr("jaxlayers.config._configured", "channels_first")
@@ -128,6 +135,7 @@ def test_models_do_not_depend_on_the_configured_data_format(make, monkeypatch) -
         ({"pooling": "average"}, "pooling must be one of 'avg', 'max' or None, got 'average'"),
         ({"width": 0}, "width must be a positive integer, got 0"),
         ({"stem": "small"}, "stem must be one of 'imagenet', 'cifar', got 'small'"),
+        ({"momentum": 1.5}, "momentum must be a number from 0 to 1, got 1.5"),
     ],
 )
 def test_wrong_arguments_are_refused(make, arguments, message) -> None:
