@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
+from jaxlayers.layers.wrapper import unwrapped
 from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 
 
@@ -147,9 +148,10 @@ def complete_names(layers: Sequence[Layer], names: Sequence[str | None]) -> tupl
     for layer, given in zip(layers, names, strict=True):
         name = given
         while name is None or (given is None and name in taken):
-            base = snake_case(type(layer).__name__)
-            if isinstance(layer, Composition):
-                base = layer.name
+            inside = unwrapped(layer)
+            base = snake_case(type(inside).__name__)
+            if isinstance(inside, Composition):
+                base = inside.name
             name = f"{base}_{seen[base]}" if seen[base] else base
             seen[base] += 1
         complete.append(name)

@@ -1,11 +1,11 @@
 """A graph of layers, as a layer."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import jax
 from jax import Array
@@ -287,17 +287,17 @@ class Functional(Composition):
         if found is None or not found.removable:
             return self
         name = self._last_calls()[0].layer
-        return replace(
-            self,
-            nodes=[
-                node._replace(layer=node.layer.logits()) if node.name == name else node
-                for node in self._nodes.values()
-            ],
-        )
+        return self.map_layers(lambda own, layer: layer.logits() if own == name else layer)
 
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in the order of Keras's `model.layers`."""
         return zip(self.names, self.layers, strict=True)
+
+    def map_layers(self, function: Callable[[str | None, Layer], Layer]) -> Self:
+        nodes = self._nodes.values()
+        return replace(
+            self, nodes=[node._replace(layer=function(node.name, node.layer)) for node in nodes]
+        )
 
     def submodel(self, name: str, call: int = 0) -> "Functional":
         """Returns the model from the inputs to the output of a layer, on the same params.

@@ -1,10 +1,10 @@
 """A linear stack of layers, as a layer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import jax
 from jax import Array
@@ -233,6 +233,9 @@ class Sequential(Composition):
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in order."""
         return zip(self.names or (), self.layers, strict=True)
+
+    def map_layers(self, function: Callable[[str | None, Layer], Layer]) -> Self:
+        return replace(self, layers=[function(name, layer) for name, layer in self.items()])
 
     def submodel(self, name: str) -> "Sequential":
         """Returns the model from the input to the output of a layer, on the same params.

@@ -47,6 +47,8 @@ from jaxlayers.layers.merging import (
     Multiply,
     Subtract,
 )
+from jaxlayers.layers.frozen import Frozen
+from jaxlayers.layers.inference_mode import InferenceMode
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from jaxlayers.layers.padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
@@ -126,7 +128,9 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "Identity",
+    "Frozen",
     "InBfloat16",
+    "InferenceMode",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
