@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxlayers import _fields as fields
-from jaxlayers.layers.wrapper import unwrapped
 from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+from jaxlayers.layers.wrapper import unwrapped
 
 
 class Composition(Layer):

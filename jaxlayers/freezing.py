@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers._text import short_repr
 from jaxlayers.composition import Composition
 from jaxlayers.input_layer import InputLayer
 from jaxlayers.layer import Layer, Params
@@ -135,7 +136,8 @@ def _apply_to(
     missing = [] if wanted is None else sorted(wanted.keys() - found)
     if missing:
         raise ValueError(
-            f"{owner}: names must be names of layers of {inside.name!r}, {', '.join(_paths(inside))}, "
+            f"{owner}: names must be names of layers of {inside.name!r}, "
+            f"{short_repr([*_paths(inside)])}, "
             f"got {missing[0]!r}"
         )
     return result
