@@ -108,7 +108,7 @@ class Composition(Layer):
     def _check_key(self, key: Array) -> None:
         fields.Key().check(self._label, "key", key)
 
-    def _check_rank(self, what: str, shape: Shape, x: Any) -> None:
+    def _check_rank(self, what: str, shape: Sequence[int | None], x: Any) -> None:
         """Raises an error if `x` is an array that does not have the axes `[batch, *shape]`."""
         if hasattr(x, "shape") and len(x.shape) != len(shape) + 1:
             hint = "; for one example pass x[None]" if len(x.shape) == len(shape) else ""

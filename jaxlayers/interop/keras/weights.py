@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers._structure import flatten_shapes, unflatten_like_shapes
+from jaxlayers._any_size import has_any_size, with_size
 from jaxlayers.composition import Composition
 from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import StoredArray
@@ -84,12 +84,9 @@ def weights_of(model: Layer, input_shape: Any) -> list[Weight]:
         ValueError: If the model does not accept the shape.
     """
     error = ValueError("")
-    shapes = flatten_shapes(input_shape)
-    is_any = any(None in shape for shape in shapes)
-    for size in _SIZES if is_any else (0,):
-        sized = [tuple(size if d is None else d for d in shape) for shape in shapes]
+    for size in _SIZES if has_any_size(input_shape) else (0,):
         try:
-            return _weights_of(model, unflatten_like_shapes(input_shape, sized))
+            return _weights_of(model, with_size(input_shape, size))
         except ValueError as failure:
             error = failure
     raise error
