@@ -392,7 +392,9 @@ class Functional(Composition):
         given: dict[str, AnyShape] = {}
         for output, shape in zip(flatten(self.inputs), shapes, strict=True):
             constructed = self._constructed_shapes.of(output)
-            given[output.layer] = example_shape(self._label, shape)
+            # Models that contain this one pass None for any size.
+            is_any = None in constructed and None in shape
+            given[output.layer] = tuple(shape) if is_any else example_shape(self._label, shape)
             if len(shape) != len(constructed) or any(
                 allowed not in (None, size)
                 for allowed, size in zip(constructed, given[output.layer], strict=True)

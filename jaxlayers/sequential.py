@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Literal, Self, overload
 
 import jax
 from jax import Array
 
 from jaxlayers import _fields as fields
+from jaxlayers._any_size import has_any_size, output_shape
 from jaxlayers.composition import (
     Composition,
     activation_before,
@@ -195,6 +196,12 @@ class Sequential(Composition):
         Args:
             input_shape: As in `output_shape`.
         """
+        if input_shape is not None and has_any_size(input_shape):
+            # Models that contain this one pass None for any size.
+            outputs = accumulate(
+                self.layers, lambda shape, layer: output_shape(layer, shape), initial=input_shape
+            )
+            return pairwise(outputs)
         return pairwise([self._input_shape(input_shape), *self.shapes(input_shape)])
 
     @property

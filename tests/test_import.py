@@ -22,7 +22,16 @@ print(*sorted(third_party() - before))
 """
 
 # Small modules that every part may import.
-HELPERS = ("_fields", "_files", "_lookup", "_structure", "_symbolic", "_text", "config")
+HELPERS = (
+    "_any_size",
+    "_fields",
+    "_files",
+    "_lookup",
+    "_structure",
+    "_symbolic",
+    "_text",
+    "config",
+)
 # The functions that arguments of layers name.
 NAMED = ("activations", "constraints", "initializers", "losses", "regularizers")
 # The allowed imports: experiments -> train -> runs -> interop -> compositions -> layers -> ops.
@@ -44,6 +53,7 @@ MAY_IMPORT = {
 }
 COMPOSITIONS = (
     "composition",
+    "freezing",
     "functional",
     "fusion",
     "graph",
