@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers._text import short_repr
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import dtype_policies, graph, legacy_names, objects
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import (
     class_of,
     keras_classes,

@@ -6,10 +6,10 @@ from typing import Any
 from jaxlayers._text import short_repr
 from jaxlayers.composition import snake_case
 from jaxlayers.functional import Functional
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import dtype_policies
 from jaxlayers.interop.keras.config_reader import EXACT, Path
 from jaxlayers.interop.keras.dtype_policies import unwrapped
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import (
     OWN_MODULE,
     WITHOUT_TRAINABLE,

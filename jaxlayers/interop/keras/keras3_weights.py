@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from jaxlayers.composition import snake_case
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.dtype_policies import unwrapped
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.layer import Layer

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.dtype_policies import unwrapped
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.hdf5 import StoredArray
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import Normalization, SpectralNormalization
