@@ -57,9 +57,7 @@ ACTIVATIONS = [
     jax.nn.leaky_relu,
     jax.nn.gelu,
 ]
-MERGED = [
-    (getattr(layers, name)(**arguments), tuple(shapes)) for name, arguments, shapes in VALID
-]
+MERGED = [(getattr(layers, name)(**arguments), tuple(shapes)) for name, arguments, shapes in VALID]
 # Many layers in one model compile faster than many models.
 GROUPS = {
     "contract": EVERY_CASE,

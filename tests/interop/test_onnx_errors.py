@@ -48,6 +48,8 @@ def test_one_error_lists_all_layers_that_cannot_be_written(tmp_path) -> None:
     assert "activation must be one of Keras's names" in lines[0]
     assert "user-defined" in lines[1]
     assert not path.exists()
+    with pytest.raises(ValueError, match=r"  the model \(Double\): a user-defined class"):
+        save(path, Double(), (3,), input_shape=(3,))
 
 
 def test_a_reason_is_part_of_the_error(tmp_path, monkeypatch) -> None:

@@ -168,9 +168,9 @@ def _relu_layer(graph: Graph, layer: ReLU, weights: Mapping[str, Any], x: Tensor
     slope, largest, threshold = layer.negative_slope, layer.max_value, layer.threshold
     if largest is None and threshold == 0:
         return graph.op("LeakyRelu", x, alpha=slope) if slope else graph.op("Relu", x)
-    y = graph.op("ThresholdedRelu", x, alpha=threshold) if threshold else graph.op("Relu", x)
+    y = graph.op("ThresholdedRelu", x, alpha=threshold) if threshold else x
     if largest is not None:
-        y = graph.op("Min", y, largest)
+        y = graph.op("Clip", y, 0.0, largest)
     if not slope:
         return y
     below = graph.op("Relu", graph.op("Neg", graph.op("Sub", x, threshold)))

@@ -59,9 +59,8 @@ def _wrapper(
     weights: Weights,
     x: Any,
 ) -> Any:
-    # In inference mode, the params of SpectralNormalization are those of the layer. bfloat16 is
-    # written as float32, which represents the params exactly: ONNX has had convolutions in bfloat16
-    # only since opset 22, and onnxruntime has none for the CPU.
+    # In inference mode, the params of SpectralNormalization are those of the layer. InBfloat16 is
+    # written in float32, because the convolutions of ONNX before opset 22 do not accept bfloat16.
     return graph.layer(layer.layer, "", weights, x)
 
 

@@ -53,7 +53,7 @@ class Graph:
         self._names = set(reserved)
         self._scope: tuple[str, ...] = ()
         self._variants: dict[str, list[str]] = {}
-        self._reordered: dict[tuple[str, Order], Tensor] = {}
+        self._reordered: dict[tuple[str, Order], str] = {}
 
     def layer(self, layer: Layer, name: str, weights: Mapping[str, Any], x: Any) -> Any:
         """Writes a layer. If ONNX has no counterpart, the problem is recorded.
@@ -74,7 +74,8 @@ class Graph:
                     raise UnsupportedError("its input or output has an axis of size 0")
                 return y
             except UnsupportedError as error:
-                self.problems.add(str(error), "/".join(self._scope), type(layer).__name__)
+                place = "/".join(self._scope) or "the model"
+                self.problems.add(str(error), place, type(layer).__name__)
             # The layers after it are converted as well, to find all problems.
             shapes = layer.output_shape(unflatten(x, [tensor.shape for tensor in flatten(x)]))
             outputs = [
@@ -145,13 +146,16 @@ class Graph:
         """
         if x.order == order:
             return x
-        if (x.name, order) not in self._reordered:
+        positions = tuple(map(x.position, order))
+        # The name of a tensor and its axes are not enough, because a permutation gives other axes
+        # to what is stored under the same name.
+        key = (x.name, positions)
+        if key not in self._reordered:
             if x.has_same_memory_in(order):
-                name = self._reshape(x.name, x.stored_shape_in(order))
+                self._reordered[key] = self._reshape(x.name, x.stored_shape_in(order))
             else:
-                name = self.node("Transpose", [x.name], perm=list(map(x.position, order)))
-            self._reordered[x.name, order] = dataclasses.replace(x, name=name, order=order)
-        return self._reordered[x.name, order]
+                self._reordered[key] = self.node("Transpose", [x.name], perm=positions)
+        return dataclasses.replace(x, name=self._reordered[key], order=order)
 
     def in_logical_order(self, x: Tensor) -> Tensor:
         """Returns a tensor with its axes stored in the order that the layers see."""
