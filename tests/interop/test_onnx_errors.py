@@ -62,8 +62,11 @@ def test_a_reason_is_part_of_the_error(tmp_path, monkeypatch) -> None:
 
 
 def test_arrays_of_size_0_are_refused(tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"dense \(Dense\): .*size 0"):
+    with pytest.raises(ValueError, match=r":\n  the model \(Sequential\): the input .* size 0$"):
         save(tmp_path / "model.onnx", Sequential([Dense(2)], (0, 3)))
+    cropped = layers.Conv1DTranspose(2, 2, padding="same", output_padding=0)
+    with pytest.raises(ValueError, match=r":\n  conv1d_transpose .*: the output .* size 0$"):
+        save(tmp_path / "model.onnx", Sequential([cropped], (1, 2)))
 
 
 def test_an_existing_file_is_unchanged_after_an_error(tmp_path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from jaxlayers import Functional, Input, Sequential, layers
 from jaxlayers.layers import InBfloat16
+from jaxlayers.models import dcgan
 from tests.interop.onnx_files import (
     assert_predicts,
     inputs_of,
@@ -233,6 +234,15 @@ def test_in_bfloat16_is_written_in_float32(tmp_path) -> None:
     weights = random_weights(model, (3,))
     expected = saved(tmp_path / "a.onnx", model, *weights)
     assert saved(tmp_path / "b.onnx", InBfloat16(model), *weights).graph.node == expected.graph.node
+
+
+def test_the_images_of_a_generator_are_transposed_once(tmp_path) -> None:
+    model = dcgan.generator(width=8)
+    weights = random_weights(model, model.input_shape)
+    proto = assert_predicts(tmp_path / "model.onnx", model, *weights, inputs_of(model))
+    operations = op_types(proto)
+    # From vectors to images of 7 x 7, and from images of one channel to the output.
+    assert [operations.count(name) for name in ("Transpose", "Reshape")] == [1, 2]
 
 
 def random_model(seed: int) -> Functional:

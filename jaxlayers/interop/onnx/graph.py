@@ -69,9 +69,13 @@ class Graph:
         """
         with self._scoped(name):
             try:
+                # In the shapes of ONNX's operations, 0 stands for the size of the input.
+                if any(0 in tensor.shape for tensor in flatten(x)):
+                    raise UnsupportedError("the input has an axis of size 0")
+                count = self.problems.count
                 y = self._converter_of(type(layer))(self, layer, weights, x)
-                if any(0 in tensor.shape for tensor in (*flatten(x), *flatten(y))):
-                    raise UnsupportedError("its input or output has an axis of size 0")
+                if any(0 in tensor.shape for tensor in flatten(y)) and count == self.problems.count:
+                    raise UnsupportedError("the output has an axis of size 0")
                 return y
             except UnsupportedError as error:
                 place = "/".join(self._scope) or "the model"
