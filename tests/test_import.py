@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "models": (*HELPERS, "layer", "layers", "compositions"),
     "metrics": (*HELPERS, "losses"),
     "data": HELPERS,
-    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions"),
+    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "ops"),
     "runs": (*HELPERS, "data", "metrics", "layer", "layers", "compositions", "interop"),
     "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
     "experiments": (*HELPERS, "data", "models", "runs", "train", "Layer"),

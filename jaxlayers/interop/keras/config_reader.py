@@ -7,8 +7,8 @@ from jaxlayers._structure import flatten
 from jaxlayers._text import short_repr
 from jaxlayers.functional import Functional
 from jaxlayers.input_layer import InputLayer
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import dtype_policies, graph, legacy_names, objects
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import (
     class_of,
     keras_classes,

@@ -9,9 +9,9 @@ from jaxlayers.composition import snake_case
 from jaxlayers.functional import Functional
 from jaxlayers.graph.nodes import Output
 from jaxlayers.input_layer import InputLayer
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import dtype_policies
 from jaxlayers.interop.keras.config_reader import EXACT, WRAPPERS, Path
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import (
     KERAS_MODULES,
     OWN_MODULE,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from jaxlayers.composition import Composition, snake_case
-from jaxlayers.interop.keras.errors import Problems
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.layer import Layer

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 
 from jaxlayers._files import as_path
 from jaxlayers.composition import Composition
+from jaxlayers.interop.errors import Problems, prefix_errors
 from jaxlayers.interop.keras import archive, hdf5, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import model_of
-from jaxlayers.interop.keras.errors import Problems, prefix_errors
 from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
 from jaxlayers.interop.keras.keras3_weights import read_keras3_weights
 from jaxlayers.interop.keras.values import example_shapes

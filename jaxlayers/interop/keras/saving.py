@@ -11,9 +11,9 @@ import numpy as np
 
 from jaxlayers._files import as_path
 from jaxlayers._text import short_repr
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import archive, serialization, weights
 from jaxlayers.interop.keras.dtype_policies import model_of
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.keras3_weights import array_paths, group_paths
 from jaxlayers.interop.keras.values import example_shapes
 from jaxlayers.interop.keras.weights import Weight

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxlayers._text import short_repr
 from jaxlayers.composition import Composition, snake_case
+from jaxlayers.interop.errors import Problems, prefix_errors
 from jaxlayers.interop.keras import dtype_policies, graph
 from jaxlayers.interop.keras.config_reader import (
     EXACT,
@@ -20,7 +21,6 @@ from jaxlayers.interop.keras.config_reader import (
 )
 from jaxlayers.interop.keras.config_writer import ConfigWriter
 from jaxlayers.interop.keras.dtype_policies import model_of
-from jaxlayers.interop.keras.errors import Problems, prefix_errors
 from jaxlayers.interop.keras.layer_config import class_of
 from jaxlayers.interop.keras.values import example_shapes
 from jaxlayers.layer import Layer

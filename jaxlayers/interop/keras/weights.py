@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxlayers._any_size import has_any_size, with_size
 from jaxlayers.composition import Composition
-from jaxlayers.interop.keras.errors import Problems
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.hdf5 import StoredArray
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import Normalization
