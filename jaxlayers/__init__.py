@@ -15,6 +15,7 @@ from jaxlayers import (
     runs,
     train,
 )
+from jaxlayers.freezing import freeze, trainable, unfreeze
 from jaxlayers.functional import Functional
 from jaxlayers.input_layer import Input
 from jaxlayers.interop.stablehlo import export, load_exported
@@ -33,6 +34,7 @@ __all__ = [
     "constraints",
     "data",
     "export",
+    "freeze",
     "initializers",
     "interop",
     "layers",
@@ -43,4 +45,6 @@ __all__ = [
     "regularizers",
     "runs",
     "train",
+    "trainable",
+    "unfreeze",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jaxlayers import _fields as fields
+from jaxlayers._any_size import output_shape
 from jaxlayers._structure import flatten, flatten_shapes, unflatten, unflatten_like_shapes
 
 # Positions of constructions and calls of layers, in the order in which they happen.
@@ -39,7 +40,7 @@ class SymbolicTensor:
     `jaxlayers.Input` and calls of layers on symbolic tensors return it.
 
     Args:
-        shape: The shape of the array, with `None` for the batch.
+        shape: The shape of the array, with `None` for the batch and for any size.
         call: The call of a layer that returned the tensor.
         index: Position among the outputs of the call.
     """
@@ -77,7 +78,7 @@ def call(layer: _Layer, x: Any, name: str | None) -> Any:
     if name is not None:
         name = fields.Text().check(layer, "name", name)
     try:
-        shapes = layer.output_shape(unflatten(x, [tensor.shape[1:] for tensor in inputs]))
+        shapes = output_shape(layer, unflatten(x, [tensor.shape[1:] for tensor in inputs]))
     except Exception as error:
         error.add_note(f"In the call of {layer!r} on {', '.join(map(repr, inputs))}.")
         raise

@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+from jaxlayers.layers.wrapper import unwrapped
 
 
 class Composition(Layer):
@@ -107,7 +108,7 @@ class Composition(Layer):
     def _check_key(self, key: Array) -> None:
         fields.Key().check(self._label, "key", key)
 
-    def _check_rank(self, what: str, shape: Shape, x: Any) -> None:
+    def _check_rank(self, what: str, shape: Sequence[int | None], x: Any) -> None:
         """Raises an error if `x` is an array that does not have the axes `[batch, *shape]`."""
         if hasattr(x, "shape") and len(x.shape) != len(shape) + 1:
             hint = "; for one example pass x[None]" if len(x.shape) == len(shape) else ""
@@ -147,9 +148,10 @@ def complete_names(layers: Sequence[Layer], names: Sequence[str | None]) -> tupl
     for layer, given in zip(layers, names, strict=True):
         name = given
         while name is None or (given is None and name in taken):
-            base = snake_case(type(layer).__name__)
-            if isinstance(layer, Composition):
-                base = layer.name
+            inside = unwrapped(layer)
+            base = snake_case(type(inside).__name__)
+            if isinstance(inside, Composition):
+                base = inside.name
             name = f"{base}_{seen[base]}" if seen[base] else base
             seen[base] += 1
         complete.append(name)

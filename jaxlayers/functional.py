@@ -1,16 +1,17 @@
 """A graph of layers, as a layer."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import jax
 from jax import Array
 
 from jaxlayers import _fields as fields
+from jaxlayers._any_size import has_any_size
 from jaxlayers._structure import (
     are_several_shapes,
     flatten,
@@ -23,9 +24,10 @@ from jaxlayers.composition import Composition, activation_before, layer_keys, no
 from jaxlayers.fusion import Apply, fused_convolution
 from jaxlayers.graph.nodes import CallId, Node, Nodes, Output, Tensors, inputs_of
 from jaxlayers.graph.order import Graph, graph_of, ordered, part_of, uses_of
+from jaxlayers.graph.shapes import AnyShape, Shapes, infer_shapes
 from jaxlayers.graph.tracing import traced
 from jaxlayers.input_layer import InputLayer
-from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, State
 from jaxlayers.layers.arguments import example_shape, is_training
 from jaxlayers.summary import summarize
 
@@ -131,8 +133,7 @@ class Functional(Composition):
     @property
     def input_shape(self) -> Any:
         """The shape of one example; a tuple or dictionary of shapes if there are several inputs."""
-        shapes = [self._shapes[output] for output in flatten(self.inputs)]
-        return unflatten(self.inputs, shapes)
+        return unflatten(self.inputs, list(map(self._shapes().of, flatten(self.inputs))))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,23 +151,29 @@ class Functional(Composition):
         Args:
             key: A JAX random key; that of a layer is `jax.random.fold_in(key, position)`, with its
                 position in `layers`.
-            input_shape: Shapes of one example, not required; those of the constructor.
+            input_shape: Shapes of one example; required if the inputs of the model have `None` for
+                any size, otherwise those of the constructor.
 
         Returns:
             `params` and `state`, dictionaries from layer names to the params and state of the
             layers.
 
         Raises:
-            ValueError: If `input_shape` is not that of the constructor.
+            ValueError: If `input_shape` is not that of the constructor, or is required and `None`.
         """
-        self._check_input_shape(input_shape)
+        shapes = self._shapes(input_shape)
+        if any(None in shapes.of(output) for output in flatten(self.inputs)):
+            raise ValueError(
+                f"{self._label}: input_shape must be the shape of one example, because the model "
+                f"was constructed for any size, {self.input_shape}, got {input_shape}"
+            )
         self._check_key(key)
         params: Params = {}
         state: State = {}
         for position, (name, layer) in enumerate(self.items()):
             with self._notes(CallId(name)):
                 initialized = layer.init(
-                    jax.random.fold_in(key, position), self._input_shape(CallId(name))
+                    jax.random.fold_in(key, position), shapes.inputs[CallId(name)]
                 )
             for tree, weights in zip((params, state), initialized, strict=True):
                 if weights:
@@ -218,16 +225,18 @@ class Functional(Composition):
         """Returns the shape of one example of the output.
 
         Args:
-            input_shape: Shapes of one example of the input, not required; those of the constructor.
+            input_shape: Shapes of one example of the input, not required; those of the constructor,
+                with integers in place of `None`.
 
         Returns:
-            A shape; a tuple or dictionary of shapes if there are several outputs.
+            A shape; a tuple or dictionary of shapes if there are several outputs. It has `None`
+            where it depends on one in the input shape.
 
         Raises:
             ValueError: If `input_shape` is not that of the constructor.
         """
-        self._check_input_shape(input_shape)
-        return unflatten(self.outputs, [self._shapes[o] for o in flatten(self.outputs)])
+        shapes = self._shapes(input_shape)
+        return unflatten(self.outputs, list(map(shapes.of, flatten(self.outputs))))
 
     def layer_shapes(self, input_shape: Any = None) -> Iterator[tuple[Any, Any]]:
         """Yields the shapes of one example of the input and the output of each layer, in order.
@@ -237,10 +246,10 @@ class Functional(Composition):
         Args:
             input_shape: As in `output_shape`.
         """
-        self._check_input_shape(input_shape)
+        shapes = self._shapes(input_shape)
         for name, node in self._nodes.items():
             call = CallId(name, max(0, len(node.calls) - 1))
-            yield self._input_shape(call), self._output_shapes[call]
+            yield shapes.inputs[call], shapes.calls[call]
 
     def connections(self) -> Sequence[str] | None:
         """Returns the inputs of each layer, as in Keras's summary; `None` for a chain of layers."""
@@ -274,10 +283,11 @@ class Functional(Composition):
         if not calls:
             return None
         call, *after = calls
+        before, after_all = (self._shapes().calls[c] for c in (call, calls[-1]))
         found = activation_before(
             self._nodes[call.layer].layer.final_activation(),
             [self._nodes[c.layer].layer for c in after],
-            lambda: (self._output_shapes[call], self._output_shapes[calls[-1]]),
+            None if has_any_size([before, after_all]) else lambda: (before, after_all),
         )
         is_shared = len(self._nodes[call.layer].calls) > 1
         return found._replace(removable=False) if found is not None and is_shared else found
@@ -287,17 +297,17 @@ class Functional(Composition):
         if found is None or not found.removable:
             return self
         name = self._last_calls()[0].layer
-        return replace(
-            self,
-            nodes=[
-                node._replace(layer=node.layer.logits()) if node.name == name else node
-                for node in self._nodes.values()
-            ],
-        )
+        return self.map_layers(lambda own, layer: layer.logits() if own == name else layer)
 
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in the order of Keras's `model.layers`."""
         return zip(self.names, self.layers, strict=True)
+
+    def map_layers(self, function: Callable[[str | None, Layer], Layer]) -> Self:
+        nodes = self._nodes.values()
+        return replace(
+            self, nodes=[node._replace(layer=function(node.name, node.layer)) for node in nodes]
+        )
 
     def submodel(self, name: str, call: int = 0) -> "Functional":
         """Returns the model from the inputs to the output of a layer, on the same params.
@@ -313,17 +323,20 @@ class Functional(Composition):
         self._layer(name)
         last = max(0, len(self._nodes[name].calls) - 1)
         call = fields.Integer(at_least=0, at_most=last).check(self._label, "call", call)
-        shapes = self._output_shapes[CallId(name, call)]
+        shapes = self._shapes().calls[CallId(name, call)]
         found = [Output(name, call, index) for index in range(len(flatten_shapes(shapes)))]
         nodes, outputs = part_of(self._nodes, flatten(self.inputs), found)
         return replace(self, outputs=unflatten_like_shapes(shapes, outputs), nodes=nodes)
 
-    def summary(self) -> str:
+    def summary(self, input_shape: Any = None) -> str:
         """Returns Keras's summary table.
 
         It lists the name, output shape, number of parameters and inputs of each layer.
+
+        Args:
+            input_shape: As in `output_shape`.
         """
-        return summarize(self, self.input_shape)
+        return summarize(self, self.input_shape if input_shape is None else input_shape)
 
     def __getitem__(self, index: int | str) -> Layer:
         return self._layer(index)
@@ -357,48 +370,57 @@ class Functional(Composition):
         return uses_of(self._nodes, self._graph.calls, flatten(self.outputs))
 
     @cached_property
-    def _output_shapes(self) -> dict[CallId, Any]:
-        """The output shapes of one example of each call."""
-        shapes: dict[Output, Shape] = {}
-        found = {}
-        for call in self._graph.calls:
-            layer = self._nodes[call.layer].layer
-            with self._notes(call):
-                if isinstance(layer, InputLayer):
-                    given = layer.input_shape
-                else:
-                    inputs = self._nodes[call.layer].calls[call.call]
-                    given = unflatten(inputs, [_get(shapes, o) for o in flatten(inputs)])
-                found[call] = layer.output_shape(given)
-            for index, shape in enumerate(flatten_shapes(found[call])):
-                shapes[Output(*call, index)] = shape
-        return found
+    def _constructed_shapes(self) -> Shapes:
+        """The shapes that the model was constructed for."""
+        given: dict[str, Any] = {}
+        for output in flatten(self.inputs):
+            given[output.layer] = self._nodes[output.layer].layer.input_shape
+        return self._infer_shapes(given)
 
-    @cached_property
-    def _shapes(self) -> dict[Output, Shape]:
-        """The shape of one example of each output of each call."""
-        return {
-            Output(*call, index): shape
-            for call, found in self._output_shapes.items()
-            for index, shape in enumerate(flatten_shapes(found))
-        }
+    def _shapes(self, input_shape: Any = None) -> Shapes:
+        """Returns the shapes in the graph.
 
-    def _input_shape(self, call: CallId) -> Any:
-        """Returns the shapes of one example of the inputs of a call."""
-        node = self._nodes[call.layer]
-        if isinstance(node.layer, InputLayer):
-            return node.layer.input_shape
-        inputs = node.calls[call.call]
-        return unflatten(inputs, [self._shapes[output] for output in flatten(inputs)])
+        Args:
+            input_shape: Shapes of one example of the inputs; `None` for those of the constructor.
+
+        Raises:
+            ValueError: If they differ from those of the constructor.
+        """
+        if input_shape is None:
+            return self._constructed_shapes
+        shapes = self._in_order("input_shape", input_shape, are_several_shapes(input_shape))
+        given: dict[str, AnyShape] = {}
+        for output, shape in zip(flatten(self.inputs), shapes, strict=True):
+            constructed = self._constructed_shapes.of(output)
+            # Models that contain this one pass None for any size.
+            is_any = None in constructed and None in shape
+            given[output.layer] = tuple(shape) if is_any else example_shape(self._label, shape)
+            if len(shape) != len(constructed) or any(
+                allowed not in (None, size)
+                for allowed, size in zip(constructed, given[output.layer], strict=True)
+            ):
+                raise ValueError(
+                    f"{self._label}: input_shape must be {self.input_shape}, as in the "
+                    f"constructor, got {input_shape}"
+                )
+        if not has_any_size(self.input_shape):
+            return self._constructed_shapes
+        return self._infer_shapes(given)
+
+    def _infer_shapes(self, given: Mapping[str, AnyShape]) -> Shapes:
+        return infer_shapes(self._nodes, self._graph.calls, given, self._notes)
 
     def _check_shared_weights(self) -> None:
         """Checks the shapes, and that the calls of each layer have weights of the same shapes."""
         for output in flatten(self.outputs):
             with notes(f"In the outputs of Functional {self.name!r}."):
-                _get(self._shapes, output)
+                self._shapes().of(output)
         for name, node in self._nodes.items():
-            shapes = [self._input_shape(CallId(name, call)) for call in range(len(node.calls))]
+            inputs = self._shapes().inputs
+            shapes = [inputs[CallId(name, call)] for call in range(len(node.calls))]
             for call, shape in enumerate(shapes[1:], 1):
+                if has_any_size(shape) or has_any_size(shapes[0]):
+                    continue
                 if shape != shapes[0] and not _have_equal_weights(node.layer, shapes[0], shape):
                     raise ValueError(
                         f"{self._label}: all calls of {name!r}, {node.layer!r}, must have the same "
@@ -412,25 +434,13 @@ class Functional(Composition):
         on = f", called on {_listed(node.calls[call.call])}" if node.calls else ""
         return notes(f"In layer {call.layer!r} of Functional {self.name!r}{on}.")
 
-    def _check_input_shape(self, given: Any) -> None:
-        """Raises an error if shapes differ from those that the model was constructed with."""
-        if given is None:
-            return
-        shapes = self._in_order("input_shape", given, are_several_shapes(given))
-        for output, shape in zip(flatten(self.inputs), shapes, strict=True):
-            if example_shape(self._label, shape) != self._shapes[output]:
-                raise ValueError(
-                    f"{self._label}: input_shape must be {self.input_shape}, as in the "
-                    f"constructor, got {given}"
-                )
-
     def _input_arrays(self, x: Any) -> list[Array]:
         """Returns the inputs in the order of `inputs`, with the dtypes of the input layers."""
         arrays = self._in_order("x", x, isinstance(x, tuple | list | Mapping))
         inputs = flatten(self.inputs)
         for output, array in zip(inputs, arrays, strict=True):
             what = "x" if len(inputs) == 1 else f"input {output.layer!r}"
-            self._check_rank(what, self._shapes[output], array)
+            self._check_rank(what, self._shapes().of(output), array)
         return [
             self._nodes[output.layer].layer.apply({}, {}, array)[0]
             for output, array in zip(inputs, arrays, strict=True)
@@ -499,13 +509,6 @@ class Functional(Composition):
                 continue
             break
         return calls[::-1]
-
-
-def _get(shapes: Mapping[Output, Shape], output: Output) -> Shape:
-    """Returns the shape of an output, or raises an error if its layer has no such output."""
-    if output not in shapes:
-        raise ValueError(f"there is no output {output.index} of layer {output.layer!r}")
-    return shapes[output]
 
 
 def _listed(inputs: Any) -> str:

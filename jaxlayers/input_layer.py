@@ -33,7 +33,7 @@ class InputLayer(Layer):
     `jaxlayers.Input` constructs one and returns its symbolic output.
 
     Args:
-        shape: Shape of one example.
+        shape: Shape of one example, with `None` for any size.
         dtype: Dtype of the input. Integers are converted to it if it is floating, and floating
             arrays if it is not. Floating arrays are not converted to another floating dtype, so
             that a model can compute in any precision. `None` for no conversion.
@@ -53,16 +53,16 @@ class InputLayer(Layer):
     """
 
     shape: fields.Tuple = fields.Tuple(
-        fields.Integer(at_least=0),
-        "a tuple of integers that are not negative, the shape of one example",
+        fields.Optional(fields.Integer(at_least=0)),
+        "a tuple of integers that are not negative, the shape of one example, or None for any size",
     )
     dtype: fields.Optional[Any, str] = fields.Optional(_Dtype())
 
     output_values = "moved"
 
     @property
-    def input_shape(self) -> Shape:
-        """The shape of one example."""
+    def input_shape(self) -> Any:
+        """The shape of one example, with `None` for any size."""
         return self.shape
 
     def apply(
@@ -89,12 +89,13 @@ class InputLayer(Layer):
 
 
 def Input(  # noqa: N802 - Keras's name
-    shape: Sequence[int], name: str | None = None, dtype: Any = None
+    shape: Sequence[int | None], name: str | None = None, dtype: Any = None
 ) -> SymbolicTensor:
     """Returns a symbolic input, from which a `Functional` is constructed; Keras's `Input`.
 
     Args:
-        shape: Shape of one example.
+        shape: Shape of one example, with `None` for any size; the weights of the model must not
+            depend on these sizes.
         name: Name of the input; `None` for Keras's name, `input_layer`.
         dtype: As in `InputLayer`: integers are converted to it if it is floating, and floating
             arrays if it is not. `None` for no conversion.

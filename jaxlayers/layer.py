@@ -178,6 +178,15 @@ class Layer:
         """
         return self
 
+    def map_layers(self, function: "Callable[[str | None, Layer], Layer]") -> Self:
+        """Returns this layer with the layers directly inside it replaced.
+
+        Args:
+            function: Called with the name of each layer inside this one, `None` if it has no name,
+                and the layer; returns a layer with the same params and state.
+        """
+        return self
+
     def __call__(self, x: Any, *, name: str | None = None) -> Any:
         """Calls the layer on symbolic inputs, to construct a `Functional`.
 

@@ -1,15 +1,16 @@
 """A linear stack of layers, as a layer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Literal, overload
+from itertools import accumulate, pairwise
+from typing import Any, Literal, Self, overload
 
 import jax
 from jax import Array
 
 from jaxlayers import _fields as fields
+from jaxlayers._any_size import has_any_size, output_shape
 from jaxlayers.composition import (
     Composition,
     activation_before,
@@ -195,6 +196,12 @@ class Sequential(Composition):
         Args:
             input_shape: As in `output_shape`.
         """
+        if input_shape is not None and has_any_size(input_shape):
+            # Models that contain this one pass None for any size.
+            outputs = accumulate(
+                self.layers, lambda shape, layer: output_shape(layer, shape), initial=input_shape
+            )
+            return pairwise(outputs)
         return pairwise([self._input_shape(input_shape), *self.shapes(input_shape)])
 
     @property
@@ -233,6 +240,9 @@ class Sequential(Composition):
     def items(self) -> Iterator[tuple[str, Layer]]:
         """Yields the name of each layer and the layer, in order."""
         return zip(self.names or (), self.layers, strict=True)
+
+    def map_layers(self, function: Callable[[str | None, Layer], Layer]) -> Self:
+        return replace(self, layers=[function(name, layer) for name, layer in self.items()])
 
     def submodel(self, name: str) -> "Sequential":
         """Returns the model from the input to the output of a layer, on the same params.

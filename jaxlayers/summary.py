@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers._any_size import with_size
 from jaxlayers._structure import flatten_shapes
 from jaxlayers.composition import Composition
 from jaxlayers.layer import Params, State
@@ -20,14 +21,15 @@ def summarize(model: Composition, input_shape: Any) -> str:
 
     Args:
         model: The model; the layers of nested models are indented.
-        input_shape: Shape of one example of the input.
+        input_shape: Shape of one example of the input, with `None` for any size.
 
     Returns:
         The table as text: one row per layer with its name, class, output shape (`None` for the
         batch), number of parameters and, unless the model is a chain of layers, its inputs. They
         are followed by the totals and their size in memory.
     """
-    params, state = jax.eval_shape(lambda key: model.init(key, input_shape), jax.random.key(0))
+    shape = with_size(input_shape)
+    params, state = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))
     trainable, other = _arrays(params), _arrays(state)
     columns = 3 if model.connections() is None else 4
     rows = [_HEADER, *_rows(model, input_shape, params, state)]

@@ -544,8 +544,44 @@ def test_models_are_trained_on_the_logits() -> None:
         train.Supervised(pair, optax.sgd(0.1), "mse")
 
 
-def test_run_folders_refuse_graphs(tmp_path) -> None:
+def test_run_folders_contain_graphs(tmp_path) -> None:
     model = residual()
-    with pytest.raises(ValueError, match="graphs of layers cannot be written, only Sequential"):
-        runs.save(tmp_path / "run", model, *init(model))
-    assert not (tmp_path / "run").exists()
+    params, state = init(model)
+    runs.save(tmp_path / "run", model, params, state)
+    loaded, loaded_params, _ = runs.load(tmp_path / "run")
+    assert loaded == model
+    assert jax.tree.all(jax.tree.map(np.array_equal, loaded_params, params))
+
+
+def any_size() -> Functional:
+    image = Input((None, None, 2))
+    x = layers.Conv2D(3, 3, strides=2, activation="relu")(image)
+    x = layers.Concatenate()([x, layers.Conv2D(2, 1, strides=2)(layers.Cropping2D(1)(image))])
+    return Functional(image, [layers.Dense(2)(layers.GlobalAveragePooling2D()(x)), x])
+
+
+def test_inputs_have_any_size() -> None:
+    model = any_size()
+    assert model.input_shape == (None, None, 2)
+    assert model.output_shape() == ((2,), (None, None, 5))
+    assert model.output_shape((9, 7, 2)) == ((2,), (4, 3, 5))
+    params, state = model.init(jax.random.key(0), (9, 7, 2))
+    for shape in ((9, 7, 2), (12, 5, 2)):
+        outputs, _ = model.apply(params, state, jnp.ones((2, *shape)))
+        assert [y.shape[1:] for y in outputs] == list(model.output_shape(shape))
+    assert "(None, None, None, 5)" in model.summary()
+    assert "(None, 4, 3, 5)" in model.summary((9, 7, 2))
+    inside = Sequential([model.submodel("concatenate"), layers.GlobalMaxPooling2D()])
+    assert inside.output_shape((9, 7, 2)) == (5,)
+    image = Input((None, None, 2))
+    assert "(None, None, None, 5)" in Functional(image, inside(image)).summary()
+
+
+def test_the_size_of_inputs_is_checked() -> None:
+    model = any_size()
+    with pytest.raises(ValueError, match=r"model was constructed for any size, \(None, None, 2\)"):
+        model.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=r"must be \(None, None, 2\), as in the constructor"):
+        model.init(jax.random.key(0), (9, 7, 3))
+    with pytest.raises(ValueError, match="larger than the sum of cropping"):
+        model.output_shape((2, 7, 2))

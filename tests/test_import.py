@@ -22,7 +22,16 @@ print(*sorted(third_party() - before))
 """
 
 # Small modules that every part may import.
-HELPERS = ("_fields", "_files", "_lookup", "_structure", "_symbolic", "_text", "config")
+HELPERS = (
+    "_any_size",
+    "_fields",
+    "_files",
+    "_lookup",
+    "_structure",
+    "_symbolic",
+    "_text",
+    "config",
+)
 # The functions that arguments of layers name.
 NAMED = ("activations", "constraints", "initializers", "losses", "regularizers")
 # The allowed imports: experiments -> train -> runs -> interop -> compositions -> layers -> ops.
@@ -37,13 +46,14 @@ MAY_IMPORT = {
     "models": (*HELPERS, "layer", "layers", "compositions"),
     "metrics": (*HELPERS, "losses"),
     "data": HELPERS,
-    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions"),
+    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "ops"),
     "runs": (*HELPERS, "data", "metrics", "layer", "layers", "compositions", "interop"),
     "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
     "experiments": (*HELPERS, "data", "models", "runs", "train", "Layer"),
 }
 COMPOSITIONS = (
     "composition",
+    "freezing",
     "functional",
     "fusion",
     "graph",

@@ -1,5 +1,5 @@
-"""Reading and writing of other file formats: Keras, StableHLO, safetensors."""
+"""Reading and writing of other file formats: Keras, ONNX, StableHLO, safetensors."""
 
-from jaxlayers.interop import keras, safetensors, stablehlo
+from jaxlayers.interop import keras, onnx, safetensors, stablehlo
 
-__all__ = ["keras", "safetensors", "stablehlo"]
+__all__ = ["keras", "onnx", "safetensors", "stablehlo"]

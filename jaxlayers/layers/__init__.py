@@ -10,6 +10,7 @@ from jaxlayers.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from jaxlayers.layers.applications import CustomScaleLayer, LayerScale
 from jaxlayers.layers.batch_normalization import BatchNormalization
 from jaxlayers.layers.convolution import Conv1D, Conv2D, Conv3D
 from jaxlayers.layers.cropping import Cropping1D, Cropping2D, Cropping3D
@@ -22,6 +23,7 @@ from jaxlayers.layers.dropout import (
     SpatialDropout3D,
 )
 from jaxlayers.layers.embedding import Embedding
+from jaxlayers.layers.frozen import Frozen
 from jaxlayers.layers.global_pooling import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
@@ -32,6 +34,7 @@ from jaxlayers.layers.global_pooling import (
 )
 from jaxlayers.layers.group_normalization import GroupNormalization
 from jaxlayers.layers.identity import ActivityRegularization, Identity
+from jaxlayers.layers.inference_mode import InferenceMode
 from jaxlayers.layers.layer_normalization import (
     LayerNormalization,
     RMSNormalization,
@@ -109,6 +112,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CustomScaleLayer",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -116,6 +120,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Frozen",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -127,8 +132,10 @@ __all__ = [
     "GroupNormalization",
     "Identity",
     "InBfloat16",
+    "InferenceMode",
     "Layer",
     "LayerNormalization",
+    "LayerScale",
     "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",

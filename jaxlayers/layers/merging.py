@@ -14,7 +14,11 @@ from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments
 
 
-class _Elementwise(Layer):
+class MergingLayer(Layer):
+    """The base class of layers whose input is a tuple or list of arrays."""
+
+
+class _Elementwise(MergingLayer):
     """The base class of layers that merge their inputs element by element."""
 
     def _merge(self, inputs: Sequence[Array]) -> Array:
@@ -30,13 +34,13 @@ class _Elementwise(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        inputs = _inputs(self, x)
+        inputs = input_arrays(self, x)
         rank = len(self.output_shape([i.shape[1:] for i in inputs])) + 1
         # As in Keras, missing axes are inserted after the batch.
         return self._merge([jnp.expand_dims(i, range(1, 1 + rank - i.ndim)) for i in inputs]), state
 
     def output_shape(self, input_shape: Sequence[Any]) -> Shape:
-        shapes = _shapes(self, input_shape)
+        shapes = input_shapes(self, input_shape)
         try:
             return tuple(jnp.broadcast_shapes(*shapes))
         except ValueError:
@@ -93,7 +97,7 @@ class Subtract(_Elementwise):
         return jnp.subtract(*_floating(inputs))
 
     def output_shape(self, input_shape: Sequence[Any]) -> Shape:
-        return super().output_shape(_shapes(self, input_shape, count=2))
+        return super().output_shape(input_shapes(self, input_shape, count=2))
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,7 +221,7 @@ class _DotAxes(fields.Field[int | Sequence[int], int | tuple[int, ...]]):
 
 
 @dataclass(frozen=True, repr=False)
-class Concatenate(Layer):
+class Concatenate(MergingLayer):
     """Concatenates the inputs along one axis; Keras's `Concatenate`.
 
     Args:
@@ -249,12 +253,12 @@ class Concatenate(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        inputs = _inputs(self, x)
+        inputs = input_arrays(self, x)
         self.output_shape([i.shape[1:] for i in inputs])
         return jnp.concatenate(inputs, self.axis), state
 
     def output_shape(self, input_shape: Sequence[Any]) -> Shape:
-        shapes = _shapes(self, input_shape)
+        shapes = input_shapes(self, input_shape)
         axis = _example_axis(self, "axis", self.axis, shapes[0])
         others = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
         if len(others) > 1 or len({*map(len, shapes)}) > 1:
@@ -266,7 +270,7 @@ class Concatenate(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class Dot(Layer):
+class Dot(MergingLayer):
     """Dot product of two inputs along one axis of each; Keras's `Dot`.
 
     Args:
@@ -304,7 +308,7 @@ class Dot(Layer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        inputs = _floating(_inputs(self, x))
+        inputs = _floating(input_arrays(self, x))
         shapes = [i.shape[1:] for i in inputs]
         shape = self.output_shape(shapes)
         axes = [axis + 1 for axis in self._example_axes(shapes)]
@@ -318,7 +322,7 @@ class Dot(Layer):
         return jnp.reshape(y, (y.shape[0], *shape)), state
 
     def output_shape(self, input_shape: Sequence[Any]) -> Shape:
-        first, second = shapes = _shapes(self, input_shape, count=2)
+        first, second = shapes = input_shapes(self, input_shape, count=2)
         i, j = self._example_axes(shapes)
         if first[i] != second[j]:
             raise ValueError(
@@ -358,7 +362,7 @@ def _two(values: Any) -> tuple[Any, Any]:
     return first, second
 
 
-def _shapes(layer: Layer, input_shape: Any, *, count: int | None = None) -> tuple[Shape, ...]:
+def input_shapes(layer: Layer, input_shape: Any, *, count: int | None = None) -> tuple[Shape, ...]:
     """Checks that `input_shape` is a sequence of shapes, `count` or at least one, and returns it.
 
     Raises:
@@ -373,7 +377,7 @@ def _shapes(layer: Layer, input_shape: Any, *, count: int | None = None) -> tupl
     return tuple(arguments.example_shape(layer, shape) for shape in shapes)
 
 
-def _inputs(layer: Layer, x: Any) -> list[Array]:
+def input_arrays(layer: Layer, x: Any) -> list[Array]:
     """Checks that `x` is a sequence of arrays with the same batch size and returns them.
 
     Raises:

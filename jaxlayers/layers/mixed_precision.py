@@ -1,19 +1,17 @@
 """Mixed precision: computation in bfloat16, weights and state in float32."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxlayers import _fields as fields
-from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+from jaxlayers.layer import Params, State
+from jaxlayers.layers.wrapper import Wrapper
 
 
-@dataclass(frozen=True)
-class InBfloat16(Layer):
+@dataclass(frozen=True, repr=False)
+class InBfloat16(Wrapper):
     """Applies a layer in bfloat16; Keras's dtype policy `mixed_bfloat16`.
 
     Params, state, gradients and the output remain float32, and so do the statistics of batch
@@ -40,16 +38,6 @@ class InBfloat16(Layer):
         (dtype('float32'), dtype('float32'))
     """
 
-    layer: fields.Instance[Layer] = fields.Instance(Layer, "a jaxlayers.Layer")
-
-    @property
-    def input_shape(self) -> Sequence[int] | None:
-        """The shape of one example that the layer was constructed with, or `None`."""
-        return self.layer.input_shape
-
-    def init(self, key: Array, input_shape: Sequence[int]) -> tuple[Params, State]:
-        return self.layer.init(key, input_shape)
-
     def apply(
         self,
         params: Params,
@@ -67,25 +55,6 @@ class InBfloat16(Layer):
         # The state keeps its dtype.
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
         return jax.tree.map(_to_float32, y), new_state
-
-    def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        return self.layer.output_shape(input_shape)
-
-    def penalty(self, params: Params, state: State) -> Array:
-        return self.layer.penalty(params, state)
-
-    def constrain(self, params: Params) -> Params:
-        return self.layer.constrain(params)
-
-    @property
-    def output_values(self) -> Literal["computed", "mixed", "moved"]:
-        return self.layer.output_values
-
-    def final_activation(self) -> FinalActivation | None:
-        return self.layer.final_activation()
-
-    def logits(self) -> Layer:
-        return InBfloat16(self.layer.logits())
 
 
 def _to_bfloat16(array: Array) -> Array:

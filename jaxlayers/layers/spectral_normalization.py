@@ -1,8 +1,8 @@
 """Spectral normalization of the kernel of another layer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import jax
 import jax.numpy as jnp
@@ -142,6 +142,9 @@ class SpectralNormalization(Layer):
 
     def logits(self) -> Layer:
         return replace(self, layer=self.layer.logits())
+
+    def map_layers(self, function: Callable[[str | None, Layer], Layer]) -> Self:
+        return replace(self, layer=function(None, self.layer))
 
     def _kernel_name(self, params: Params) -> str:
         for name in ("kernel", "embeddings"):

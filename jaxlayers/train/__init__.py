@@ -9,7 +9,7 @@ from jaxlayers.train.config import FitConfig
 from jaxlayers.train.fit import FitResult, fit
 from jaxlayers.train.gan import GAN
 from jaxlayers.train.nonfinite import NotFiniteError
-from jaxlayers.train.optimizers import constrained, inverse_time_decay, rmsprop
+from jaxlayers.train.optimizers import constrained, frozen, inverse_time_decay, rmsprop
 from jaxlayers.train.supervised import Supervised
 from jaxlayers.train.task import Task, TrainState
 
@@ -29,6 +29,7 @@ __all__ = [
     "augmentation",
     "constrained",
     "fit",
+    "frozen",
     "inverse_time_decay",
     "rmsprop",
 ]

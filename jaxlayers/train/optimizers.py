@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -103,6 +104,41 @@ def constrained(
 
     extended = _update_function(optimizer)
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
+
+
+def frozen(
+    optimizer: optax.GradientTransformation | optax.MultiSteps, trainable: Any
+) -> optax.GradientTransformationExtraArgs:
+    """Returns an optimizer that updates only some of the params.
+
+    It has no state for the others, which saves memory.
+
+    Args:
+        optimizer: Any Optax optimizer.
+        trainable: The mask of the params that are updated, as `jaxlayers.trainable` returns it: a
+            tree like the params, or a part of it from the top, with `True` and `False`; or a
+            function from the params to it.
+
+    Raises:
+        TypeError: If `optimizer` is not an Optax optimizer.
+        ValueError: If the mask has other values than `True` and `False`.
+
+    Example:
+        >>> params = {"dense": {"kernel": jnp.ones(2)}, "dense_1": {"kernel": jnp.ones(2)}}
+        >>> optimizer = frozen(optax.sgd(1.0), {"dense": False, "dense_1": True})
+        >>> updates, _ = optimizer.update(params, optimizer.init(params))
+        >>> updates["dense"]["kernel"].tolist(), updates["dense_1"]["kernel"].tolist()
+        ([0.0, 0.0], [-1.0, -1.0])
+    """
+    check_optimizer("frozen", "optimizer", optimizer)
+    for value in () if callable(trainable) else jax.tree.leaves(trainable):
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(
+                f"frozen: trainable must have the values True and False, got {value!r}; "
+                "jaxlayers.trainable(model, params) returns such a mask"
+            )
+    updated = optax.GradientTransformationExtraArgs(optimizer.init, _update_function(optimizer))
+    return optax.partition({True: updated, False: optax.set_to_zero()}, trainable)
 
 
 def check_optimizer(owner: str, name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jaxlayers import runs
 from jaxlayers.interop import keras, safetensors
-from jaxlayers.interop.keras.dtype_policies import sequential_of
+from jaxlayers.interop.keras.dtype_policies import model_of
 from jaxlayers.layer import Layer
 
 
@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _summary(model: Layer) -> str:
-    sequential = sequential_of(model, "show")
-    if sequential.input_shape is None:  # images of any size, so that shapes are unknown
-        return repr(sequential)
-    return sequential.summary()
+    inside = model_of(model, "show")
+    if inside.input_shape is None:  # images of any size, so that shapes are unknown
+        return repr(inside)
+    return inside.summary()
 
 
 def convert(file: Path, out: Path) -> None:

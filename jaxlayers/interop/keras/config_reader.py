@@ -1,11 +1,14 @@
 """Construction of models from configs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jaxlayers._structure import flatten
 from jaxlayers._text import short_repr
+from jaxlayers.functional import Functional
+from jaxlayers.input_layer import InputLayer
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import dtype_policies, graph, legacy_names, objects
-from jaxlayers.interop.keras.errors import Problems
 from jaxlayers.interop.keras.layer_config import (
     class_of,
     keras_classes,
@@ -14,7 +17,11 @@ from jaxlayers.interop.keras.layer_config import (
 )
 from jaxlayers.interop.keras.values import plain
 from jaxlayers.layer import Layer
+from jaxlayers.layers.frozen import Frozen
+from jaxlayers.layers.inference_mode import InferenceMode
+from jaxlayers.layers.merging import MergingLayer
 from jaxlayers.layers.mixed_precision import InBfloat16
+from jaxlayers.layers.wrapper import Wrapper, unwrapped
 from jaxlayers.sequential import Sequential
 
 # The key of the entry for arguments that Keras's config cannot express; Keras ignores it.
@@ -26,12 +33,24 @@ MAX_DEPTH = 16
 _MAX_SHAPES = 6 * graph.MAX_LAYERS
 _MAX_WRAPPERS = 8
 
-# The arguments of a Sequential that a complete config may contain, and their types.
-_SEQUENTIAL_ARGUMENTS = {"name": str, "input_shape": tuple | None, "fuse": bool}
+# The arguments of models and input layers that a complete config may contain, and their types.
+_FUNCTIONAL_ARGUMENTS = {"name": str, "fuse": bool}
+_MODEL_ARGUMENTS: dict[bool, Mapping[str, Any]] = {
+    True: {"input_shape": tuple | None, **_FUNCTIONAL_ARGUMENTS},
+    False: _FUNCTIONAL_ARGUMENTS,
+}
+_INPUT_ARGUMENTS = {"dtype": str | None}
+
+# The layers around others that Keras does not have as layers.
+WRAPPERS: dict[str, type[Wrapper]] = {
+    cls.__name__: cls for cls in (Frozen, InBfloat16, InferenceMode)
+}
 
 Path = tuple[str, ...]
 Entry = Mapping[str, Any]
 InputShape = tuple[int | None, ...] | None
+# Returns a model and its input shape.
+Construct = Callable[[], tuple[Any, Any]]
 
 
 class ConfigReader:
@@ -52,34 +71,63 @@ class ConfigReader:
         self.mixed_in_part = mixed_in_part
         self.keras2 = keras2
         self.dtypes: dict[Path, str] = {}
-        self.frozen: list[Path] = []
-        self.functional: set[Path] = set()
         self.count = 0
         self.shapes = 0
         self.limit_reported = False
 
-    def model(self, entry: Entry, path: Path) -> tuple[Any, InputShape]:
-        """Returns a Sequential and its input shape; both are `None` after a problem."""
+    def model(self, entry: Entry, path: Path) -> tuple[Any, Any]:
+        """Returns a model and its input shape; both are `None` after a problem."""
         class_name, config = entry["class_name"], entry.get("config")
-        own_name = _name_of(config) or "sequential"
-        model_name = path[-1] if path else own_name
+        is_sequential = class_name == "Sequential"
+        default = "sequential" if is_sequential else "functional"
+        model_name = path[-1] if path else _name_of(config) or default
         where = "/".join(path) or model_name
         before = self.problems.count
+
+        def report(error: Exception) -> None:
+            notes = " ".join(getattr(error, "__notes__", ()))
+            what = str(error) or type(error).__name__
+            self.problems.add(f"{what} {notes}".strip(), where, class_name)
+
         try:
             if len(path) > MAX_DEPTH:
                 raise ValueError(f"models are nested too deeply, more than {MAX_DEPTH} levels")
             if not model_name.isprintable():
                 raise ValueError(f"the name {model_name!r} has characters that cannot be printed")
             entries = graph.layers_of(class_name, config)
-            shape = _input_shape(config, entries, entry.get("build_config"))
-            wrappers, exact = self._exact(entry, _SEQUENTIAL_ARGUMENTS)
+            wrappers, exact = self._exact(entry, _MODEL_ARGUMENTS[is_sequential])
+            arguments = {"name": model_name, **exact}
+            if is_sequential:
+                shape = _input_shape(config, entries, entry.get("build_config"))
+                construct = self._sequential(entries, path, shape, arguments)
+            else:
+                construct = self._functional(
+                    graph.graph_of(dict(config or {}), entries), path, arguments
+                )
         except ValueError as error:
-            self.problems.add(str(error), where, class_name)
+            report(error)
             return None, None
+        if self.problems.count > before:
+            return None, None
+        try:
+            model, shape = construct()
+        except Exception as error:  # JAX's shape checks raise many types of errors
+            report(error)
+            return None, None
+        return _wrapped_in(model, wrappers), shape
+
+    def _sequential(
+        self, entries: list[Entry], path: Path, shape: InputShape, arguments: dict[str, Any]
+    ) -> Construct:
+        """Reads the layers of a Sequential and returns the function that constructs it."""
         members: dict[str, Layer] = {}
         for position, inner in enumerate(entries):
             if inner["class_name"] in graph.INPUTS:
-                self._check_input(inner, position, path)
+                name = "/".join((*path, _name_of(inner.get("config")) or "input"))
+                if position > 0:
+                    what = "an input must be the first layer"
+                    self.problems.add(what, name, inner["class_name"])
+                self._check_input(inner, name)
                 continue
             name, layer, inner_shape = self.layer(inner, path)
             if not members and shape is None:
@@ -88,28 +136,66 @@ class ConfigReader:
                 self.problems.add("several layers have this name", name, inner["class_name"])
             elif layer is not None:
                 members[name] = layer
-        if self.problems.count > before:
-            return None, None
-        arguments: dict[str, Any] = {
-            "input_shape": shape if shape is not None and None not in shape else None,
-            "name": model_name,
-            **exact,
-        }
-        try:
-            model: Layer = Sequential(tuple(members.values()), names=tuple(members), **arguments)
-        except Exception as error:  # JAX's shape checks raise many types of errors
-            notes = " ".join(getattr(error, "__notes__", ()))
-            what = str(error) or type(error).__name__
-            self.problems.add(f"{what} {notes}".strip(), where, class_name)
-            return None, None
-        for _ in range(wrappers):
-            model = InBfloat16(model)
-        return model, shape
+        is_known = shape is not None and None not in flatten(shape)
+        given = {"input_shape": shape if is_known else None, **arguments}
+        return lambda: (
+            Sequential(tuple(members.values()), names=tuple(members), **given),
+            shape,
+        )
 
-    def layer(self, entry: Entry, path: Path) -> tuple[str, Layer | None, InputShape]:
+    def _functional(
+        self, found: graph.GraphConfig, path: Path, arguments: dict[str, Any]
+    ) -> Construct:
+        """Reads the layers of a Functional model and returns the function that constructs it."""
+        nodes: list[tuple[Any, ...]] = []
+        for name, entry in found.entries.items():
+            calls = found.calls[name]
+            if entry["class_name"] in graph.INPUTS:
+                layer: Layer | None = self._input_layer(entry, "/".join((*path, name)))
+            else:
+                _, layer, _ = self.layer(entry, path, name)
+            if layer is None:
+                continue
+            # A complete config lists all wrappers.
+            modes = {None if self.exact else call.training for call in calls}
+            if modes == {False}:
+                layer = InferenceMode(layer)
+            elif not modes <= {None}:
+                self.problems.add(
+                    f"is called with training={' and '.join(sorted(map(str, modes)))}, which is "
+                    "not supported; only training=False in all calls is",
+                    "/".join((*path, name)),
+                    entry["class_name"],
+                )
+            inputs = [_as_called(layer, call.inputs) for call in calls]
+            nodes.append((name, layer, inputs) if calls else (name, layer))
+
+        def construct() -> tuple[Any, Any]:
+            model = Functional(found.inputs, found.outputs, nodes=nodes, **arguments)
+            return model, model.input_shape
+
+        return construct
+
+    def _input_layer(self, entry: Entry, where: str) -> InputLayer | None:
+        """Returns an input layer; `None` after a problem."""
+        config = entry.get("config")
+        self._check_input(entry, where)
+        try:
+            shape = legacy_names.input_shape(dict(config)) if isinstance(config, Mapping) else None
+            if not shape:
+                raise ValueError("the input has no shape with a batch axis")
+            arguments = {"dtype": dict(config or {}).get("dtype")}
+            return InputLayer(shape[1:], **(arguments | self._exact(entry, _INPUT_ARGUMENTS)[1]))
+        except (ValueError, TypeError) as error:
+            self.problems.add(str(error), where, entry["class_name"])
+            return None
+
+    def layer(
+        self, entry: Entry, path: Path, name: str | None = None
+    ) -> tuple[str, Layer | None, Any]:
         """Returns the name of a layer, the layer and, if it is a model, its input shape."""
         class_name, config = entry["class_name"], entry.get("config")
-        name = _name_of(config) or _name_of(entry) or f"layer_{self.count}"
+        name = name or _name_of(config) or _name_of(entry) or f"layer_{self.count}"
         own_path = (*path, name)
         where = "/".join(own_path)
         self.count += 1
@@ -126,8 +212,6 @@ class ConfigReader:
             self.problems.add("the name has characters that cannot be printed", where, class_name)
             return name, None, None
         if is_model(entry):
-            if class_name != "Sequential":
-                self.functional.add(own_path)
             return name, *self.model(entry, own_path)
         cls = class_of(entry)
         if cls is None or not isinstance(config, Mapping):
@@ -166,14 +250,12 @@ class ConfigReader:
         if layer is None:
             return None
         self.dtypes[path] = dtype_policies.VARIABLES[policy]
-        if config.get("trainable") is False:
-            self.frozen.append(path)
-        if not self.exact:
-            is_outer = outer_policy is None
-            wrappers = int(is_outer and self.mixed_in_part and policy == dtype_policies.MIXED)
-        for _ in range(wrappers):
-            layer = InBfloat16(layer)
-        return layer
+        if not self.exact and outer_policy is None:
+            has_weights = type(layer).init is not Layer.init
+            is_frozen = config.get("trainable") is False and has_weights
+            is_mixed = self.mixed_in_part and policy == dtype_policies.MIXED
+            wrappers = [InBfloat16] * is_mixed + [Frozen] * is_frozen
+        return _wrapped_in(layer, wrappers)
 
     def _wrapped(self, entry: Any, path: Path, policy: str) -> Layer | None:
         """Returns the layer inside another layer; `None` after a problem."""
@@ -194,19 +276,24 @@ class ConfigReader:
 
     def _exact(
         self, entry: Entry, allowed: Mapping[str, Any] | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        """Returns the number of `InBfloat16` around a layer, and its exact arguments."""
+    ) -> tuple[list[type[Wrapper]], dict[str, Any]]:
+        """Returns the wrappers of a layer, the innermost first, and its exact arguments."""
         found = entry.get(EXACT, {}) if self.exact else {}
-        if not isinstance(found, Mapping) or not found.keys() <= {"in_bfloat16", "arguments"}:
+        if not isinstance(found, Mapping) or not found.keys() <= {"wrappers", "arguments"}:
             raise ValueError(
-                f"{EXACT} must have only in_bfloat16 and arguments, got {short_repr(found)}"
+                f"{EXACT} must have only wrappers and arguments, got {short_repr(found)}"
             )
-        wrappers, arguments = found.get("in_bfloat16", 0), found.get("arguments", {})
-        if type(wrappers) is not int or not 0 <= wrappers <= _MAX_WRAPPERS:
+        names, arguments = found.get("wrappers", []), found.get("arguments", {})
+        if (
+            not isinstance(names, list)
+            or len(names) > _MAX_WRAPPERS
+            or not all(isinstance(name, str) and name in WRAPPERS for name in names)
+        ):
             raise ValueError(
-                f"in_bfloat16 must be an integer from 0 to {_MAX_WRAPPERS}, "
-                f"got {short_repr(wrappers)}"
+                f"wrappers must be a list of at most {_MAX_WRAPPERS} of {', '.join(WRAPPERS)}, "
+                f"got {short_repr(names)}"
             )
+        wrappers = [WRAPPERS[name] for name in names]
         if not isinstance(arguments, Mapping):
             raise ValueError(f"arguments must be a dictionary, got {short_repr(arguments)}")
         if allowed is None:
@@ -216,17 +303,28 @@ class ConfigReader:
         exact = {key: plain(value) for key, value in arguments.items()}
         for key, value in exact.items():
             if not isinstance(value, allowed[key]) or not str(value).isprintable():
-                raise ValueError(f"{key}={short_repr(value)} is not an argument of Sequential")
+                raise ValueError(
+                    f"{key}={short_repr(value)} is not an argument of {entry['class_name']}"
+                )
         return wrappers, exact
 
-    def _check_input(self, entry: Entry, position: int, path: Path) -> None:
+    def _check_input(self, entry: Entry, where: str) -> None:
         config = entry.get("config")
-        name = "/".join((*path, _name_of(config) or "input"))
-        if position > 0:
-            self.problems.add("an input must be the first layer", name, entry["class_name"])
         for kind in ("sparse", "ragged", "optional"):
             if isinstance(config, Mapping) and config.get(kind):
-                self.problems.add(f"{kind} inputs are not supported", name, entry["class_name"])
+                self.problems.add(f"{kind} inputs are not supported", where, entry["class_name"])
+
+
+def _wrapped_in(layer: Layer, wrappers: Sequence[type[Wrapper]]) -> Layer:
+    for wrapper in wrappers:
+        layer = wrapper(layer)
+    return layer
+
+
+def _as_called(layer: Layer, inputs: Any) -> Any:
+    """Returns the inputs of a call; Keras accepts a list of one for layers with one input."""
+    is_single = isinstance(inputs, tuple) and len(inputs) == 1
+    return inputs[0] if is_single and not isinstance(unwrapped(layer), MergingLayer) else inputs
 
 
 def is_model(entry: Entry) -> bool:

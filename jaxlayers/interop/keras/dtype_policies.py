@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers._text import short_repr
+from jaxlayers.functional import Functional
 from jaxlayers.layer import Layer
-from jaxlayers.layers.mixed_precision import InBfloat16
+from jaxlayers.layers.wrapper import unwrapped
 from jaxlayers.sequential import Sequential
 
 MIXED = "mixed_bfloat16"
@@ -52,27 +53,20 @@ def write_policy(name: str) -> dict[str, Any]:
     }
 
 
-def unwrapped(layer: Layer) -> Layer:
-    """Returns the layer inside `InBfloat16`, or the layer itself if there is none."""
-    while isinstance(layer, InBfloat16):
-        layer = layer.layer
-    return layer
-
-
-def sequential_of(model: Layer, caller: str) -> Sequential:
-    """Returns a Sequential, or the Sequential inside `InBfloat16`.
+def model_of(model: Layer, caller: str) -> Sequential | Functional:
+    """Returns a model, or the model inside `InBfloat16` and other wrappers.
 
     Args:
-        model: A `Sequential`, or one in `InBfloat16`.
+        model: A `Sequential` or `Functional`, also in wrappers.
         caller: The name of the function, for the error message.
 
     Raises:
-        TypeError: If it is any other model.
+        TypeError: If it is any other layer.
     """
     found = unwrapped(model)
-    if not isinstance(found, Sequential):
+    if not isinstance(found, Sequential | Functional):
         raise TypeError(
-            f"{caller}: model must be a Sequential, got {short_repr(model)} "
+            f"{caller}: model must be a Sequential or a Functional, got {short_repr(model)} "
             f"({type(model).__name__})"
         )
     return found

@@ -1,24 +1,55 @@
-"""The layers of a Keras model in the order in which they are applied.
+"""The layers of a Keras model in its config, and the edges between them."""
 
-Only a chain of layers is supported: one input, one output, no branches, no shared layers.
-"""
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
+from jaxlayers._structure import flatten, unflatten
 from jaxlayers._text import short_repr
+from jaxlayers.interop.keras import operations
 
 Entry = Mapping[str, Any]
 
 MODELS = ("Sequential", "Functional", "Model")
 INPUTS = ("InputLayer",)
 
-# No chain of layers in practice has as many.
-MAX_LAYERS = 1000
+# The largest model of keras.applications has 1041.
+MAX_LAYERS = 3000
+
+# The arguments of a call that do not change the result of the layers of this library.
+_IGNORED_ARGUMENTS = ("mask",)
+
+
+class Call(NamedTuple):
+    """One call of a layer.
+
+    Attributes:
+        inputs: The inputs: an output of a layer as Keras's triple of the name, the position of the
+            call and the position of the output; a tuple of them, or a dictionary by name.
+        training: The argument `training`; `None` if it was not given.
+    """
+
+    inputs: Any
+    training: bool | None = None
+
+
+class GraphConfig(NamedTuple):
+    """The config of a Functional model.
+
+    Attributes:
+        entries: The entries of the layers, by name.
+        calls: The calls of each layer, by name.
+        inputs: The inputs of the model, in the form of `Call.inputs`.
+        outputs: The outputs of the model, likewise.
+    """
+
+    entries: dict[str, Entry]
+    calls: dict[str, list[Call]]
+    inputs: Any
+    outputs: Any
 
 
 def layers_of(class_name: str, config: Any) -> list[Entry]:
-    """Returns the entries of the layers of a model, first to last, including the input.
+    """Returns the entries of the layers of a model, including those of its inputs.
 
     Args:
         class_name: One of `MODELS`.
@@ -26,7 +57,7 @@ def layers_of(class_name: str, config: Any) -> list[Entry]:
             a list of layers.
 
     Raises:
-        ValueError: If the model is not a chain, or `config` is not the config of a model.
+        ValueError: If `config` is not the config of a model.
     """
     entries = config.get("layers") if isinstance(config, Mapping) else config
     if not isinstance(entries, list):
@@ -39,115 +70,167 @@ def layers_of(class_name: str, config: Any) -> list[Entry]:
                 f"{short_repr(entry)} is not the config of a layer, which is a dictionary with "
                 "class_name"
             )
-    return entries if class_name == "Sequential" else _ordered(config, entries)
+    return entries
 
 
-def _ordered(config: Mapping[str, Any], entries: list[Entry]) -> list[Entry]:
-    """Returns the layers of a Functional model from its input to its output."""
-    (first,) = _ends(config, "input_layers", "inputs")
-    (last,) = _ends(config, "output_layers", "outputs")
-    by_name = {_name(entry): entry for entry in entries}
-    followers: dict[str, str] = {}
-    for name, entry in by_name.items():
-        sources = _sources(name, entry)
-        if not sources and entry["class_name"] in INPUTS and name == first:
-            continue
-        (source,) = sources if len(sources) == 1 else (None,)
-        if source is None:
-            raise ValueError(
-                f"{name} ({entry['class_name']}) has {len(sources)} inputs; only a chain of layers "
-                "is supported, in which each layer has one input"
-            )
-        if source in followers:
-            raise ValueError(
-                f"{source} is the input of both {followers[source]} and {name}; only a chain of "
-                "layers is supported, without branches"
-            )
-        followers[source] = name
-    order = [first]
-    while order[-1] in followers and len(order) <= len(entries):
-        order.append(followers[order[-1]])
-    if len(by_name) != len(entries) or len(order) != len(entries) or order[-1] != last:
-        raise ValueError(f"the layers are not a chain from {first} to {last}")
-    if not set(order) <= by_name.keys():
-        raise ValueError(f"some layers between {first} and {last} are missing")
-    return [by_name[name] for name in order]
+def graph_of(config: Mapping[str, Any], entries: list[Entry]) -> GraphConfig:
+    """Returns the layers and the edges of a Functional model.
+
+    Args:
+        config: The config of the model.
+        entries: The entries of its layers.
+
+    Raises:
+        ValueError: If `config` is not the config of a Functional model.
+    """
+    by_name: dict[str, Entry] = {}
+    calls: dict[str, list[Call]] = {}
+    for entry in entries:
+        name = _name(entry)
+        if name in by_name:
+            raise ValueError(f"several layers have the name {name!r}")
+        nodes = entry.get("inbound_nodes")
+        if not isinstance(nodes, list):
+            raise ValueError(f"{name} ({entry['class_name']}) has no inbound_nodes")
+        if entry["class_name"] in INPUTS:
+            nodes = []
+        elif not nodes:
+            raise ValueError(f"{name} ({entry['class_name']}) has no inputs")
+        by_name[name], arguments = operations.as_layer(entry, [_arguments(n) for n in nodes])
+        calls[name] = [_call(name, entry, *each) for each in arguments]
+    ends = (_references(config.get(key), key) for key in ("input_layers", "output_layers"))
+    is_keras3 = any(isinstance(node, Mapping) for e in entries for node in e["inbound_nodes"])
+    return _with_calls_from_zero(GraphConfig(by_name, calls, *ends), is_keras3)
 
 
-def _ends(config: Mapping[str, Any], key: str, what: str) -> list[str]:
-    """Returns the name of the single input or output layer of the model."""
-    found = config.get(key)
-    # Keras 3 writes [name, 0, 0] for a single layer, Keras 2 writes [[name, 0, 0]].
-    if isinstance(found, list) and len(found) == 3 and isinstance(found[0], str):
-        found = [found]
-    if not isinstance(found, list) or len(found) != 1:
-        count = len(found) if isinstance(found, list | dict) else "no"
-        raise ValueError(f"the model has {count} {what}; only models with one are supported")
-    (end,) = found
-    if not isinstance(end, list) or not end or not isinstance(end[0], str):
-        raise ValueError(f"{short_repr(found)} does not name a layer")
-    return [end[0]]
+def _with_calls_from_zero(graph: GraphConfig, is_keras3: bool) -> GraphConfig:
+    """Returns the graph with the calls of each layer numbered from 0.
+
+    Keras numbers those of a model that is a layer of another model from 1: Keras 3 only those of a
+    Functional, and only in the outputs; Keras 2 also in the inputs of layers, and in some versions
+    those of a Sequential.
+    """
+
+    def moved(inputs: Any, names: Collection[str]) -> Any:
+        found = [(name, call - (call > 0 and name in names), i) for name, call, i in _flat(inputs)]
+        return found[0] if _is_triple(inputs) else unflatten(inputs, found)
+
+    if is_keras3:
+        names = {n for n, e in graph.entries.items() if e["class_name"] in MODELS[1:]}
+        return graph._replace(outputs=moved(graph.outputs, names))
+    first: dict[str, int] = {}
+    every = [call.inputs for calls in graph.calls.values() for call in calls]
+    for inputs in (*every, graph.outputs):
+        for name, call, _ in _flat(inputs):
+            first[name] = min(first.get(name, call), call)
+    names = {n for n, e in graph.entries.items() if e["class_name"] in MODELS and first.get(n) == 1}
+    return graph._replace(
+        calls={
+            name: [call._replace(inputs=moved(call.inputs, names)) for call in calls]
+            for name, calls in graph.calls.items()
+        },
+        outputs=moved(graph.outputs, names),
+    )
 
 
 def _name(entry: Entry) -> str:
     config = entry.get("config")
     inside = config.get("name") if isinstance(config, Mapping) else None
     name = entry.get("name", inside)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not 0 < len(name) < 256:
         raise ValueError(f"a layer of class {entry['class_name']} has no name")
     return name
 
 
-def _sources(name: str, entry: Entry) -> list[str]:
-    """Returns the names of the layers whose outputs are the inputs of this one."""
-    nodes = entry.get("inbound_nodes")
-    if not isinstance(nodes, list):
-        raise ValueError(f"{name} ({entry['class_name']}) has no inbound_nodes")
-    if len(nodes) > 1:
+def _call(name: str, entry: Entry, inputs: list[Any], options: Mapping[str, Any]) -> Call:
+    """Returns a call, after checking its arguments."""
+    training = options.get("training")
+    others = {
+        key: value
+        for key, value in options.items()
+        if key not in ("training", *_IGNORED_ARGUMENTS) and value is not None
+    }
+    masks = {key: options[key] for key in _IGNORED_ARGUMENTS if options.get(key) is not None}
+    if others or masks or not isinstance(training, bool | None):
         raise ValueError(
-            f"{name} ({entry['class_name']}) is used {len(nodes)} times; shared layers are not "
-            "supported"
+            f"{name} ({entry['class_name']}) is called with {short_repr(dict(options))}, "
+            "which is not supported"
         )
-    sources = []
-    for node in nodes:
-        for source, index, output, options in _tensors(node):
-            if index != 0 or output != 0:
-                raise ValueError(f"{name} uses an output of {source} other than its first")
-            if any(value not in (None, False) for value in options.values()):
-                raise ValueError(
-                    f"{name} ({entry['class_name']}) is called with {short_repr(dict(options))}, "
-                    "which is not supported"
-                )
-            sources.append(source)
-    return sources
+    if len(inputs) != 1:
+        raise ValueError(
+            f"{name} ({entry['class_name']}) is called with {len(inputs)} arguments; only one is "
+            "supported, which may be a list"
+        )
+    return Call(inputs[0], training)
 
 
-def _tensors(node: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
-    """Yields the layer, its node, its output index and the options of each input of a node."""
+def _arguments(node: Any) -> tuple[list[Any], Mapping[str, Any]]:
+    """Returns the positional and the other arguments of a call of a layer.
+
+    Tensors in the former are replaced by references.
+    """
     if isinstance(node, Mapping):  # Keras 3
         arguments, options = node.get("args"), node.get("kwargs") or {}
         if not isinstance(arguments, list) or not isinstance(options, Mapping):
             raise ValueError(f"{short_repr(node)} is not a call of a layer")
-        for tensor in arguments:
-            if isinstance(tensor, list):
-                yield from _tensors({"args": tensor, "kwargs": options})
-                continue
-            config = tensor.get("config") if isinstance(tensor, Mapping) else None
-            history = config.get("keras_history") if isinstance(config, Mapping) else None
-            yield *_history(history, tensor), options
-        return
+        return [_argument(value) for value in arguments], options
     if isinstance(node, list) and node and isinstance(node[0], str):
         node = [node]
-    if not isinstance(node, list):
+    if not isinstance(node, list) or not node:
         raise ValueError(f"{short_repr(node)} is not a call of a layer")
+    references, options = [], {}
     for tensor in node:
-        options = tensor[3] if isinstance(tensor, list) and len(tensor) == 4 else {}
+        if not isinstance(tensor, list) or len(tensor) not in (3, 4):
+            raise ValueError(f"{short_repr(tensor)} is not an output of a layer")
+        references.append(_reference(tensor[:3], tensor))
+        options = tensor[3] if len(tensor) == 4 else options
         if not isinstance(options, Mapping):
             raise ValueError(f"{short_repr(node)} is not a call of a layer")
-        yield *_history(tensor[:3] if isinstance(tensor, list) else None, tensor), options
+    return [references[0] if len(references) == 1 else tuple(references)], options
 
 
-def _history(history: Any, tensor: Any) -> tuple[str, Any, Any]:
-    if not isinstance(history, list) or len(history) != 3 or not isinstance(history[0], str):
+def _argument(value: Any) -> Any:
+    """Returns an argument with references in place of Keras's tensors."""
+    if isinstance(value, list) and value:
+        return tuple(map(_tensor, value))
+    if isinstance(value, Mapping) and "class_name" not in value and value:
+        return {str(name): _tensor(tensor) for name, tensor in value.items()}
+    return _tensor(value) if isinstance(value, Mapping) else value
+
+
+def _tensor(value: Any) -> tuple[str, int, int]:
+    config = value.get("config") if isinstance(value, Mapping) else None
+    history = config.get("keras_history") if isinstance(config, Mapping) else None
+    return _reference(history, value)
+
+
+def _references(value: Any, key: str) -> Any:
+    """Returns references to the inputs or outputs of the model."""
+    # Keras 3 writes [name, 0, 0] for a single layer, Keras 2 writes [[name, 0, 0]].
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        return _reference(value, value)
+    if isinstance(value, list) and value:
+        found = tuple(_reference(each, each) for each in value)
+        return found[0] if len(found) == 1 else found
+    if isinstance(value, Mapping) and value:
+        return {str(name): _reference(each, each) for name, each in value.items()}
+    raise ValueError(f"{key} must be outputs of layers, at least one, got {short_repr(value)}")
+
+
+def _reference(history: Any, tensor: Any) -> tuple[str, int, int]:
+    if (
+        not isinstance(history, list)
+        or len(history) != 3
+        or not isinstance(history[0], str)
+        or not all(type(at) is int and 0 <= at < 2**31 for at in history[1:])
+    ):
         raise ValueError(f"{short_repr(tensor)} is not an output of a layer")
     return history[0], history[1], history[2]
+
+
+def _is_triple(value: Any) -> bool:
+    return isinstance(value, tuple) and isinstance(value[0], str)
+
+
+def _flat(inputs: Any) -> Iterator[tuple[str, int, int]]:
+    yield from [inputs] if _is_triple(inputs) else flatten(inputs)

@@ -3,7 +3,7 @@
 Each layer has a group with its name, whose attribute `weight_names` lists the paths of its weights.
 """
 
-from jaxlayers.interop.keras.errors import Problems
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.legacy_names import modern_weight
 from jaxlayers.interop.keras.weights import Weight

@@ -5,46 +5,40 @@ Each layer has a group that is named after its class, with a number if there are
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from jaxlayers.composition import snake_case
-from jaxlayers.interop.keras.dtype_policies import unwrapped
-from jaxlayers.interop.keras.errors import Problems
+from jaxlayers.composition import Composition, snake_case
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.hdf5 import Node, StoredArray
 from jaxlayers.interop.keras.weights import Path, Weight
 from jaxlayers.layer import Layer
+from jaxlayers.layers.wrapper import unwrapped
 from jaxlayers.sequential import Sequential
 
 
 def group_paths(
-    model: Layer,
-    functional: Collection[Path] | None = (),
-    group: Node | None = None,
-    above: Path = (),
+    model: Layer, group: Node | None = None, above: Path = ()
 ) -> Iterator[tuple[Path, str]]:
     """Yields the path of each layer, and the path of its group in a file of Keras 3.
 
     Args:
-        model: A `Sequential`, or one in `InBfloat16`.
-        functional: The nested models that are Functional in Keras, whose groups have another name;
-            `None` to determine them from the file.
-        group: The group with the layers of the model.
+        model: A `Sequential` or `Functional`, also in wrappers.
+        group: The group of a file with the layers of the model, to determine which Sequential
+            models in the model are Functional in the file, where their groups have another name.
         above: The path of the model.
 
     Raises:
         ValueError: If the Functional models cannot be determined from the file.
     """
     counts: Counter[str] = Counter()
-    sequential = unwrapped(model)
-    assert isinstance(sequential, Sequential)
-    for name, layer in sequential.items():
+    composition = unwrapped(model)
+    assert isinstance(composition, Composition)
+    for name, layer in composition.items():
         inside, path = unwrapped(layer), (*above, name)
-        nested = isinstance(inside, Sequential)
+        nested = isinstance(inside, Composition)
         kind = snake_case(type(inside).__name__)
-        if nested and functional is None:
+        if isinstance(inside, Sequential) and group is not None:
             kind = _kind_in_file(name, group, counts)
-        elif nested and functional is not None and path in functional:
-            kind = "functional"
         location = f"layers/{_next(kind, counts)}"
         member = None if group is None else group.children.get(_next(kind, counts))
         counts[kind] += 1
@@ -52,7 +46,7 @@ def group_paths(
             yield path, location
             continue
         below = None if member is None else _layers_group(member)
-        for inner_path, where in group_paths(inside, functional, below, path):
+        for inner_path, where in group_paths(inside, below, path):
             yield inner_path, f"{location}/{where}"
 
 
@@ -79,7 +73,6 @@ def read_keras3_weights(
     model: Layer,
     wanted: list[Weight],
     problems: Problems,
-    functional: Collection[Path] | None,
 ) -> dict[Weight, StoredArray]:
     """Returns the stored array of each weight, from a file of Keras 3.
 
@@ -88,12 +81,11 @@ def read_keras3_weights(
         model: As in `group_paths`.
         wanted: The weights of the model.
         problems: Collects missing and additional weights.
-        functional: As in `group_paths`.
     """
     top = _layers_group(root)
     if top is None:
         raise ValueError("contains no weights of a Keras model: the group 'layers' is missing")
-    locations = dict(group_paths(model, functional, top))
+    locations = dict(group_paths(model, top))
     layers = top.path.strip("/")
     own = root.children.get("vars")
     stored = dict(_arrays(top))

@@ -14,8 +14,13 @@ from jaxlayers.layer import Layer
 # The module of the layers that Keras does not have.
 OWN_MODULE = "jaxlayers.layers"
 _NOT_IN_KERAS = ("SumPooling2D",)
-# The base class, and the layer that is a dtype policy in Keras.
-_EXCLUDED = ("Layer", "InBfloat16")
+# The base class, and the layers that are properties of other layers in Keras.
+_EXCLUDED = ("Layer", "Frozen", "InBfloat16", "InferenceMode")
+# The modules of the layers that are not in keras.layers.
+KERAS_MODULES = {
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+    "LayerScale": "keras.src.applications.convnext",
+}
 
 _COMMON_ARGUMENTS = (
     "name",

@@ -1,7 +1,6 @@
 """Reading of models and weights from Keras files."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,15 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxlayers._files import as_path
+from jaxlayers.composition import Composition
+from jaxlayers.interop.errors import Problems, prefix_errors
 from jaxlayers.interop.keras import archive, hdf5, serialization, weights
-from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems, prefix_errors
+from jaxlayers.interop.keras.dtype_policies import model_of
 from jaxlayers.interop.keras.keras2_weights import is_keras2, read_keras2_weights
 from jaxlayers.interop.keras.keras3_weights import read_keras3_weights
-from jaxlayers.interop.keras.values import example_shape
+from jaxlayers.interop.keras.values import example_shapes
 from jaxlayers.layer import Layer, Params, State
-from jaxlayers.sequential import Sequential
+from jaxlayers.layers.wrapper import unwrapped
 
 _ZIP = b"PK"
 
@@ -25,14 +25,14 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
     """Loads a model that Keras has saved, without Keras or TensorFlow.
 
     The optimizer, the loss and the metrics of the model are ignored. Layers with `trainable=False`
-    are loaded like all others, with a warning that names them.
+    are in `Frozen`; `jaxlayers.trainable(model, params)` returns the mask of the trainable weights.
 
     Args:
         path: A `.keras` archive, or an `.h5` file with a model.
 
     Returns:
-        The model, its params and its state. The model is a `Sequential`, in `InBfloat16` if the
-        dtype policy is `mixed_bfloat16`.
+        The model, its params and its state. The model is a `Sequential` or a `Functional`, in
+        `InBfloat16` if the dtype policy is `mixed_bfloat16`.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -72,16 +72,9 @@ def load(path: str | os.PathLike[str]) -> tuple[Layer, Params, State]:
             if weights_group is None:
                 raise ValueError("contains no model_weights")
             root, by_name = weights_group, True
-        if not isinstance(unwrapped(read.model), Sequential):
+        if not isinstance(unwrapped(read.model), Composition):
             raise ValueError("contains the config of a single layer, not of a model")
         params, state = _weights(root, by_name, read)
-    if read.frozen:
-        names = ", ".join("/".join(layer) for layer in read.frozen[:20])
-        warnings.warn(
-            f"{path}: {names} are not trainable in Keras; to freeze these layers, exclude them "
-            "from the optimizer, for example with optax.masked",
-            stacklevel=2,
-        )
     return read.model, params, state
 
 
@@ -93,8 +86,9 @@ def load_weights(
     Args:
         path: A `.weights.h5` file of Keras 3, an `.h5` file of Keras 2 with weights or a model,
             or a `.keras` archive.
-        model: A `Sequential` with the layers of these weights, or one in `InBfloat16`. The names
-            of the layers must match only if there are nested models.
+        model: A `Sequential` or `Functional` with the layers of these weights, also in wrappers
+            such as `InBfloat16`. The names of the layers must match only if there are nested
+            models.
         input_shape: Shape of one example; required if the model was constructed without one.
 
     Returns:
@@ -104,16 +98,16 @@ def load_weights(
         FileNotFoundError: If the file does not exist.
         IsADirectoryError: If it is a folder.
         ValueError: As in `load`, or if there is no `input_shape`.
-        TypeError: If `model` is not a `Sequential`, or `path` is not a path.
+        TypeError: If `model` is not a `Sequential` or `Functional`, or `path` is not a path.
     """
-    sequential = sequential_of(model, "load_weights")
-    given = sequential.input_shape if input_shape is None else input_shape
+    inside = model_of(model, "load_weights")
+    given = inside.input_shape if input_shape is None else input_shape
     if given is None:
         raise ValueError(
-            f"load_weights: model {sequential.name!r} was constructed without input_shape: "
+            f"load_weights: model {inside.name!r} was constructed without input_shape: "
             "input_shape must be the shape of one example, a tuple of integers, got None"
         )
-    shape = example_shape(given, "load_weights")
+    shape = example_shapes(given, "load_weights")
     path = _existing(path, "load_weights")
     with prefix_errors(path):
         if _is_zip(path):
@@ -123,7 +117,7 @@ def load_weights(
         root = hdf5.File(data).root
         whole = root.children.get("model_weights")
         by_name = whole is not None or is_keras2(root)
-        read = serialization.ParsedModel(model, shape, None, [], None)
+        read = serialization.ParsedModel(model, shape, None)
         return _weights(whole or root, by_name, read)
 
 
@@ -154,7 +148,7 @@ def _weights(
     if by_name:
         found = read_keras2_weights(root, wanted, problems)
     else:
-        found = read_keras3_weights(root, read.model, wanted, problems, read.functional)
+        found = read_keras3_weights(root, read.model, wanted, problems)
     arrays = weights.read_values(wanted, found, read.dtypes, problems)
     problems.raise_if_any("contains other weights than the model; layers and shapes must match:")
     params: Params = {}

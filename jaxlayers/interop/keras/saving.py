@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxlayers._files import as_path
 from jaxlayers._text import short_repr
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras import archive, serialization, weights
-from jaxlayers.interop.keras.dtype_policies import sequential_of
-from jaxlayers.interop.keras.errors import Problems
+from jaxlayers.interop.keras.dtype_policies import model_of
 from jaxlayers.interop.keras.keras3_weights import array_paths, group_paths
-from jaxlayers.interop.keras.values import example_shape
+from jaxlayers.interop.keras.values import example_shapes
 from jaxlayers.interop.keras.weights import Weight
 from jaxlayers.layer import Layer, Params, State
 
@@ -34,7 +34,7 @@ def save(
 
     Args:
         path: Path of the file, which must end in `.keras`.
-        model: A `Sequential`, or one in `InBfloat16`.
+        model: A `Sequential` or `Functional`, also in `InBfloat16` or `Frozen`.
         params: Params of the model.
         state: State of the model; activity penalties in it are not saved.
         input_shape: Shape of one example, in which `None` is any size; required if the model was
@@ -43,16 +43,16 @@ def save(
     Raises:
         ValueError: If the path has another extension, the model has anything that Keras does not
             have, or the arrays are not those of the model. The message lists all problems.
-        TypeError: If `model` is not a `Sequential`, `params` or `state` is not a dictionary, or
-            `path` is not a path.
+        TypeError: If `model` is not a `Sequential` or `Functional`, `params` or `state` is not a
+            dictionary, or `path` is not a path.
         ImportError: If h5py is not installed.
         OSError: If the file cannot be written.
     """
     path = as_path(path, "save")
     if path.suffix != ".keras":
         raise ValueError(f"save: path must end in .keras, which Keras requires, got {path}")
-    given = sequential_of(model, "save").input_shape if input_shape is None else input_shape
-    shape = None if given is None else example_shape(given, "save")
+    given = model_of(model, "save").input_shape if input_shape is None else input_shape
+    shape = None if given is None else example_shapes(given, "save")
     for name, tree in (("params", params), ("state", state)):
         if not isinstance(tree, Mapping):
             raise TypeError(

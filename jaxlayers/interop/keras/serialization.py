@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxlayers._text import short_repr
-from jaxlayers.composition import snake_case
+from jaxlayers.composition import Composition, snake_case
+from jaxlayers.interop.errors import Problems, prefix_errors
 from jaxlayers.interop.keras import dtype_policies, graph
 from jaxlayers.interop.keras.config_reader import (
     EXACT,
@@ -19,13 +20,12 @@ from jaxlayers.interop.keras.config_reader import (
     is_model,
 )
 from jaxlayers.interop.keras.config_writer import ConfigWriter
-from jaxlayers.interop.keras.dtype_policies import sequential_of, unwrapped
-from jaxlayers.interop.keras.errors import Problems, prefix_errors
+from jaxlayers.interop.keras.dtype_policies import model_of
 from jaxlayers.interop.keras.layer_config import class_of
-from jaxlayers.interop.keras.values import example_shape
+from jaxlayers.interop.keras.values import example_shapes
 from jaxlayers.layer import Layer
 from jaxlayers.layers.mixed_precision import InBfloat16
-from jaxlayers.sequential import Sequential
+from jaxlayers.layers.wrapper import unwrapped
 
 
 class NotSerializableError(ValueError):
@@ -36,7 +36,8 @@ def to_config(model: Layer, *, input_shape: Sequence[int | None] | None = None) 
     """Returns Keras's config of a model, for `keras.models.model_from_json`.
 
     Args:
-        model: A `Sequential`, or one in `InBfloat16`, whose dtype policy is `mixed_bfloat16`.
+        model: A `Sequential` or `Functional`, also in `InBfloat16`, whose dtype policy is
+            `mixed_bfloat16`, and with layers in `Frozen`, which are not trainable in Keras.
         input_shape: Shape of one example, in which `None` is any size; for models that were
             constructed without one. If neither is given, Keras does not build the model.
 
@@ -46,7 +47,7 @@ def to_config(model: Layer, *, input_shape: Sequence[int | None] | None = None) 
     Raises:
         ValueError: If the model has anything that Keras does not have: `SumPooling2D`, user-defined
             layers and functions, names with `/`. The message lists all problems.
-        TypeError: If `model` is not a `Sequential`.
+        TypeError: If `model` is not a `Sequential` or `Functional`.
 
     Example:
         >>> from jaxlayers import layers
@@ -66,8 +67,8 @@ def serialize(model: Layer) -> dict[str, Any]:
     have.
 
     Args:
-        model: A `Sequential`, nested or not, or a single layer; also in `InBfloat16`. All layers
-            must be those of this library.
+        model: A `Sequential` or `Functional`, nested or not, or a single layer; also in
+            `InBfloat16` and other wrappers. All layers must be those of this library.
 
     Returns:
         A dictionary of JSON values with `class_name` and `config`.
@@ -91,11 +92,11 @@ def serialize(model: Layer) -> dict[str, Any]:
         )
     problems = Problems()
     inside = unwrapped(model)
-    sequential = isinstance(inside, Sequential)
-    called = inside.name if isinstance(inside, Sequential) else snake_case(type(inside).__name__)
+    is_model = isinstance(inside, Composition)
+    called = inside.name if isinstance(inside, Composition) else snake_case(type(inside).__name__)
     writer = ConfigWriter(problems, {}, exact=True)
-    shape = inside.input_shape if sequential else None
-    entry = writer.entry(model, (), called, shape, mixed=False)
+    shape = inside.input_shape if is_model else None
+    entry = writer.entry(model, (), called, shape)
     title = f"serialize: {called} cannot be represented by a config:"
     problems.raise_if_any(title, NotSerializableError)
     try:
@@ -110,17 +111,17 @@ def serialize(model: Layer) -> dict[str, Any]:
 def from_config(config: Any) -> Layer:
     """Constructs a model from its config.
 
-    Everything except the model, such as its optimizer, is ignored. `trainable` is ignored as well,
-    because in this library the optimizer decides which params are updated.
+    Everything except the model, such as its optimizer, is ignored.
 
     Args:
         config: The result of `serialize`, or of `json.loads(model.to_json())` or
-            `model.get_config()` in Keras 3 or Keras 2, for a Sequential, a Functional model that is
-            a chain of layers, or a single layer.
+            `model.get_config()` in Keras 3 or Keras 2, for a Sequential, a Functional model, or
+            a single layer.
 
     Returns:
-        A `Sequential` with the layer names of the config, in `InBfloat16` if the dtype policy is
-        `mixed_bfloat16`. For the config of `serialize`, a model that is equal to the original.
+        A `Sequential` or a `Functional` with the layer names of the config, in `InBfloat16` if the
+        dtype policy is `mixed_bfloat16`; layers that are not trainable are in `Frozen`. For the
+        config of `serialize`, a model that is equal to the original.
 
     Raises:
         ValueError: If it is not a config, or has anything that this library does not support. The
@@ -150,13 +151,13 @@ def write(
         input_shape: As in `to_config`.
         caller: The name of the public function, for the error message.
     """
-    sequential = sequential_of(model, caller)
+    inside = model_of(model, caller)
     problems = Problems()
-    given = sequential.input_shape if input_shape is None else input_shape
-    shape = None if given is None else example_shape(given, caller)
+    given = inside.input_shape if input_shape is None else input_shape
+    shape = None if given is None else example_shapes(given, caller)
     writer = ConfigWriter(problems, dtypes, exact=False)
-    entry = writer.entry(model, (), sequential.name, shape, mixed=False)
-    problems.raise_if_any(f"{caller}: model {sequential.name!r} cannot be represented in Keras:")
+    entry = writer.entry(model, (), inside.name, shape)
+    problems.raise_if_any(f"{caller}: model {inside.name!r} cannot be represented in Keras:")
     return entry
 
 
@@ -165,19 +166,15 @@ class ParsedModel:
     """A model, and the properties of its weights in its config.
 
     Attributes:
-        model: The model; for most configs a `Sequential`, or one in `InBfloat16`.
+        model: The model; for most configs a `Sequential` or `Functional`, also in `InBfloat16`.
         input_shape: Shape of one example, in which `None` is any size; `None` if the config has no
             input shape.
         dtypes: The dtype of the weights by layer; `None` for any float dtype.
-        frozen: The layers with `trainable=False`.
-        functional: The nested models that are Functional in Keras; `None` if unknown.
     """
 
     model: Layer
     input_shape: InputShape
     dtypes: dict[Path, str] | None
-    frozen: list[Path]
-    functional: set[Path] | None
 
 
 def read(config: Any, keras: Any = None) -> ParsedModel:
@@ -229,7 +226,7 @@ def _read(entry: Entry, keras: str) -> ParsedModel:
     )
     if kinds == {dtype_policies.MIXED} and not reader.exact:
         model = InBfloat16(model)
-    return ParsedModel(model, shape, reader.dtypes, reader.frozen, reader.functional)
+    return ParsedModel(model, shape, reader.dtypes)
 
 
 def _entry(config: Any) -> Entry:

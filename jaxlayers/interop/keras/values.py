@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxlayers._structure import are_several_shapes, flatten, unflatten
 from jaxlayers._text import short_repr
 
 # Larger integers are not valid sizes, and would overflow when multiplied.
@@ -33,6 +34,21 @@ def example_shape(input_shape: Any, caller: str) -> tuple[int | None, ...]:
         f"{caller}: input_shape must be the shape of one example, a tuple of integers that are "
         f"not negative, or None for any size, got {short_repr(input_shape)}"
     )
+
+
+def example_shapes(input_shape: Any, caller: str) -> Any:
+    """Checks one shape, or a tuple or dictionary of shapes, and returns it.
+
+    Args:
+        input_shape: As in `example_shape`.
+        caller: As in `example_shape`.
+
+    Raises:
+        ValueError: As in `example_shape`.
+    """
+    if not are_several_shapes(input_shape):
+        return example_shape(input_shape, caller)
+    return unflatten(input_shape, [example_shape(s, caller) for s in flatten(input_shape)])
 
 
 def plain(value: Any) -> Any:

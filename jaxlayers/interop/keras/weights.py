@@ -4,19 +4,19 @@
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxlayers.interop.keras.dtype_policies import unwrapped
-from jaxlayers.interop.keras.errors import Problems
+from jaxlayers._any_size import has_any_size, with_size
+from jaxlayers.composition import Composition
+from jaxlayers.interop.errors import Problems
 from jaxlayers.interop.keras.hdf5 import StoredArray
 from jaxlayers.layer import Layer, Params, Shape, State
-from jaxlayers.layers import Normalization, SpectralNormalization
-from jaxlayers.layers.mixed_precision import InBfloat16
-from jaxlayers.sequential import Sequential
+from jaxlayers.layers import Normalization
+from jaxlayers.layers.wrapper import unwrapped
 
 Path = tuple[str, ...]
 
@@ -72,34 +72,34 @@ class Weight:
         return "/".join((*self.layer, self.name))
 
 
-def weights_of(model: Layer, input_shape: Sequence[int | None]) -> list[Weight]:
+def weights_of(model: Layer, input_shape: Any) -> list[Weight]:
     """Returns all weights of a model, in Keras's order, without allocating arrays.
 
     Args:
-        model: A `Sequential`, or one in `InBfloat16`.
-        input_shape: Shape of one example, in which `None` is any size.
+        model: A `Sequential` or `Functional`, also in wrappers.
+        input_shape: Shape of one example, in which `None` is any size; a tuple or dictionary of
+            shapes for a model with several inputs.
 
     Raises:
         ValueError: If the model does not accept the shape.
     """
     error = ValueError("")
-    for size in _SIZES if None in input_shape else (0,):
-        shape: Shape = tuple(size if d is None else d for d in input_shape)
+    for size in _SIZES if has_any_size(input_shape) else (0,):
         try:
-            return _weights_of(model, shape)
+            return _weights_of(model, with_size(input_shape, size))
         except ValueError as failure:
             error = failure
     raise error
 
 
-def abstract_init(model: Layer, input_shape: Shape) -> tuple[Params, State]:
+def abstract_init(model: Layer, input_shape: Any) -> tuple[Params, State]:
     """Returns the shapes and dtypes of the params and the state.
 
     Unlike `jax.eval_shape(model.init, ...)`, it does not call initializers. Some of them compute on
     the host, and a config from a file may declare weights of any size.
 
     Args:
-        model: A layer, a `Sequential`, or one in `InBfloat16`.
+        model: Any layer, such as a `Sequential`.
         input_shape: Shape of one example.
 
     Returns:
@@ -118,11 +118,11 @@ def abstract_init(model: Layer, input_shape: Shape) -> tuple[Params, State]:
 
 def leaves(model: Layer, above: Path = ()) -> Iterator[tuple[Path, Layer]]:
     """Yields the path and the layer of each layer that is not a model."""
-    sequential = unwrapped(model)
-    assert isinstance(sequential, Sequential)
-    for name, layer in sequential.items():
+    composition = unwrapped(model)
+    assert isinstance(composition, Composition)
+    for name, layer in composition.items():
         inside = unwrapped(layer)
-        if isinstance(inside, Sequential):
+        if isinstance(inside, Composition):
             yield from leaves(inside, (*above, name))
         else:
             yield (*above, name), inside
@@ -163,7 +163,7 @@ def read_values(
     return {weight: found[weight].read() for weight in wanted if not weight.only_in_keras}
 
 
-def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
+def _weights_of(model: Layer, input_shape: Any) -> list[Weight]:
     params, state = abstract_init(model, input_shape)
     found = []
     for path, layer in leaves(model):
@@ -181,12 +181,9 @@ def _weights_of(model: Layer, input_shape: Shape) -> list[Weight]:
 
 def _with_zeros(model: Layer) -> Layer:
     """Returns the model with all initializers replaced by zeros."""
-    if isinstance(model, InBfloat16 | SpectralNormalization):
-        return dataclasses.replace(model, layer=_with_zeros(model.layer))
-    if isinstance(model, Sequential):
-        return dataclasses.replace(model, layers=tuple(map(_with_zeros, model.layers)))
-    if not dataclasses.is_dataclass(model):
-        return model
+    inside = model.map_layers(lambda name, layer: _with_zeros(layer))
+    if inside is not model or not dataclasses.is_dataclass(model):
+        return inside
     names = [field.name for field in dataclasses.fields(model)]
     initializers = [name for name in names if name.endswith("_initializer")]
     zeros = dict.fromkeys(initializers, "zeros")
