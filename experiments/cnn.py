@@ -14,9 +14,11 @@ import optax
 from experiments.command_line import run
 from experiments.machines import Machines, use_compilation_cache
 from experiments.resuming import finish, open_folder
-from jaxlayers import Layer, data, train
+from jaxlayers import Layer, data, runs, train, trainable
 from jaxlayers import _fields as fields
-from jaxlayers.models import cnn, mobilenet_v2, resnet
+from jaxlayers.interop import keras
+from jaxlayers.layer import Params, State
+from jaxlayers.models import cnn, mobilenet_v2, resnet, transfer
 from jaxlayers.runs.classifier_report import write_classifier_report
 from jaxlayers.runs.terminal import print_line
 from jaxlayers.train import augmentation
@@ -43,6 +45,14 @@ class Config:
     convolutions with batch normalization, which is more accurate and slower; resnet18 and resnet50:
     residual networks, which are still more accurate and slower; mobilenet_v2: for images of at
     least 64 x 64 pixels."""
+    init: Path | None = None
+    """Start from a trained model instead of a new --model: a .keras or .h5 file of Keras, or the
+    folder of a run. The output layer is replaced if it has another number of classes."""
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+    """Values of black and white pixels in the training of the --init model, such as -1 1 for
+    Keras's MobileNetV2."""
+    freeze: bool = False
+    """Train only the output layer of the --init model."""
     width: int | None = None
     """Number of filters of the first convolution; by default 64 for resnet18 and resnet50, and 32
     for the others. Other convolutions have more in proportion."""
@@ -131,13 +141,13 @@ def main(config: Config) -> int:
     training, validation = data.load_with_validation(config.data, **config.decoding())
     assert training.labels is not None
     names = training.class_names or tuple(map(str, range(training.labels.max() + 1)))
-    model = _model(config, training.image_shape, len(names))
+    model, initial = _model(config, training.image_shape, len(names))
     # fit raises an error if there are fewer images than the batch size.
     steps_per_epoch = max(1, len(training) // max(1, config.batch_size))
     steps = config.epochs * steps_per_epoch
     task = train.Classifier(
         train.InBfloat16(model) if config.precision == "bfloat16" else model,
-        _optimizer(config, steps),
+        _optimizer(config, steps, model, initial),
         config.loss,
         config.label_smoothing,
         _balanced_class_weights(training.labels, len(names))
@@ -162,7 +172,10 @@ def main(config: Config) -> int:
             f"{training}\n{len(validation)} images for validation\n{steps} steps, into {out}"
         )
     result = train.fit(
-        task, training, fit_config, folder, validation_data=validation, resume=resume
+        *(task, training, fit_config, folder),
+        validation_data=validation,
+        initial=initial,
+        resume=resume,
     )
     if jax.process_index() == 0:
         params, state = jax.device_get((result.train_state.params, result.train_state.state))
@@ -170,7 +183,28 @@ def main(config: Config) -> int:
     return finish(config, out, fit_config, result)
 
 
-def _model(config: Config, shape: tuple[int, ...], classes: int) -> Layer:
+def _model(
+    config: Config, shape: tuple[int, ...], classes: int
+) -> tuple[Layer, tuple[Params, State] | None]:
+    """Returns the model, and its params and state if it is a trained one."""
+    if config.init is None:
+        for name in ("freeze", "pixel_range"):
+            if getattr(config, name) != getattr(Config, name):
+                raise ValueError(f"{name} must be passed together with init, a trained model")
+        return _new_model(config, shape, classes), None
+    load = runs.load if config.init.is_dir() else keras.load
+    model, *weights = transfer.classifier(
+        *load(config.init),
+        input_shape=shape,
+        classes=classes,
+        key=jax.random.key(config.seed),
+        pixel_range=config.pixel_range,
+        freeze=config.freeze,
+    )
+    return model, (weights[0], weights[1])
+
+
+def _new_model(config: Config, shape: tuple[int, ...], classes: int) -> Layer:
     width = fields.PositiveInteger().check(config.model, "width", config.width)
     if config.model in ("lenet", "vgg"):
         options = {} if config.dropout is None else {"dropout": config.dropout}
@@ -189,14 +223,19 @@ def _model(config: Config, shape: tuple[int, ...], classes: int) -> Layer:
     return make_resnet(shape, classes, width=width, stem=stem, momentum=_MOMENTUM)
 
 
-def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
+def _optimizer(
+    config: Config, steps: int, model: Layer, initial: tuple[Params, State] | None
+) -> optax.GradientTransformation:
     rate = config.learning_rate
     if rate is None or not rate > 0:
         raise ValueError(f"learning_rate must be above 0, got {rate}")
     make: Callable[..., optax.GradientTransformation] = getattr(optax, config.optimizer)
     schedule = optax.cosine_decay_schedule(rate, steps) if config.schedule == "cosine" else rate
     # Its state then contains the learning rate, which is logged.
-    return optax.inject_hyperparams(make)(learning_rate=schedule)
+    optimizer = optax.inject_hyperparams(make)(learning_rate=schedule)
+    if initial is None or not config.freeze:
+        return optimizer
+    return train.frozen(optimizer, trainable(model, initial[0]))
 
 
 def _augmentations(config: Config, height: int) -> tuple[augmentation.Augmentation, ...]:
