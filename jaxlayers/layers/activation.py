@@ -52,7 +52,11 @@ class Activation(Layer):
         return weights.activate(self, floating(x)), state
 
     def output_shape(self, input_shape: Sequence[int]) -> Shape:
-        return super().output_shape(arguments.example_shape(self, input_shape))
+        shape = arguments.example_shape(self, input_shape)
+        found = self.final_activation()
+        is_elementwise = found is not None and not found.axes
+        # Tracing the function takes several milliseconds.
+        return shape if is_elementwise else super().output_shape(shape)
 
     @property
     def output_values(self) -> Literal["computed", "moved"]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 
@@ -155,16 +154,9 @@ def _weights(
     state: State = {}
     for weight, array in arrays.items():
         tree = params if weight.trainable else state
-        _at(tree, weight.layer)[weight.name] = jnp.asarray(array)
+        weights.subtree(tree, weight.layer)[weight.name] = jnp.asarray(array)
     for path, layer in weights.leaves(read.model):
         inside = getattr(layer, "layer", layer)  # of spectral normalization
         if getattr(inside, "activity_regularizer", None) is not None:
-            _at(state, path)["activity_penalty"] = jnp.zeros(())
+            weights.subtree(state, path)["activity_penalty"] = jnp.zeros(())
     return params, state
-
-
-def _at(tree: dict[str, Any], path: weights.Path) -> dict[str, Any]:
-    """Returns the dictionary at a path, which is created if it does not exist."""
-    for name in path:
-        tree = tree.setdefault(name, {})
-    return tree

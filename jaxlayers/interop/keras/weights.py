@@ -108,12 +108,34 @@ def abstract_init(model: Layer, input_shape: Any) -> tuple[Params, State]:
     Raises:
         ValueError: If the model does not accept the shape.
     """
-    plain = _with_zeros(model)
+    found = list(_layers_with_weights(model, input_shape))
     try:
-        params, state = jax.eval_shape(lambda key: plain.init(key, input_shape), jax.random.key(0))
+        # A single trace, and without one random key per layer.
+        weights = jax.eval_shape(
+            lambda key: [layer.init(key, shape) for _, layer, shape in found], jax.random.key(0)
+        )
     except Exception as error:  # JAX's shape checks raise many types of errors
         raise ValueError(str(error) or type(error).__name__) from error
+    params: Params = {}
+    state: State = {}
+    for (path, *_), own in zip(found, weights, strict=True):
+        for tree, values in zip((params, state), own, strict=True):
+            if values:
+                subtree(tree, path).update(values)
     return params, state
+
+
+def _layers_with_weights(
+    model: Layer, input_shape: Any, above: Path = ()
+) -> Iterator[tuple[Path, Layer, Any]]:
+    """Yields the path, the layer with zeros as initial values, and the input shape."""
+    inside = unwrapped(model)
+    if isinstance(inside, Composition):
+        shapes = inside.layer_shapes(input_shape)
+        for (name, layer), (shape, _) in zip(inside.items(), shapes, strict=True):
+            yield from _layers_with_weights(layer, shape, (*above, name))
+    elif type(inside).init is not Layer.init or not above:
+        yield above, _with_zeros(inside), input_shape
 
 
 def leaves(model: Layer, above: Path = ()) -> Iterator[tuple[Path, Layer]]:
@@ -168,7 +190,7 @@ def _weights_of(model: Layer, input_shape: Any) -> list[Weight]:
     found = []
     for path, layer in leaves(model):
         for names, tree in ((_TRAINABLE, params), (_NON_TRAINABLE, state)):
-            own = _subtree(tree, path)
+            own = subtree(tree, path)
             found += [
                 Weight(path, name, tree is params, tuple(own[name].shape))
                 for name in names
@@ -190,7 +212,8 @@ def _with_zeros(model: Layer) -> Layer:
     return dataclasses.replace(model, **zeros) if zeros else model
 
 
-def _subtree(tree: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def subtree(tree: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Returns the dictionary at a path, which is created if it does not exist."""
     for name in path:
-        tree = tree.get(name, {})
+        tree = tree.setdefault(name, {})
     return tree
