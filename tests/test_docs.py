@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/data.md", "docs/keras.md", "docs/onnx.md", "docs/training.md")
+PAGES = (
+    "README.md",
+    "docs/data.md",
+    "docs/keras.md",
+    "docs/onnx.md",
+    "docs/training.md",
+    "docs/transfer_learning.md",
+)
 BLOCK = re.compile(
     r"(?P<excluded><!-- not run: [^\n]+ -->\n\n?)?^```python\n(?P<code>.*?)^```$",
     flags=re.DOTALL | re.MULTILINE,

@@ -206,7 +206,7 @@ def fit_calls(monkeypatch):
     """The arguments of the calls of `fit`, which is replaced."""
     calls = []
 
-    def fit(task, dataset, config, folder, *, validation_data, resume):
+    def fit(task, dataset, config, folder, *, validation_data, initial, resume):
         calls.append((task, dataset, config, validation_data))
         return train.FitResult(task.init(jax.random.key(0)))
 
@@ -273,6 +273,8 @@ def test_balanced_class_weights_are_inversely_proportional_to_frequency():
         (["--batch-size", "64"], "32 rows do not fill one batch of --batch-size 64"),
         (["--label-smoothing", "1", "--batch-size", "8"], "--label-smoothing must be "),
         (["--resume"], "--out DIR"),
+        (["--freeze"], "--freeze must be passed together with --init, a trained model"),
+        (["--init", "nowhere.keras"], "nowhere.keras: there is no such file"),
         (["--model", "mobilenet_v2", "--width", "0"], "--width must be a positive integer, got 0"),
         (
             ["--model", "resnet18", "--dropout", "0.5"],
@@ -306,6 +308,27 @@ def test_a_resumed_run_has_the_same_parameters(run_main, tmp_path, shapes):
     jax.tree.map(np.testing.assert_array_equal, uninterrupted, resumed)
 
 
+def test_a_run_starts_from_another_and_trains_its_output_layer(run_main, run, shapes, tmp_path):
+    _, source = run
+    config = Config(
+        data=str(shapes), epochs=2, batch_size=8, init=source, freeze=True, checkpoint_every=4
+    )
+    assert cnn.main(dataclasses.replace(config, out=tmp_path / "run")) == 0
+    model, params, _ = runs.load(tmp_path / "run")
+    trained, before, _ = runs.load(source)
+    assert model.names == ("lenet", "predictions")
+    features = {name: before[name] for name in params["lenet"]}
+    assert jax.tree.all(jax.tree.map(np.array_equal, params["lenet"], features))
+    # The number of classes is the same, so that the output layer is trained further.
+    output = before[trained.names[-1]]["kernel"]
+    difference = np.abs(params["predictions"]["kernel"] - output).max()
+    assert 0 < difference < 0.1
+    status, _, errors = run_main(cnn, "--out", tmp_path / "run", "--resume-step", 4)
+    assert (status, errors) == (0, "")
+    _, resumed, _ = runs.load(tmp_path / "run")
+    assert jax.tree.all(jax.tree.map(np.array_equal, params, resumed))
+
+
 @pytest.mark.parametrize(
     "config, expected",
     [
@@ -323,11 +346,11 @@ def test_a_resumed_run_has_the_same_parameters(run_main, tmp_path, shapes):
     ids=lambda value: value.model if isinstance(value, Config) else "",
 )
 def test_models_have_the_shape_of_the_images_and_the_width(config, expected):
-    assert cnn._model(config.resolved(), (63, 80, 3), 4) == expected
+    assert cnn._new_model(config.resolved(), (63, 80, 3), 4) == expected
 
 
 def test_residual_networks_reduce_large_images():
-    model = cnn._model(Config(model="resnet18", width=1).resolved(), (64, 64, 3), 4)
+    model = cnn._new_model(Config(model="resnet18", width=1).resolved(), (64, 64, 3), 4)
     assert model == resnet.resnet18((64, 64, 3), 4, width=1)
 
 
