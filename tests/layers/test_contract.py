@@ -474,8 +474,8 @@ def test_in_bfloat16_the_output_is_bfloat16_and_the_state_float32(layer, shape) 
     assert {a.dtype for a in jax.tree.leaves(gradients)} == {jnp.dtype(jnp.bfloat16)}
     assert avals(new_state) == avals(state)
     assert {a.dtype for a in jax.tree.leaves(new_state)} <= {jnp.dtype(jnp.float32)}
-    # bfloat16 has 8 bits: each rounding, of which a graph of ten layers has some dozens, has an error
-    # of at most 2 ** -9 of the largest.
+    # bfloat16 has 8 bits: each rounding has an error of at most 2 ** -9 of the largest value, and a
+    # graph of ten layers has some dozens.
     largest = np.max(np.abs(reference))
     np.testing.assert_allclose(
         np.asarray(y, np.float32), np.asarray(reference, np.float32), atol=0.05 * largest
