@@ -8,10 +8,16 @@ from experiments import dcgan
 TINY = {"generator_width": 8, "discriminator_width": 1, "steps": 2, "batch_size": 4}
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """The cache of all commands, which compile each program once. No data is fetched into it."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def no_network(tmp_path, monkeypatch):
+def no_network(cache, tmp_path, monkeypatch):
     """Disables the network, and uses temporary folders as the cache and the current folder."""
-    monkeypatch.setenv("JAXLAYERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("JAXLAYERS_CACHE", str(cache))
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
         monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")

@@ -45,12 +45,11 @@ def shapes(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(shapes, tmp_path_factory):
+def run(shapes, cache, tmp_path_factory):
     """The output of the command and the folder of its run."""
     out = tmp_path_factory.mktemp("run") / "run"
-    cache = str(tmp_path_factory.mktemp("cache"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAXLAYERS_CACHE", cache)
+        patch.setenv("JAXLAYERS_CACHE", str(cache))
         arguments = ("--data", shapes, "--epochs", 8, "--batch-size", 8, "--width", 4)
         process = commands.run("cnn", *arguments, "--augment", "shift", "--out", out)
     assert (process.returncode, process.stderr) == (0, "")

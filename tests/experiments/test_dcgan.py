@@ -122,7 +122,8 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, im
 
 
 @pytest.mark.slow
-def test_compiled_programs_are_cached(tmp_path, images):
+def test_compiled_programs_are_cached(tmp_path, images, monkeypatch):
+    monkeypatch.setenv("JAXLAYERS_CACHE", str(tmp_path / "cache"))
     cache = tmp_path / "cache" / "compiled"
     arguments = ("dcgan", "--data", images, "--batch-size", 4, "--steps", 1, "--out")
     assert commands.run(*arguments, tmp_path / "a", "--no-compilation-cache").returncode == 0

@@ -244,10 +244,15 @@ every_layer, every_computation = parametrized(EVERY_CASE), parametrized(CASES)
 def make(layer: Any, shape: Any, *batch: int, dtype: Any = None) -> tuple[Any, Any, Any]:
     """Returns params, state and an input without zeros or ties, where derivatives do not exist."""
     params, state = layer.init(jax.random.key(0), shape)
-    x = jax.random.normal(jax.random.key(1), (*(batch or (BATCH,)), *shape))
+    x = normal(1, (*(batch or (BATCH,)), *shape))
     if dtype is not None:
-        params, x = jax.tree.map(lambda a: a.astype(dtype), (params, x))
+        params, x = jax.tree.map(lambda a: jnp.asarray(np.asarray(a).astype(dtype)), (params, x))
     return params, state, x
+
+
+def normal(seed: int, shape: Any) -> Any:
+    """Returns normally distributed floats of NumPy, since JAX compiles its own for each shape."""
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), float)
 
 
 def train(layer: Any, params: Any, state: Any, x: Any) -> Any:
@@ -367,13 +372,13 @@ def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> 
     with jax.enable_x64(True):
         params, state, x = make(layer, shape)
         loss = loss_of(layer, state, training)
-        keys = iter(jax.random.split(jax.random.key(3), 50))
+        point = jax.tree.map(np.asarray, (params, x))
+        rng = np.random.default_rng(3)
         direction, other_direction = (
-            jax.tree.map(lambda a: jax.random.normal(next(keys), a.shape), (params, x))
-            for _ in range(2)
+            jax.tree.map(lambda a: rng.standard_normal(a.shape), point) for _ in range(2)
         )
 
-        def shifted(point: Any, distance: float) -> Any:
+        def shifted(distance: float) -> Any:
             return jax.tree.map(lambda a, d: a + distance * d, point, direction)
 
         def slope(point: Any, direction: Any) -> Any:
@@ -393,8 +398,8 @@ def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> 
             )
 
         step = 1e-6  # relative errors of step ** 2, and of 1e-16 / step by rounding
-        _, _, *exact = derivatives((params, x))
-        after, before = (derivatives(shifted((params, x), d)) for d in (step, -step))
+        _, _, *exact = derivatives(point)
+        after, before = (derivatives(shifted(d)) for d in (step, -step))
         first, second = ((after[i] - before[i]) / (2 * step) for i in (0, 1))
         np.testing.assert_allclose(exact, [first, second], rtol=1e-6, atol=1e-6)
 
@@ -404,8 +409,7 @@ def test_first_and_second_derivatives_equal_finite_differences(layer, shape) -> 
 def test_vmap_over_inputs_and_params_equals_a_loop(layer, shape) -> None:
     members = 2
     keys = jax.random.split(jax.random.key(0), members)
-    params, state = jax.vmap(lambda key: layer.init(key, shape))(keys)
-    x = jax.random.normal(jax.random.key(1), (members, BATCH, *shape))
+    x = normal(1, (members, BATCH, *shape))
 
     def forward_and_gradient(params, state, x):
         gradient = jax.grad(loss_of(layer, state), (0, 1))(params, x)
@@ -414,17 +418,23 @@ def test_vmap_over_inputs_and_params_equals_a_loop(layer, shape) -> None:
     def member(tree, i):
         return jax.tree.map(lambda a: a[i], tree)
 
-    shared = member((params, state), 0)
-    one = jax.jit(forward_and_gradient)
-    all_mapped, inputs_mapped = jax.jit(
-        lambda params, state, x: (
+    @jax.jit
+    def mapped(keys, x):
+        params, state = jax.vmap(lambda key: layer.init(key, shape))(keys)
+        shared = member((params, state), 0)
+        return (
+            (params, state),
             jax.vmap(forward_and_gradient)(params, state, x),
             jax.vmap(lambda x: train(layer, *shared, x))(x),
         )
-    )(params, state, x)
+
+    one = jax.jit(forward_and_gradient)
+    # NumPy selects members without compiling.
+    weights, all_mapped, inputs_mapped, x = jax.tree.map(np.asarray, (*mapped(keys, x), x))
+    assert_close(member(weights, 1), layer.init(keys[1], shape))
     for i in range(members):
-        assert_close(member(all_mapped, i), one(*member((params, state, x), i)))
-        assert_close(member(inputs_mapped, i), one(*shared, x[i])[0])
+        assert_close(member(all_mapped, i), one(*member((*weights, x), i)))
+        assert_close(member(inputs_mapped, i), one(*member(weights, 0), x[i])[0])
 
 
 @every_computation
@@ -440,10 +450,10 @@ def test_scan_over_training_steps_equals_a_loop(layer, shape) -> None:
 
     scanned = jax.jit(lambda state: jax.lax.scan(step, state, (xs, keys)))(state)
     outputs, carried, one = [], state, jax.jit(step)
-    for x, key in zip(xs, keys, strict=True):
+    for x, key in zip(np.asarray(xs), keys, strict=True):
         carried, y = one(carried, (x, key))
         outputs.append(y)
-    assert_close(scanned, (carried, jnp.stack(outputs)))
+    assert_close(scanned, (carried, np.stack(outputs)))
 
 
 @every_computation
@@ -451,19 +461,24 @@ def test_scan_over_training_steps_equals_a_loop(layer, shape) -> None:
 def test_in_bfloat16_the_output_is_bfloat16_and_the_state_float32(layer, shape) -> None:
     params, state, x = make(layer, shape, dtype=jnp.bfloat16)
     loss = loss_of(layer, state)
+    exact = jax.tree.map(lambda a: np.asarray(a).astype(np.float32), (params, x))
 
-    y, new_state = train(layer, params, state, x)
+    @jax.jit
+    def outputs(params, x, exact):
+        reference, _ = train(layer, exact[0], state, exact[1])
+        return train(layer, params, state, x), reference
+
+    (y, new_state), reference = outputs(params, x, exact)
     gradients = jax.eval_shape(jax.grad(lambda p, x: loss(p, x).astype(float), (0, 1)), params, x)
     assert y.dtype == jnp.bfloat16
     assert {a.dtype for a in jax.tree.leaves(gradients)} == {jnp.dtype(jnp.bfloat16)}
     assert avals(new_state) == avals(state)
     assert {a.dtype for a in jax.tree.leaves(new_state)} <= {jnp.dtype(jnp.float32)}
-    exact = jax.tree.map(lambda a: a.astype(jnp.float32), (params, x))
-    reference, _ = train(layer, exact[0], state, exact[1])
-    # bfloat16 has 8 bits: each of the few roundings has an error of at most 2 ** -9 of the largest.
-    largest = float(jnp.max(jnp.abs(reference)))
+    # bfloat16 has 8 bits: each rounding has an error of at most 2 ** -9 of the largest value, and a
+    # graph of ten layers has some dozens.
+    largest = np.max(np.abs(reference))
     np.testing.assert_allclose(
-        np.asarray(y, np.float32), np.asarray(reference, np.float32), atol=0.03 * largest
+        np.asarray(y, np.float32), np.asarray(reference, np.float32), atol=0.05 * largest
     )
 
 

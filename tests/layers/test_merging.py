@@ -56,16 +56,26 @@ def test_values_and_gradients_equal_keras(name, arguments, shapes) -> None:
     layer = getattr(layers, name)(**arguments)
     keras_layer = getattr(keras.layers, name)(**arguments)
     x = inputs(shapes)
-    y, state = layer.apply({}, {}, tuple(x))
-    expected = keras_layer(x)
+
+    def with_gradients(function):
+        def weighted_sum(x):
+            y = function(x)
+            return jnp.vdot(jnp.cos(jnp.arange(y.size)), y), y
+
+        return jax.grad(weighted_sum, has_aux=True)
+
+    @jax.jit
+    def results(x):
+        _, state = layer.apply({}, {}, tuple(x))
+        ours = with_gradients(lambda x: layer.apply({}, {}, tuple(x))[0])
+        return state, ours(x), with_gradients(keras_layer)(x)
+
+    state, (gradients, y), (expected_gradients, expected) = results(x)
     assert_close(y, expected, "float32", "output")
     assert state == {}
     assert (2, *layer.output_shape(shapes)) == y.shape
     assert y.shape == keras_layer.compute_output_shape([a.shape for a in x])
-    weights = jnp.cos(jnp.arange(y.size))
-    actual = jax.grad(lambda x: jnp.vdot(weights, layer.apply({}, {}, x)[0]))(x)
-    expected = jax.grad(lambda x: jnp.vdot(weights, keras_layer(x)))(x)
-    for a, b in zip(actual, expected, strict=True):
+    for a, b in zip(gradients, expected_gradients, strict=True):
         assert_close(a, b, "float32", "gradient")
 
 

@@ -77,14 +77,17 @@ def test_dense_equals_keras(units, shape, activation, use_bias, activity, shared
     compare(*pair, shape, batch=batch)
 
 
-@settings(max_examples=40)
-@given(
+conv2d_configurations = given(
     arguments=convolution_arguments(),
     groups=st.integers(1, 3),
     multiples=pairs,
     extra=st.tuples(st.integers(0, 4), st.integers(0, 4)),
     batch=st.integers(1, 3),
 )
+
+
+@settings(max_examples=15)
+@conv2d_configurations
 def test_conv2d_equals_keras(arguments, groups, multiples, extra, batch) -> None:
     spans = [
         (k - 1) * d + 1
@@ -98,14 +101,17 @@ def test_conv2d_equals_keras(arguments, groups, multiples, extra, batch) -> None
     compare(*pair, shape, batch=batch)
 
 
-@settings(max_examples=40)
-@given(
+conv2d_transpose_configurations = given(
     arguments=convolution_arguments(),
     channels=pairs,
     extent=st.tuples(extents, extents),
     output_padding=st.tuples(st.integers(0, 3), st.integers(0, 3)) | st.none(),
     batch=st.integers(1, 3),
 )
+
+
+@settings(max_examples=15)
+@conv2d_transpose_configurations
 def test_conv2d_transpose_equals_keras(arguments, channels, extent, output_padding, batch) -> None:
     if output_padding is not None:
         output_padding = tuple(
@@ -113,6 +119,17 @@ def test_conv2d_transpose_equals_keras(arguments, channels, extent, output_paddi
         )
     pair = both("Conv2DTranspose", filters=channels[0], output_padding=output_padding, **arguments)
     compare(*pair, image(*extent, channels[1], arguments["data_format"]), batch=batch)
+
+
+def many(configurations: Callable[..., Any], test: Callable[..., None]) -> Callable[..., None]:
+    """Returns a slow test of many more of the configurations of a test."""
+    return pytest.mark.slow(settings(max_examples=200)(configurations(test.hypothesis.inner_test)))
+
+
+test_many_conv2d_equal_keras = many(conv2d_configurations, test_conv2d_equals_keras)
+test_many_conv2d_transpose_equal_keras = many(
+    conv2d_transpose_configurations, test_conv2d_transpose_equals_keras
+)
 
 
 @given(

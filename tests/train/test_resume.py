@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -38,7 +39,9 @@ def assert_same_run(actual, expected):
         assert a.read_bytes() == b.read_bytes()
 
 
-@pytest.mark.parametrize("optimizer", ["plain", "accumulating"])
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param("plain", marks=pytest.mark.slow), "accumulating"]
+)
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
     import optax
 
@@ -71,8 +74,8 @@ def test_resuming_from_an_earlier_checkpoint_removes_later_outputs(tmp_path):
         new_folder(tmp_path / "uninterrupted"),
         new_folder(tmp_path / "resumed"),
     )
-    for folder in (uninterrupted, resumed):
-        fit(toys.gan(), IMAGES, config(60), folder)
+    fit(toys.gan(), IMAGES, config(60), uninterrupted)
+    shutil.copytree(uninterrupted.path, resumed.path)
     fit(toys.gan(), IMAGES, config(60), resumed, resume=20)
     assert_same_run(resumed, uninterrupted)
 
@@ -101,6 +104,19 @@ def test_resuming_requires_a_folder_and_a_checkpoint(tmp_path):
     assert folder.config() == {"steps": 3}
 
 
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory):
+    """The path of a run of 20 steps."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    fit(toys.gan(), IMAGES, config(20), new_folder(path))
+    return path
+
+
+@pytest.fixture
+def copied_run(finished_run, tmp_path):
+    return new_folder(shutil.copytree(finished_run, tmp_path / "run"))
+
+
 @pytest.mark.parametrize(
     ("change", "images", "message"),
     [
@@ -110,19 +126,16 @@ def test_resuming_requires_a_folder_and_a_checkpoint(tmp_path):
     ],
 )
 def test_the_error_for_another_configuration_names_the_differences(
-    tmp_path, change, images, message
+    copied_run, change, images, message
 ):
-    folder = new_folder(tmp_path / "run")
-    fit(toys.gan(), IMAGES, config(20), folder)
+    changed = dataclasses.replace(config(40), **change)
     with pytest.raises(CheckpointError, match=message):
-        fit(toys.gan(), images, dataclasses.replace(config(40), **change), folder, resume=True)
+        fit(toys.gan(), images, changed, copied_run, resume=True)
 
 
-def test_the_error_for_another_model_names_the_differences(tmp_path):
-    folder = new_folder(tmp_path / "run")
-    fit(toys.gan(), IMAGES, config(20), folder)
+def test_the_error_for_another_model_names_the_differences(copied_run):
     with pytest.raises(CheckpointError, match=r"opt_state\.ema\..* was missing and is float32"):
-        fit(toys.gan(ema=0.9), IMAGES, config(40), folder, resume=True)
+        fit(toys.gan(ema=0.9), IMAGES, config(40), copied_run, resume=True)
 
 
 def kill_and_resume(path, steps, kills, seed):
@@ -152,19 +165,19 @@ def kill_and_resume(path, steps, kills, seed):
             killed += 1
 
 
-def check_kills(tmp_path, kills, seed):
-    steps = 1000
+def check_kills(tmp_path, kills, seed, steps):
     uninterrupted = new_folder(tmp_path / "uninterrupted")
     fit(toys.gan(ema=0.9), IMAGES, config(steps), uninterrupted)
     kill_and_resume(tmp_path / "killed", steps, kills, seed)
     assert_same_run(RunFolder(tmp_path / "killed"), uninterrupted)
 
 
+@pytest.mark.usefixtures("compilation_cache")
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    check_kills(tmp_path, kills=2, seed=0)
+    check_kills(tmp_path, kills=2, seed=0, steps=500)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_repeatedly_killed_run_equals_an_uninterrupted_one(tmp_path, seed):
-    check_kills(tmp_path, kills=12, seed=seed + 1)
+    check_kills(tmp_path, kills=12, seed=seed + 1, steps=1000)

@@ -16,6 +16,8 @@ from jaxlayers.train.sharding import Devices
 ROOT = Path(__file__).parents[2]
 METRICS = ("generator_loss", "discriminator_loss", "real_accuracy")
 
+pytestmark = pytest.mark.usefixtures("compilation_cache")
+
 
 def start(folder, *arguments, devices=1):
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
@@ -54,7 +56,7 @@ def assert_same_losses(actual, expected):
 
 
 @pytest.fixture(scope="module")
-def single_device_metrics(tmp_path_factory):
+def single_device_metrics(tmp_path_factory, compilation_cache):
     """The metrics of 20 steps on one device."""
     return run(tmp_path_factory.mktemp("single") / "run")
 
