@@ -11,7 +11,15 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from benchmarks import accuracy, classifier_epoch, convolutions, loop, memory, training_step
+from benchmarks import (
+    accuracy,
+    classifier_epoch,
+    convolutions,
+    loop,
+    memory,
+    training_step,
+    whole_models,
+)
 from benchmarks.shapes import Shape, all_shapes, inference_shapes
 from benchmarks.side_by_side import medians
 
@@ -22,7 +30,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["convolutions", "inference", "step", "loop", "memory", "epoch", "accuracy"],
+        choices=[
+            "convolutions",
+            "inference",
+            "models",
+            "step",
+            "loop",
+            "memory",
+            "epoch",
+            "accuracy",
+        ],
     )
     parser.add_argument(
         "--batch-size", type=int, default=64, help="batch size of the training step"
@@ -38,6 +55,7 @@ def main() -> None:
         "loop": loop_table,
         "convolutions": convolution_table,
         "inference": inference_table,
+        "models": models_table,
         "memory": memory_table,
         "epoch": epoch_table,
         "accuracy": accuracy_table,
@@ -106,6 +124,46 @@ def inference_table(arguments: argparse.Namespace) -> str:
     """Returns the table of forward passes of few images, worst last."""
     title = f"Inference with few images, {arguments.precision}"
     return _table_of_shapes(title, inference_shapes(), arguments, ("forward",))
+
+
+def models_table(arguments: argparse.Namespace) -> str:
+    """Returns the table of whole models."""
+    rows = []
+    for name, make in whole_models.MODELS.items():
+        for batch_size, *measured in whole_models.inference(make()):
+            rows.append(_model_line(f"{name}, inference, batch {batch_size}", *measured))
+            print(rows[-1], flush=True)
+    measured = whole_models.training_step(arguments.batch_size)
+    rows.append(_model_line(f"ResNet18, training step, batch {arguments.batch_size}", *measured))
+    print(rows[-1], flush=True)
+    return "\n".join(
+        [
+            "## Whole models, float32",
+            "",
+            f"Inference at 224 x 224 pixels, training at 32 x 32. {_MEDIANS} Milliseconds, and in "
+            "parentheses the time relative to ours; PyTorch in the faster of its two memory "
+            "formats.",
+            "",
+            "| model | jaxlayers | Keras on JAX | Flax NNX | PyTorch | memory format of PyTorch "
+            "| compilation of ours, Keras, Flax, s |",
+            "| --- | ---: | ---: | ---: | ---: | --- | ---: |",
+            *rows,
+        ]
+    )
+
+
+def _model_line(
+    name: str, functions: whole_models.Functions, compile_times: whole_models.Seconds
+) -> str:
+    for function in functions.values():
+        function()  # the first call allocates memory and, in PyTorch, selects algorithms
+    seconds = medians(functions, rounds=21, seconds=30)
+    torch_format = min(whole_models.TORCH_FORMATS, key=lambda key: seconds[key])
+    ours, *others = (seconds[key] for key in (*compile_times, torch_format))
+    cells = [f"{1e3 * ours:.1f}", *(f"{1e3 * s:.1f} ({s / ours:.2f})" for s in others)]
+    layout = "channels last" if whole_models.TORCH_FORMATS[torch_format] else "channels first"
+    compilation = ", ".join(f"{value:.1f}" for value in compile_times.values())
+    return f"| {' | '.join([name, *cells, layout, compilation])} |"
 
 
 ALL_FUNCTIONS = ("forward", "input gradient", "kernel gradient")

@@ -353,6 +353,23 @@ def test_residual_networks_reduce_large_images():
     assert model == resnet.resnet18((64, 64, 3), 4, width=1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["resnet18", "resnet50", "mobilenet_v2"])
+def test_graphs_are_trained_and_read_back(shapes, tmp_path, model, run_main):
+    zipped = shutil.make_archive(tmp_path / "shapes", "zip", shapes)
+    arguments = ("--data", zipped, "--model", model, "--width", 2, "--epochs", 2)
+    out = tmp_path / "run"
+    status, output, errors = run_main(cnn, *arguments, "--batch-size", 8, "--out", out)
+    assert (status, errors) == (0, "") and "val_accuracy" in output
+    graph, params, state = runs.load(out)
+    expected = Config(model=model, width=2).resolved()
+    assert graph == cnn._model(expected, (12, 12, 1), 2)
+    probabilities, _ = jax.jit(graph.apply)(params, state, np.ones((1, 12, 12, 1), np.float32))
+    np.testing.assert_allclose(probabilities.sum(), 1, rtol=1e-5)
+    status, output, _ = run_main(classify, out, shapes / "vertical" / "03.png")
+    assert status == 0 and "horizontal" in output
+
+
 def test_both_models_accept_the_embedded_digits():
     shape = data.load("mnist-5k").image_shape
     assert models.lenet(shape).output_shape() == models.vgg(shape).output_shape() == (10,)
