@@ -76,9 +76,10 @@ def test_weights_of_frozen_layers_are_not_trainable() -> None:
     totals = [line.strip() for line in keras_rows(keras_model) if "params:" in line]
     table = rows([Frozen(layers.Dense(3))])
     assert [line.strip() for line in table[-3:]] == totals
-    assert any(cells(line)[1] == "dense (Frozen(Dense))" for line in table)
+    assert "dense (Frozen(Dense))" in [cells(line)[1] for line in table if "│" in line]
     # The layers of a model in a wrapper are listed as well.
-    names = [cells(line)[1] for line in rows([Frozen(Sequential([layers.Dense(3)]))])[4:-4]]
+    table = rows([Frozen(Sequential([layers.Dense(3)]))])
+    names = [cells(line)[1] for line in table if "│" in line]
     assert names == ["flatten (Flatten)", "sequential (Frozen(Sequential))", "dense (Dense)"]
 
 

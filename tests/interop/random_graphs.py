@@ -68,7 +68,7 @@ def nested(name):
 def every_kind():
     """Returns a model with every operation, layer and kind of call."""
     keras.backend.clear_session()
-    image, vector = keras.Input((None, None, 2), name="image"), keras.Input((WIDTH,), name="vector")
+    image, vector = keras.Input((None, None, 2), name="i"), keras.Input((WIDTH,), name="v")
     x = features_of_images(image)
     for layer in layers_of_vectors():
         x = LAYERS.Add()([x, layer(x)])
@@ -100,10 +100,10 @@ def graph(seed):
     def choose(values):
         return values[rng.integers(len(values))]
 
-    inputs = [keras.Input((WIDTH,)), keras.Input((WIDTH,))]
+    inputs = [keras.Input((WIDTH,), name="input0"), keras.Input((WIDTH,), name="input1")]
     tensors, made = list(inputs), []
     if rng.random() < 0.5:
-        inputs.append(keras.Input((4, 5, 2)))
+        inputs.append(keras.Input((4, 5, 2), name="input2"))
         tensors.append(features_of_images(inputs[-1]))
     for number in range(rng.integers(5, 9)):
         x, y = tensors[-1], choose(tensors)
@@ -121,7 +121,9 @@ def graph(seed):
             case 4:
                 layer = choose(layers_of_vectors())
                 layer.trainable = bool(rng.random() < 0.5)
-                in_inference = layer(x, training=False) if layer._call_has_training_arg else layer(x)
+                in_inference = (
+                    layer(x, training=False) if layer._call_has_training_arg else layer(x)
+                )
                 tensors.append(in_inference)
             case 5:
                 model = nested(f"nested{number}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxlayers.runs import RunFolder
-from jaxlayers.train import CheckpointError, fit
+from jaxlayers.train import CheckpointError, fit, frozen
 from tests.train import toys
 from tests.train.killable import IMAGES, config
 
@@ -38,13 +38,15 @@ def assert_same_run(actual, expected):
         assert a.read_bytes() == b.read_bytes()
 
 
-@pytest.mark.parametrize("optimizer", ["plain", "accumulating"])
+@pytest.mark.parametrize("optimizer", ["plain", "accumulating", "frozen"])
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
     import optax
 
     adam = optax.adam(1e-2)
     if optimizer == "accumulating":
         adam = optax.MultiSteps(adam, 3).gradient_transformation()
+    if optimizer == "frozen":
+        adam = frozen(adam, {"dense": False, "batch_normalization": True, "dense_1": True})
     task = toys.gan(generator_optimizer=adam, ema=0.9)
     uninterrupted, resumed = (
         new_folder(tmp_path / "uninterrupted"),
