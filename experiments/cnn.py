@@ -190,7 +190,9 @@ def _model(
     if config.init is None:
         for name in ("freeze", "pixel_range"):
             if getattr(config, name) != getattr(Config, name):
-                raise ValueError(f"cnn: {name} must be passed together with --init, a trained model")
+                raise ValueError(
+                    f"cnn: {name} must be passed together with --init, a trained model"
+                )
         return _new_model(config, shape, classes), None
     load = runs.load if config.init.is_dir() else keras.load
     model, *weights = transfer.classifier(

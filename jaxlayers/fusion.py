@@ -10,6 +10,8 @@ from jax import Array
 from jaxlayers import ops
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers.convolution import Convolution
+from jaxlayers.layers.frozen import Frozen
+from jaxlayers.layers.inference_mode import InferenceMode
 from jaxlayers.layers.transposed_convolution import TransposedConvolution
 from jaxlayers.layers.upsampling import UpSampling
 
@@ -39,8 +41,10 @@ def fused_convolution(first: Layer, second: Layer) -> Apply | None:
         second: The second layer.
 
     Returns:
-        As in `fused_convolutions`.
+        As in `fused_convolutions`. The params of a convolution in `Frozen` are constants.
     """
+    first, _ = _without_wrappers(first)
+    second, is_frozen = _without_wrappers(second)
     if (
         isinstance(first, UpSampling)
         and isinstance(second, Convolution | TransposedConvolution)
@@ -49,13 +53,23 @@ def fused_convolution(first: Layer, second: Layer) -> Apply | None:
         and first.data_format == second.data_format
         and max(second.strides) == 1
     ):
-        return functools.partial(_apply, first, second)
+        return functools.partial(_apply, first, second, is_frozen)
     return None
+
+
+def _without_wrappers(layer: Layer) -> tuple[Layer, bool]:
+    """Returns the layer in `Frozen` and `InferenceMode`, and whether `Frozen` is among them."""
+    is_frozen = False
+    while isinstance(layer, Frozen | InferenceMode):
+        is_frozen = is_frozen or isinstance(layer, Frozen)
+        layer = layer.layer
+    return layer, is_frozen
 
 
 def _apply(
     upsampling: UpSampling,
     layer: Convolution | TransposedConvolution,
+    is_frozen: bool,
     params: Params,
     state: State,
     x: Array,
@@ -63,6 +77,8 @@ def _apply(
     """Applies `layer` to the output of `upsampling`."""
     upsampled = jax.eval_shape(lambda x: upsampling.apply({}, {}, x)[0], x)
     layer.check_input(params, state, upsampled)
+    if is_frozen:
+        params = jax.lax.stop_gradient(params)
     if isinstance(layer, Convolution):
         y = ops.upsampled_convolution(
             x,

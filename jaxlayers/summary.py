@@ -9,7 +9,9 @@ import jax
 from jaxlayers._any_size import with_size
 from jaxlayers._structure import flatten_shapes
 from jaxlayers.composition import Composition
-from jaxlayers.layer import Params, State
+from jaxlayers.freezing import trainable
+from jaxlayers.layer import Layer, Params, State
+from jaxlayers.layers.wrapper import Wrapper, unwrapped
 
 _HEADER = ("Layer (type)", "Output Shape", "Param #", "Connected to")
 # The column of numbers, which is aligned to the right.
@@ -30,15 +32,18 @@ def summarize(model: Composition, input_shape: Any) -> str:
     """
     shape = with_size(input_shape)
     params, state = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))
-    trainable, other = _arrays(params), _arrays(state)
+    mask = jax.tree.leaves(trainable(model, params))
+    pairs = list(zip(jax.tree.leaves(params), mask, strict=True))
+    updated = [array for array, is_trainable in pairs if is_trainable]
+    other = [array for array, is_trainable in pairs if not is_trainable] + _arrays(state)
     columns = 3 if model.connections() is None else 4
     rows = [_HEADER, *_rows(model, input_shape, params, state)]
     return "\n".join(
         [
             f'Model: "{model.name}"',
             *_table([row[:columns] for row in rows]),
-            f" Total params: {_total(trainable + other)}",
-            f" Trainable params: {_total(trainable)}",
+            f" Total params: {_total(updated + other)}",
+            f" Trainable params: {_total(updated)}",
             f" Non-trainable params: {_total(other)}",
         ]
     )
@@ -58,10 +63,17 @@ def _rows(
     ):
         inside = params.get(name, {}), state.get(name, {})
         count = sum(math.prod(a.shape) for part in inside for a in _arrays(part))
-        label = f"{indent}{name} ({type(layer).__name__})"
+        label = f"{indent}{name} ({_class_names(layer)})"
         yield label, _batch_shapes(output), f"{count:,}", connected
-        if isinstance(layer, Composition):
-            yield from _rows(layer, inner, *inside, indent=f"{indent}   ")
+        model_inside = unwrapped(layer)
+        if isinstance(model_inside, Composition):
+            yield from _rows(model_inside, inner, *inside, indent=f"{indent}   ")
+
+
+def _class_names(layer: Layer) -> str:
+    """Returns the class of a layer, such as `Frozen(Dense)` for a layer in a wrapper."""
+    name = type(layer).__name__
+    return f"{name}({_class_names(layer.layer)})" if isinstance(layer, Wrapper) else name
 
 
 def _batch_shapes(shapes: Any) -> str:

@@ -330,7 +330,15 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             "fuse": BOOLEANS,
         },
     ),
-    InBfloat16: ({}, {"layer": [None, "relu", 3, layers.ReLU]}),
+    **dict.fromkeys(
+        [layers.Frozen, InBfloat16, layers.InferenceMode],
+        ({}, {"layer": [None, "relu", 3, layers.ReLU]}),
+    ),
+    layers.LayerScale: (
+        {"init_values": 1.0, "projection_dim": 2},
+        {"init_values": NUMBERS, "projection_dim": COUNTS},
+    ),
+    layers.CustomScaleLayer: ({}, {"scale": NUMBERS}),
     initializers.Constant: ({}, {"value": excluding(NUMBERS, NAN, 1j)}),
     initializers.Identity: ({}, {"gain": NUMBERS}),
     initializers.RandomNormal: ({}, {"mean": NUMBERS, "stddev": FINITE_NOT_NEGATIVE}),

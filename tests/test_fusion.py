@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxlayers import Sequential, layers
+from jaxlayers import Sequential, freeze, layers
 from jaxlayers.fusion import fused_convolutions
+from jaxlayers.layers import InferenceMode
 from jaxlayers.models import dcgan
 from jaxlayers.ops.convolution import upsampled
 from jaxlayers.ops.convolution.geometry import Geometry
@@ -155,3 +156,24 @@ def test_errors_name_the_convolution() -> None:
     with pytest.raises(ValueError, match="kernel in params must have shape") as error:
         model.apply(params, state, jnp.ones((1, 8, 8, 5)))
     assert "conv2d" in "".join(error.value.__notes__)
+
+
+def test_frozen_layers_are_fused_without_gradients_of_their_params() -> None:
+    pair = [layers.UpSampling2D(), layers.Conv2D(3, 3, padding="same")]
+    model = freeze(Sequential([*pair, layers.ReLU()], (2, 3, 2)))
+    assert [*fused_convolutions(model.layers)] == [1]
+    assert [*fused_convolutions([pair[0], InferenceMode(pair[1])])] == [1]
+    params, state = model.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (2, 2, 3, 2))
+
+    def loss(model, params, x):
+        return jnp.sum(jnp.sin(model.apply(params, state, x)[0]))
+
+    actual, expected = (
+        jax.value_and_grad(loss, (1, 2))(m, params, x) for m in (model, replace(model, fuse=False))
+    )
+    jax.tree.map(
+        lambda a, e: np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-5), actual, expected
+    )
+    assert not any(g.any() for g in jax.tree.leaves(actual[1][0]))
+    assert actual[1][1].any()

@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from jaxlayers import Sequential, layers
+from jaxlayers.layers import Frozen
 
 STACKS = {
     "dense": ([("Dense", (3,)), ("ReLU", ()), ("Dense", (300, "relu"))], (5,)),
@@ -63,6 +64,23 @@ def test_layers_of_a_nested_model_are_indented() -> None:
     assert "│    dense (Dense)" in table
     assert "Total params: 27 (108.00 B)" in table
     assert "Non-trainable params: 6 (24.00 B)" in table
+
+
+def test_weights_of_frozen_layers_are_not_trainable() -> None:
+    def rows(frozen):
+        return Sequential([layers.Flatten(), *frozen], name="m").summary((2, 2)).splitlines()
+
+    keras_model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])
+    keras_model.build((None, 2, 2))
+    keras_model.layers[1].trainable = False
+    totals = [line.strip() for line in keras_rows(keras_model) if "params:" in line]
+    table = rows([Frozen(layers.Dense(3))])
+    assert [line.strip() for line in table[-3:]] == totals
+    assert "dense (Frozen(Dense))" in [cells(line)[1] for line in table if "│" in line]
+    # The layers of a model in a wrapper are listed as well.
+    table = rows([Frozen(Sequential([layers.Dense(3)]))])
+    names = [cells(line)[1] for line in table if "│" in line]
+    assert names == ["flatten (Flatten)", "sequential (Frozen(Sequential))", "dense (Dense)"]
 
 
 def test_activity_penalties_are_not_counted_as_params() -> None:

@@ -10,7 +10,7 @@ from jax import Array
 from jaxlayers import _fields as fields
 from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.layers import arguments, weights
-from jaxlayers.layers.merging import Add, MergingLayer, input_arrays, input_shapes
+from jaxlayers.layers.merging import ElementwiseLayer, floating, input_shapes
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,7 +76,7 @@ class LayerScale(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class CustomScaleLayer(MergingLayer):
+class CustomScaleLayer(ElementwiseLayer):
     """Computes `x[0] + scale * x[1]`; the layer of this name in Keras's InceptionResNetV2.
 
     Args:
@@ -104,17 +104,9 @@ class CustomScaleLayer(MergingLayer):
 
     scale: fields.Number = fields.Number()
 
-    def apply(
-        self,
-        params: Params,
-        state: State,
-        x: Any,
-        *,
-        training: bool = False,
-        key: Array | None = None,
-    ) -> tuple[Array, State]:
-        first, second = input_arrays(self, x)
-        return Add().apply({}, state, (first, self.scale * second))
+    def _merge(self, inputs: Sequence[Array]) -> Array:
+        first, second = floating(inputs)
+        return first + self.scale * second
 
     def output_shape(self, input_shape: Sequence[Any]) -> Shape:
-        return Add().output_shape(input_shapes(self, input_shape, count=2))
+        return super().output_shape(input_shapes(self, input_shape, count=2))

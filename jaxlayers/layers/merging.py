@@ -18,7 +18,7 @@ class MergingLayer(Layer):
     """The base class of layers whose input is a tuple or list of arrays."""
 
 
-class _Elementwise(MergingLayer):
+class ElementwiseLayer(MergingLayer):
     """The base class of layers that merge their inputs element by element."""
 
     def _merge(self, inputs: Sequence[Array]) -> Array:
@@ -51,7 +51,7 @@ class _Elementwise(MergingLayer):
 
 
 @dataclass(frozen=True, repr=False)
-class Add(_Elementwise):
+class Add(ElementwiseLayer):
     """Sum of the inputs; Keras's `Add`.
 
     Input shape:
@@ -71,11 +71,11 @@ class Add(_Elementwise):
     """
 
     def _merge(self, inputs: Sequence[Array]) -> Array:
-        return reduce(jnp.add, _floating(inputs))
+        return reduce(jnp.add, floating(inputs))
 
 
 @dataclass(frozen=True, repr=False)
-class Subtract(_Elementwise):
+class Subtract(ElementwiseLayer):
     """Difference of two inputs, the first minus the second; Keras's `Subtract`.
 
     Input shape:
@@ -94,14 +94,14 @@ class Subtract(_Elementwise):
     """
 
     def _merge(self, inputs: Sequence[Array]) -> Array:
-        return jnp.subtract(*_floating(inputs))
+        return jnp.subtract(*floating(inputs))
 
     def output_shape(self, input_shape: Sequence[Any]) -> Shape:
         return super().output_shape(input_shapes(self, input_shape, count=2))
 
 
 @dataclass(frozen=True, repr=False)
-class Multiply(_Elementwise):
+class Multiply(ElementwiseLayer):
     """Product of the inputs; Keras's `Multiply`.
 
     Input shape:
@@ -121,11 +121,11 @@ class Multiply(_Elementwise):
     """
 
     def _merge(self, inputs: Sequence[Array]) -> Array:
-        return reduce(jnp.multiply, _floating(inputs))
+        return reduce(jnp.multiply, floating(inputs))
 
 
 @dataclass(frozen=True, repr=False)
-class Average(_Elementwise):
+class Average(ElementwiseLayer):
     """Mean of the inputs; Keras's `Average`.
 
     Input shape:
@@ -145,11 +145,11 @@ class Average(_Elementwise):
     """
 
     def _merge(self, inputs: Sequence[Array]) -> Array:
-        return reduce(jnp.add, _floating(inputs)) / len(inputs)
+        return reduce(jnp.add, floating(inputs)) / len(inputs)
 
 
 @dataclass(frozen=True, repr=False)
-class Maximum(_Elementwise):
+class Maximum(ElementwiseLayer):
     """Elementwise maximum of the inputs; Keras's `Maximum`.
 
     Input shape:
@@ -173,7 +173,7 @@ class Maximum(_Elementwise):
 
 
 @dataclass(frozen=True, repr=False)
-class Minimum(_Elementwise):
+class Minimum(ElementwiseLayer):
     """Elementwise minimum of the inputs; Keras's `Minimum`.
 
     Input shape:
@@ -308,7 +308,7 @@ class Dot(MergingLayer):
         training: bool = False,
         key: Array | None = None,
     ) -> tuple[Array, State]:
-        inputs = _floating(input_arrays(self, x))
+        inputs = floating(input_arrays(self, x))
         shapes = [i.shape[1:] for i in inputs]
         shape = self.output_shape(shapes)
         axes = [axis + 1 for axis in self._example_axes(shapes)]
@@ -350,7 +350,7 @@ def _normalize(x: Array, axis: int) -> Array:
     return x * jax.lax.rsqrt(jnp.maximum(squares, _EPSILON**2))
 
 
-def _floating(inputs: Sequence[Array]) -> Sequence[Array]:
+def floating(inputs: Sequence[Array]) -> Sequence[Array]:
     """Converts inputs to their common dtype, or to the default one if all of them are integers."""
     dtype = jnp.result_type(*inputs)
     dtype = dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.result_type(float)

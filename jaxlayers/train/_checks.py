@@ -91,7 +91,7 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
 
     Raises:
         TypeError: If it is not a layer.
-        ValueError: If it has no input shape.
+        ValueError: If it has no input shape, several inputs, or inputs of any size.
     """
     layer(owner, name, value)
     shape = value.input_shape if isinstance(value, _HasInputShape) else None
@@ -99,6 +99,12 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
         raise ValueError(
             f"{owner}: the {name} must be constructed with input_shape, the shape of {example}, "
             f"got {described(value)}"
+        )
+    if None in shape:
+        raise ValueError(
+            f"{owner}: the {name} must be constructed with input_shape, the shape of {example}, "
+            f"got a model for inputs of any size, {tuple(shape)}; "
+            "Sequential([model], input_shape=...) has one size"
         )
     if not all(hasattr(extent, "__index__") for extent in shape):
         raise ValueError(

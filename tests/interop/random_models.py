@@ -318,7 +318,9 @@ def weights_by_path(keras_model) -> dict[tuple[str, ...], np.ndarray]:
             for weight in layer.weights if not hasattr(layer, "layers") else ():
                 if weight.name == "count":  # of Normalization, which Keras never changes
                     continue
-                arrays[(*prefix, layer.name, weight.name)] = np.asarray(weight)
+                # That of LayerScale has no name.
+                name = "gamma" if weight.name.startswith("variable") else weight.name
+                arrays[(*prefix, layer.name, name)] = np.asarray(weight)
 
     walk(keras_model, ())
     return arrays

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from jaxlayers import Sequential, layers, runs
+from jaxlayers import Functional, Input, Sequential, freeze, layers, runs
 from jaxlayers.interop.keras import from_config, save
 from jaxlayers.interop.keras.__main__ import main
 from jaxlayers.layers import InBfloat16
@@ -104,14 +104,26 @@ def test_user_errors_are_messages(saved, tmp_path, capsys):
         assert errors.count("\n") == 1
 
 
-def test_weights_that_keras_does_not_train_are_noted(tmp_path, capsys, saved):
-    from tests.interop.test_safety import with_config
-
-    def freeze(config):
-        config["config"]["layers"][-1]["config"]["trainable"] = False
-
-    with_config(saved[0], freeze)
-    assert main(["show", str(saved[0])]) == 0
+def test_show_lists_layers_that_are_not_trained(tmp_path, capsys):
+    model = freeze(MODEL, ["features", "dense"])
+    save(tmp_path / "frozen.keras", model, *model.init(jax.random.key(0)))
+    assert main(["show", str(tmp_path / "frozen.keras")]) == 0
     output, errors = capsys.readouterr()
-    assert output == f"{MODEL.summary()}\n"
-    assert errors.startswith("note: ") and "dense are not trainable in Keras;" in errors
+    for line in (
+        "   conv2d (Frozen(Conv2D)) ",
+        "   batch_normalization (Frozen(BatchNormalization)) ",
+        "│ flatten (Flatten) ",
+        "│ dense (Frozen(Dense)) ",
+        " Trainable params: 0 (0.00 B)\n",
+    ):
+        assert line in output
+    assert errors == ""
+
+
+def test_models_for_images_of_any_size_are_shown(tmp_path, capsys):
+    image = Input((None, None, 3))
+    model = Functional(image, layers.Conv2D(4, 3)(image))
+    save(tmp_path / "any.keras", model, *model.init(jax.random.key(0), (8, 8, 3)))
+    assert main(["show", str(tmp_path / "any.keras")]) == 0
+    output, _ = capsys.readouterr()
+    assert "│ conv2d (Conv2D)          │ (None, None, None, 4) " in output

@@ -22,8 +22,8 @@ def model(*entries, name="model", **others):
     return {"class_name": "Sequential", "config": {"name": name, "layers": list(entries)}, **others}
 
 
-def extension(in_bfloat16=0, **arguments):
-    return {"jaxlayers": {"in_bfloat16": in_bfloat16, "arguments": arguments}}
+def extension(wrappers=(), **arguments):
+    return {"jaxlayers": {"wrappers": list(wrappers), "arguments": arguments}}
 
 
 def nested(levels):
@@ -102,14 +102,24 @@ CASES = {
         r"model (Sequential): name='\x1b' is not an argument of Sequential",
     ),
     "layers of the same name": (model(dense(), dense()), "dense (Dense): several layers have"),
-    "a million layers": (model(*[dense()] * 10**6), "there are more than 1000 layers, 1000000"),
+    "a million layers": (model(*[dense()] * 10**6), "there are more than 3000 layers, 1000000"),
     "a million layers in a thousand models": (
         model(*[model(*[dense(name=str(i)) for i in range(1000)])] * 1000),
-        "there are more than 1000 layers, or too many in nested models",
+        "there are more than 3000 layers, or too many in nested models",
     ),
-    "many InBfloat16": (
-        model(dense(), **extension(10**9)),
-        "in_bfloat16 must be an integer from 0 to 8, got 1000000000",
+    "many wrappers": (
+        model(dense(), **extension(["Frozen"] * 10**5)),
+        "wrappers must be a list of at most 8 of Frozen, InBfloat16, InferenceMode, got ['Frozen'",
+    ),
+    "an unknown wrapper": (
+        model(dense(), **extension(["Sequential"])),
+        "InferenceMode, got ['Sequential']",
+    ),
+    "a wrapper that is not a string": (model(dense(), **extension([["Frozen"]])), "got [['Frozen"),
+    "wrappers that are not a list": (model(dense(), jaxlayers={"wrappers": 3}), "got 3"),
+    "another key of the extension": (
+        model(dense(), jaxlayers={"in_bfloat16": 1}),
+        "jaxlayers must have only wrappers and arguments, got {'in_bfloat16': 1}",
     ),
     "layers as an argument of the extension": (
         model(dense(), **extension(layers=[])),
@@ -152,6 +162,11 @@ CASES = {
 
 @pytest.mark.parametrize(("config", "message"), CASES.values(), ids=CASES)
 def test_malicious_configs_raise_one_error(config, message) -> None:
+    assert_refused(config, message)
+
+
+def assert_refused(config, message) -> None:
+    """Asserts that a config is refused with one error, in bounded time and memory."""
     tracemalloc.start()
     start = time.process_time()
     with pytest.raises(ValueError) as error_info:
@@ -197,7 +212,10 @@ def test_damaged_configs_are_read_or_refused() -> None:
     for seed in range(300):
         random_models, rng = RandomModels(seed), random.Random(seed)
         instance = random_models.choose(
-            random_models.model, random_models.model_of_vectors, lambda m=random_models: m.layer(2)
+            random_models.model,
+            random_models.model_of_vectors,
+            random_models.graph,
+            lambda m=random_models: m.layer(2),
         )()
         config = json.loads(damaged_json(rng, json.dumps(serialize(instance)).encode()))
         try:

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from jaxlayers import Functional, Input, Sequential, layers
-from jaxlayers.layers import InBfloat16
+from jaxlayers.layers import Frozen, InBfloat16, InferenceMode
 from jaxlayers.models import dcgan
 from tests.interop.onnx_files import (
     assert_predicts,
@@ -229,11 +229,14 @@ def test_weights_of_other_dtypes_are_written_as_float32(dtype, tmp_path) -> None
     assert kinds == {onnx.TensorProto.FLOAT}
 
 
-def test_in_bfloat16_is_written_in_float32(tmp_path) -> None:
+def test_wrappers_are_written_as_the_layers_inside(tmp_path) -> None:
     model = Sequential([layers.Dense(4, activation="tanh"), layers.Dense(2)], (3,))
     weights = random_weights(model, (3,))
     expected = saved(tmp_path / "a.onnx", model, *weights)
-    assert saved(tmp_path / "b.onnx", InBfloat16(model), *weights).graph.node == expected.graph.node
+    for wrapper in (Frozen, InBfloat16, InferenceMode):
+        file = saved(tmp_path / "b.onnx", wrapper(model), *weights)
+        assert file.graph.node == expected.graph.node
+        assert file.graph.output == expected.graph.output
 
 
 def test_the_images_of_a_generator_are_transposed_once(tmp_path) -> None:

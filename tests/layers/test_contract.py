@@ -39,6 +39,7 @@ from jaxlayers.layers import (
     Cropping1D,
     Cropping2D,
     Cropping3D,
+    CustomScaleLayer,
     Dense,
     DepthwiseConv1D,
     DepthwiseConv2D,
@@ -46,6 +47,7 @@ from jaxlayers.layers import (
     Dropout,
     Embedding,
     Flatten,
+    Frozen,
     GaussianDropout,
     GaussianNoise,
     GlobalAveragePooling1D,
@@ -56,7 +58,9 @@ from jaxlayers.layers import (
     GlobalMaxPooling3D,
     GroupNormalization,
     Identity,
+    InferenceMode,
     LayerNormalization,
+    LayerScale,
     LeakyReLU,
     Maximum,
     MaxPooling1D,
@@ -99,7 +103,7 @@ def graph() -> jaxlayers.Functional:
     shared, normalization = Dense(3, activity_regularizer="l2"), BatchNormalization()
     x, y = shared(a), normalization(shared(normalization(a)))
     z = Multiply()([Maximum()([x, y]), Minimum()([x, y]), Dropout(0.3)(Subtract()([x, y]))])
-    z = Average()([z, a])
+    z = CustomScaleLayer(0.5)([a, Average()([z, a])])
     return jaxlayers.Functional(a, Concatenate()([Dot(2)([x, z]), Add()([Dot((2, 2))([y, z]), z])]))
 
 
@@ -165,6 +169,10 @@ CASES = [
                 Identity(),
                 Flatten(),
                 RepeatVector(2),
+                LayerScale(0.5, 6),
+                InferenceMode(BatchNormalization()),
+                # Without params, since their gradients are zero, unlike finite differences.
+                Frozen(BatchNormalization(center=False, scale=False)),
             ]
         ),
         (2, 3),
@@ -295,6 +303,7 @@ def test_the_table_includes_every_layer() -> None:
         if isinstance(layer, jaxlayers.Sequential):
             tested |= {type(inner).__name__ for inner in layer.layers}
     tested |= {type(layer).__name__ for layer in graph().layers} - {"InputLayer"}
+    # The output and the gradients of InBfloat16 are float32 for inputs in bfloat16.
     assert tested == {*layers.__all__} - {"InBfloat16", "Layer"} | {"Functional", "Sequential"}
 
 

@@ -313,6 +313,7 @@ def make(name: str) -> Any:
         "Permute": ((3, 1, 2),),
         "Embedding": (9, 2),
         "GroupNormalization": (1,),
+        "LayerScale": (1.0, 4),
         "SpectralNormalization": (layers.Dense(2),),
         # Without cropping, so that small examples are accepted.
         "Cropping1D": (0,),
@@ -438,6 +439,8 @@ BAD_SHAPES: list[tuple[Any, tuple[int, ...], str, bool]] = [
     (layers.Rescaling((1.0, 2.0)), (5, 3), "scale", True),
     # Keras returns an output of another shape than that of the input.
     (layers.Rescaling(1.0, (1.0, 2.0)), (5, 1), "offset", False),
+    (layers.LayerScale(0.5, 3), (5, 4), "projection_dim=3 channels", False),
+    (layers.LayerScale(0.5, 3), (), "projection_dim=3 channels", False),
     (layers.Normalization(axis=3, mean=0.0, variance=1.0), (5, 4), "axis", True),
     (layers.Normalization(mean=(0.0, 1.0), variance=(1.0, 1.0)), (5, 4), "mean", True),
 ]
@@ -480,7 +483,10 @@ def weights_of(layer: Any) -> tuple[Any, Any]:
     return {}, {}
 
 
-LAYERS = [make(name) for name in layers.__all__ if name not in {"InBfloat16", "Layer"} | MERGING]
+# Their errors are those of the layer inside.
+WRAPPERS = (layers.Frozen, layers.InBfloat16, layers.InferenceMode)
+EXCLUDED = {"Layer", *MERGING, *(cls.__name__ for cls in WRAPPERS)}
+LAYERS = [make(name) for name in layers.__all__ if name not in EXCLUDED]
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 
 
@@ -512,6 +518,21 @@ def test_inputs_without_a_batch_axis_are_refused(layer) -> None:
     assert "batch" in str(error_info.value)
 
 
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_errors_of_a_wrapper_are_those_of_the_layer_inside(wrapper) -> None:
+    layer = wrapper(layers.Conv2D(2, 3))
+    params, state = layer.init(jax.random.key(0), (4, 4, 1))
+    for call in (
+        lambda: layer.init(jax.random.key(0), (2, 4, 1)),
+        lambda: layer.output_shape((2, 4, 1)),
+        lambda: layer.apply(params, state, jnp.ones((1, 2, 4, 1))),
+        lambda: layer.apply({}, state, jnp.ones((1, 4, 4, 1))),
+    ):
+        with pytest.raises(ValueError) as error_info:
+            call()
+        assert str(error_info.value).startswith(repr(layer.layer))
+
+
 def test_the_error_for_one_example_suggests_a_batch_axis() -> None:
     conv = layers.Conv2D(2, 1)
     with pytest.raises(ValueError, match=r"for one example pass x\[None\]"):
@@ -532,6 +553,7 @@ LAYERS_WITH_WEIGHTS = [
     (layers.RMSNormalization(), (3,)),
     (layers.Embedding(9, 2), (3,)),
     (layers.PReLU(), (3,)),
+    (layers.LayerScale(0.5, 3), (3,)),
     (layers.ActivityRegularization(), (3,)),
     (layers.Normalization(), (3,)),
 ]

@@ -7,8 +7,8 @@ import numpy as np
 import optax
 import pytest
 
-from jaxlayers import Sequential, constraints, layers
-from jaxlayers.train import constrained, inverse_time_decay, rmsprop
+from jaxlayers import Sequential, constraints, freeze, layers, trainable
+from jaxlayers.train import Classifier, constrained, frozen, inverse_time_decay, rmsprop
 
 RNG = np.random.default_rng(0)
 START = RNG.normal(size=(4, 3)).astype(np.float32)
@@ -143,3 +143,53 @@ def test_the_update_of_constrained_requires_params():
     optimizer = constrained(optax.sgd(0.1), layers.Dense(1, kernel_constraint="non_neg"))
     with pytest.raises(ValueError, match="params must be given"):
         optimizer.update({"kernel": jnp.ones((1, 1))}, ())
+
+
+MASKED = {"a": {"w": jnp.asarray(START)}, "b": {"w": jnp.asarray(START)}}
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        {"a": False, "b": {"w": True}},
+        {"a": {"w": np.False_}, "b": {"w": np.True_}},
+        lambda params: {"a": False, "b": True},
+    ],
+)
+def test_frozen_weights_do_not_decay_and_have_no_optimizer_state(mask):
+    adam = optax.adamw(0.1, weight_decay=0.5)
+    optimizer = frozen(adam, mask)
+    opt_state, params = optimizer.init(MASKED), MASKED
+    # Only those of the trained weights: the step and two moments.
+    assert sorted(np.size(leaf) for leaf in jax.tree.leaves(opt_state)) == [1, 12, 12]
+    expected, expected_state = MASKED["b"], adam.init(MASKED["b"])
+    for gradient in GRADIENTS[:3]:
+        gradients = jax.tree.map(lambda _, g=gradient: jnp.asarray(g), params)
+        updates, opt_state = jax.jit(optimizer.update)(gradients, opt_state, params)
+        params = optax.apply_updates(params, updates)
+        updates, expected_state = jax.jit(adam.update)(gradients["b"], expected_state, expected)
+        expected = optax.apply_updates(expected, updates)
+    np.testing.assert_array_equal(params["a"]["w"], START)
+    np.testing.assert_array_equal(params["b"]["w"], expected["w"])
+
+
+@pytest.mark.parametrize("mask", [{"a": 1}, {"a": None, "b": "x"}, 0.5, {"a": jnp.ones(2)}])
+def test_masks_of_other_values_are_refused(mask):
+    with pytest.raises(ValueError, match="frozen: trainable must have the values True and False"):
+        frozen(optax.sgd(0.1), mask)
+    with pytest.raises(TypeError, match=r"frozen: optimizer must be an Optax optimizer.*'adam'"):
+        frozen("adam", {"a": True})
+
+
+def test_a_model_whose_every_layer_is_frozen_is_not_changed():
+    model = freeze(
+        Sequential([layers.BatchNormalization(), layers.Dense(3, kernel_regularizer="l2")], (4,))
+    )
+    model = Sequential([layers.Flatten(), model], (2, 2, 1))
+    task = Classifier(model, frozen(optax.adamw(0.1), lambda params: trainable(model, params)))
+    train_state = task.init(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (4, 2, 2, 1))
+    new, metrics = jax.jit(task.step)(train_state, (images, jnp.array([0, 1, 2, 0])))
+    jax.tree.map(np.testing.assert_array_equal, new.params, train_state.params)
+    jax.tree.map(np.testing.assert_array_equal, new.state, train_state.state)
+    assert np.isfinite(metrics["loss"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxlayers.runs import RunFolder
-from jaxlayers.train import CheckpointError, fit
+from jaxlayers.train import CheckpointError, fit, frozen
 from tests.train import toys
 from tests.train.killable import IMAGES, config
 
@@ -40,7 +40,7 @@ def assert_same_run(actual, expected):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param("plain", marks=pytest.mark.slow), "accumulating"]
+    "optimizer", [pytest.param("plain", marks=pytest.mark.slow), "accumulating", "frozen"]
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
     import optax
@@ -48,6 +48,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
     adam = optax.adam(1e-2)
     if optimizer == "accumulating":
         adam = optax.MultiSteps(adam, 3).gradient_transformation()
+    if optimizer == "frozen":
+        adam = frozen(adam, {"dense": False, "batch_normalization": True, "dense_1": True})
     task = toys.gan(generator_optimizer=adam, ema=0.9)
     uninterrupted, resumed = (
         new_folder(tmp_path / "uninterrupted"),

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,26 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            if given.command == "show":
-                print(_summary(keras.load(given.file)[0]))
-            else:
-                convert(given.file, given.out)
-                print(f"converted {given.file} to {given.out}")
+        if given.command == "show":
+            print(_summary(keras.load(given.file)[0]))
+        else:
+            convert(given.file, given.out)
+            print(f"converted {given.file} to {given.out}")
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    for warning in caught:
-        print(f"note: {warning.message}", file=sys.stderr)
     return 0
 
 
 def _summary(model: Layer) -> str:
     inside = model_of(model, "show")
-    if inside.input_shape is None:  # images of any size, so that shapes are unknown
+    if inside.input_shape is None:  # a Sequential for images of any size
         return repr(inside)
     return inside.summary()
 

@@ -31,6 +31,8 @@ MAX_DEPTH = 16
 # A Sequential computes the shapes of its layers, as does each model that contains it, which takes
 # about a millisecond per layer.
 _MAX_SHAPES = 6 * graph.MAX_LAYERS
+# A Functional for inputs of any size computes the shapes of its layers in each of its calls.
+_MAX_CALLS = 2 * graph.MAX_LAYERS
 _MAX_WRAPPERS = 8
 
 # The arguments of models and input layers that a complete config may contain, and their types.
@@ -169,6 +171,17 @@ class ConfigReader:
                 )
             inputs = [_as_called(layer, call.inputs) for call in calls]
             nodes.append((name, layer, inputs) if calls else (name, layer))
+
+        count = sum(1 for _ in graph.references(found.outputs)) + sum(
+            sum(1 for _ in graph.references(inputs)) + _count_calls(layer)
+            for _, layer, *calls in nodes
+            for inputs in (calls[0] if calls else ())
+        )
+        if count > _MAX_CALLS:
+            raise ValueError(
+                f"there are more than {_MAX_CALLS} calls of layers and inputs of calls, {count}, "
+                "including those of nested models in each of their calls"
+            )
 
         def construct() -> tuple[Any, Any]:
             model = Functional(found.inputs, found.outputs, nodes=nodes, **arguments)
@@ -313,6 +326,17 @@ class ConfigReader:
         for kind in ("sparse", "ragged", "optional"):
             if isinstance(config, Mapping) and config.get(kind):
                 self.problems.add(f"{kind} inputs are not supported", where, entry["class_name"])
+
+
+def _count_calls(layer: Layer) -> int:
+    """Returns the number of calls of layers when a layer is called once."""
+    inside = unwrapped(layer)
+    if isinstance(inside, Sequential):
+        return sum(map(_count_calls, inside.layers))
+    if isinstance(inside, Functional):
+        nodes = inside.nodes or ()
+        return sum(max(1, len(node.calls)) * _count_calls(node.layer) for node in nodes)
+    return 1
 
 
 def _wrapped_in(layer: Layer, wrappers: Sequence[type[Wrapper]]) -> Layer:

@@ -90,13 +90,17 @@ def graph_of(config: Mapping[str, Any], entries: list[Entry]) -> GraphConfig:
         if name in by_name:
             raise ValueError(f"several layers have the name {name!r}")
         nodes = entry.get("inbound_nodes")
-        if not isinstance(nodes, list):
+        if not _is_list(nodes):
             raise ValueError(f"{name} ({entry['class_name']}) has no inbound_nodes")
         if entry["class_name"] in INPUTS:
             nodes = []
         elif not nodes:
             raise ValueError(f"{name} ({entry['class_name']}) has no inputs")
-        by_name[name], arguments = operations.as_layer(entry, [_arguments(n) for n in nodes])
+        try:
+            found = [_arguments(node) for node in nodes]
+        except ValueError as error:
+            raise ValueError(f"{name} ({entry['class_name']}): {error}") from None
+        by_name[name], arguments = operations.as_layer(entry, found)
         calls[name] = [_call(name, entry, *each) for each in arguments]
     ends = (_references(config.get(key), key) for key in ("input_layers", "output_layers"))
     is_keras3 = any(isinstance(node, Mapping) for e in entries for node in e["inbound_nodes"])
@@ -112,7 +116,9 @@ def _with_calls_from_zero(graph: GraphConfig, is_keras3: bool) -> GraphConfig:
     """
 
     def moved(inputs: Any, names: Collection[str]) -> Any:
-        found = [(name, call - (call > 0 and name in names), i) for name, call, i in _flat(inputs)]
+        found = [
+            (name, call - (call > 0 and name in names), i) for name, call, i in references(inputs)
+        ]
         return found[0] if _is_triple(inputs) else unflatten(inputs, found)
 
     if is_keras3:
@@ -121,7 +127,7 @@ def _with_calls_from_zero(graph: GraphConfig, is_keras3: bool) -> GraphConfig:
     first: dict[str, int] = {}
     every = [call.inputs for calls in graph.calls.values() for call in calls]
     for inputs in (*every, graph.outputs):
-        for name, call, _ in _flat(inputs):
+        for name, call, _ in references(inputs):
             first[name] = min(first.get(name, call), call)
     names = {n for n, e in graph.entries.items() if e["class_name"] in MODELS and first.get(n) == 1}
     return graph._replace(
@@ -171,27 +177,27 @@ def _arguments(node: Any) -> tuple[list[Any], Mapping[str, Any]]:
     """
     if isinstance(node, Mapping):  # Keras 3
         arguments, options = node.get("args"), node.get("kwargs") or {}
-        if not isinstance(arguments, list) or not isinstance(options, Mapping):
+        if not _is_list(arguments) or not isinstance(options, Mapping):
             raise ValueError(f"{short_repr(node)} is not a call of a layer")
         return [_argument(value) for value in arguments], options
-    if isinstance(node, list) and node and isinstance(node[0], str):
+    if _is_list(node) and node and isinstance(node[0], str):
         node = [node]
-    if not isinstance(node, list) or not node:
+    if not _is_list(node) or not node:
         raise ValueError(f"{short_repr(node)} is not a call of a layer")
-    references, options = [], {}
+    found, options = [], {}
     for tensor in node:
-        if not isinstance(tensor, list) or len(tensor) not in (3, 4):
+        if not _is_list(tensor) or len(tensor) not in (3, 4):
             raise ValueError(f"{short_repr(tensor)} is not an output of a layer")
-        references.append(_reference(tensor[:3], tensor))
+        found.append(_reference(tensor[:3], tensor))
         options = tensor[3] if len(tensor) == 4 else options
         if not isinstance(options, Mapping):
             raise ValueError(f"{short_repr(node)} is not a call of a layer")
-    return [references[0] if len(references) == 1 else tuple(references)], options
+    return [found[0] if len(found) == 1 else tuple(found)], options
 
 
 def _argument(value: Any) -> Any:
     """Returns an argument with references in place of Keras's tensors."""
-    if isinstance(value, list) and value:
+    if _is_list(value) and value:
         return tuple(map(_tensor, value))
     if isinstance(value, Mapping) and "class_name" not in value and value:
         return {str(name): _tensor(tensor) for name, tensor in value.items()}
@@ -207,9 +213,9 @@ def _tensor(value: Any) -> tuple[str, int, int]:
 def _references(value: Any, key: str) -> Any:
     """Returns references to the inputs or outputs of the model."""
     # Keras 3 writes [name, 0, 0] for a single layer, Keras 2 writes [[name, 0, 0]].
-    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+    if _is_list(value) and len(value) == 3 and isinstance(value[0], str):
         return _reference(value, value)
-    if isinstance(value, list) and value:
+    if _is_list(value) and value:
         found = tuple(_reference(each, each) for each in value)
         return found[0] if len(found) == 1 else found
     if isinstance(value, Mapping) and value:
@@ -219,7 +225,7 @@ def _references(value: Any, key: str) -> Any:
 
 def _reference(history: Any, tensor: Any) -> tuple[str, int, int]:
     if (
-        not isinstance(history, list)
+        not _is_list(history)
         or len(history) != 3
         or not isinstance(history[0], str)
         or not all(type(at) is int and 0 <= at < 2**31 for at in history[1:])
@@ -228,9 +234,15 @@ def _reference(history: Any, tensor: Any) -> tuple[str, int, int]:
     return history[0], history[1], history[2]
 
 
+def _is_list(value: Any) -> bool:
+    # Keras's get_config returns tuples, which are lists in its files.
+    return isinstance(value, list | tuple)
+
+
 def _is_triple(value: Any) -> bool:
     return isinstance(value, tuple) and isinstance(value[0], str)
 
 
-def _flat(inputs: Any) -> Iterator[tuple[str, int, int]]:
+def references(inputs: Any) -> Iterator[tuple[str, int, int]]:
+    """Yields the references in the inputs of a call, or in the inputs or outputs of a model."""
     yield from [inputs] if _is_triple(inputs) else flatten(inputs)

@@ -1,5 +1,6 @@
 """Names that differ between Keras 2 and Keras 3."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -83,6 +84,9 @@ def modern_weight(name: str, others: Collection[str]) -> str:
         name: The name of the weight in a file of Keras 2.
         others: The names of the weights of the layer in Keras 3.
     """
+    # The weight of LayerScale has no name of its own in Keras.
+    if {*others} == {"gamma"} and re.fullmatch(r"variable(_\d+)?", name):
+        return "gamma"
     is_depthwise = name == "depthwise_kernel" and name not in others
     return "kernel" if is_depthwise and "kernel" in others else name
 

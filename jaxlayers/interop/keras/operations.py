@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxlayers import activations
 from jaxlayers.composition import snake_case
+from jaxlayers.interop.keras.layer_config import keras_classes
 from jaxlayers.interop.keras.values import is_number
 
 Entry = Mapping[str, Any]
@@ -34,9 +35,12 @@ _SCALING: dict[str, tuple[_Scaling, _Scaling | None]] = {
 def is_operation(entry: Entry, calls: Sequence[Arguments]) -> bool:
     """Returns whether an entry of a config describes one of Keras's operations."""
     module = entry.get("module")
+    if module is not None:
+        return str(module).startswith(_MODULES)
     # HDF5 files do not contain the modules; layers are called with one argument.
-    by_calls = module is None and any(len(positional) == 2 for positional, _ in calls)
-    return by_calls or str(module).startswith(_MODULES)
+    name = entry["class_name"]
+    is_activation = name not in keras_classes() and snake_case(name) in activations.BY_NAME
+    return is_activation or any(len(positional) == 2 for positional, _ in calls)
 
 
 def as_layer(entry: Entry, calls: Sequence[Arguments]) -> tuple[Entry, Sequence[Arguments]]:

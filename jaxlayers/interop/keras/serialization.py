@@ -50,7 +50,7 @@ def to_config(model: Layer, *, input_shape: Sequence[int | None] | None = None) 
         TypeError: If `model` is not a `Sequential` or `Functional`.
 
     Example:
-        >>> from jaxlayers import layers
+        >>> from jaxlayers import Sequential, layers
         >>> config = to_config(Sequential([layers.Dense(2)], input_shape=(4,)))
         >>> [layer["class_name"] for layer in config["config"]["layers"]]
         ['InputLayer', 'Dense']
@@ -80,7 +80,7 @@ def serialize(model: Layer) -> dict[str, Any]:
         TypeError: If it is not a layer.
 
     Example:
-        >>> from jaxlayers import layers
+        >>> from jaxlayers import Sequential, layers
         >>> model = Sequential([layers.SumPooling2D(), layers.Flatten()], fuse=False)
         >>> from_config(serialize(model)) == model
         True

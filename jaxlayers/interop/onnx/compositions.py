@@ -13,6 +13,7 @@ from jaxlayers.interop.onnx.dtypes import dtype_in_file
 from jaxlayers.interop.onnx.graph import Converter, Graph
 from jaxlayers.interop.onnx.tensor import Tensor
 from jaxlayers.layer import Layer
+from jaxlayers.layers.wrapper import Wrapper
 from jaxlayers.sequential import Sequential
 
 Weights = Mapping[str, Any]
@@ -20,7 +21,7 @@ Weights = Mapping[str, Any]
 
 def unwrapped(layer: Layer) -> Layer:
     """Returns the layer inside of the layers that wrap another one."""
-    while isinstance(layer, layers.InBfloat16 | layers.SpectralNormalization):
+    while isinstance(layer, Wrapper | layers.SpectralNormalization):
         layer = layer.layer
     return layer
 
@@ -54,10 +55,7 @@ def _input(graph: Graph, layer: InputLayer, weights: Weights, x: Tensor) -> Tens
 
 
 def _wrapper(
-    graph: Graph,
-    layer: layers.InBfloat16 | layers.SpectralNormalization,
-    weights: Weights,
-    x: Any,
+    graph: Graph, layer: Wrapper | layers.SpectralNormalization, weights: Weights, x: Any
 ) -> Any:
     # In inference mode, the params of SpectralNormalization are those of the layer. InBfloat16 is
     # written in float32, because the convolutions of ONNX before opset 22 do not accept bfloat16.
@@ -68,6 +66,8 @@ CONVERTERS: dict[type, Converter] = {
     Functional: _functional,
     InputLayer: _input,
     Sequential: _sequential,
+    layers.Frozen: _wrapper,
     layers.InBfloat16: _wrapper,
+    layers.InferenceMode: _wrapper,
     layers.SpectralNormalization: _wrapper,
 }

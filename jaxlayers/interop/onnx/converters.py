@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxlayers.interop.onnx import (
     activations,
+    applications,
     compositions,
     convolutions,
     dense,
@@ -43,6 +44,7 @@ def _of_floats(convert: Converter) -> Converter:
 # Layers that compute with floats.
 _COMPUTE: dict[type, Converter] = {
     **activations.CONVERTERS,
+    **applications.CONVERTERS,
     **convolutions.CONVERTERS,
     **dense.CONVERTERS,
     **merging.CONVERTERS,

@@ -88,8 +88,10 @@ def _in_common_order(graph: Graph, inputs: Inputs) -> list[Tensor]:
     return [graph.in_order(x, order) for x in inputs]
 
 
+add = partial(_elementwise, "Add")
+
 CONVERTERS: dict[type, Converter] = {
-    layers.Add: partial(_elementwise, "Add"),
+    layers.Add: add,
     layers.Average: _average,
     layers.Concatenate: _concatenate,
     layers.Dot: _dot,
