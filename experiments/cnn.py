@@ -48,6 +48,8 @@ class Config:
     init: Path | None = None
     """Start from a trained model instead of a new --model: a .keras or .h5 file of Keras, or the
     folder of a run. The output layer is replaced if it has another number of classes."""
+    new_head: bool = False
+    """Replace the output layer of the --init model also if it has the same number of classes."""
     pixel_range: tuple[float, float] = (0.0, 1.0)
     """Values of black and white pixels in the training of the --init model, such as -1 1 for
     Keras's MobileNetV2."""
@@ -188,7 +190,7 @@ def _model(
 ) -> tuple[Layer, tuple[Params, State] | None]:
     """Returns the model, and its params and state if it is a trained one."""
     if config.init is None:
-        for name in ("freeze", "pixel_range"):
+        for name in ("freeze", "new_head", "pixel_range"):
             if getattr(config, name) != getattr(Config, name):
                 raise ValueError(
                     f"cnn: {name} must be passed together with --init, a trained model"
@@ -202,6 +204,7 @@ def _model(
         key=jax.random.key(config.seed),
         pixel_range=config.pixel_range,
         freeze=config.freeze,
+        new_head=config.new_head,
     )
     return model, (weights[0], weights[1])
 

@@ -31,6 +31,7 @@ def classifier(
     key: Array,
     pixel_range: tuple[float, float] = (0.0, 1.0),
     freeze: bool = False,
+    new_head: bool = False,
 ) -> tuple[Sequential, Params, State]:
     """Returns a classifier that starts from the layers and the weights of a trained model.
 
@@ -49,6 +50,8 @@ def classifier(
         pixel_range: The pixel values for black and white in the images that the model was trained
             on. The classifier takes values from 0 to 1 and converts them.
         freeze: Whether only the output layer is trained; the others are in `layers.Frozen`.
+        new_head: Whether to replace the output layer also if it has the same number of classes, for
+            example because they are other classes.
 
     Returns:
         The classifier, which ends in a softmax, its params and its state. Its layers are the
@@ -110,7 +113,8 @@ def classifier(
     result = Sequential(
         list(used.values()), shape, names=tuple(used), name=f"{inside.name}_classifier"
     )
-    if head is not None and params[head]["kernel"].shape[-1] == classes:
+    new_head = fields.Boolean().check(owner, "new_head", new_head)
+    if not new_head and head is not None and params[head]["kernel"].shape[-1] == classes:
         output = params[head]
     else:
         output, _ = result[_HEAD].init(key, features[-1:])

@@ -272,7 +272,7 @@ def test_balanced_class_weights_are_inversely_proportional_to_frequency():
         (["--batch-size", "64"], "32 rows do not fill one batch of --batch-size 64"),
         (["--label-smoothing", "1", "--batch-size", "8"], "--label-smoothing must be "),
         (["--resume"], "--out DIR"),
-        (["--freeze"], "--freeze must be passed together with --init, a trained model"),
+        (["--freeze"], "--freeze must be passed together with --init"),
         (["--init", "nowhere.keras"], "nowhere.keras: there is no such file"),
         (["--model", "mobilenet_v2", "--width", "0"], "--width must be a positive integer, got 0"),
         (

@@ -64,6 +64,13 @@ def test_a_model_with_the_same_classes_predicts_the_same(make) -> None:
     np.testing.assert_allclose(model.apply(*weights, x)[0], expected, rtol=1e-6)
 
 
+def test_the_output_layer_for_other_classes_is_replaced() -> None:
+    params, (_, kept, _) = classifier(sequential(), classes=3)
+    _, (_, replaced, _) = classifier(sequential(), classes=3, new_head=True)
+    assert kept["predictions"] == params["dense"]
+    assert not np.array_equal(replaced["predictions"]["kernel"], params["dense"]["kernel"])
+
+
 def test_feature_maps_are_averaged() -> None:
     features = graph().submodel("add")
     _, (model, params, state) = classifier(features, input_shape=(6, 9, 1))

@@ -177,7 +177,7 @@ def _arguments(node: Any) -> tuple[list[Any], Mapping[str, Any]]:
     """
     if isinstance(node, Mapping):  # Keras 3
         arguments, options = node.get("args"), node.get("kwargs") or {}
-        if not _is_list(arguments) or not isinstance(options, Mapping):
+        if not isinstance(arguments, list | tuple) or not isinstance(options, Mapping):
             raise ValueError(f"{short_repr(node)} is not a call of a layer")
         return [_argument(value) for value in arguments], options
     if _is_list(node) and node and isinstance(node[0], str):
