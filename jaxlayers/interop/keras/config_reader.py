@@ -31,8 +31,6 @@ MAX_DEPTH = 16
 # A Sequential computes the shapes of its layers, as does each model that contains it, which takes
 # about a millisecond per layer.
 _MAX_SHAPES = 6 * graph.MAX_LAYERS
-# A Functional for inputs of any size computes the shapes of its layers in each of its calls.
-_MAX_CALLS = 2 * graph.MAX_LAYERS
 _MAX_WRAPPERS = 8
 
 # The arguments of models and input layers that a complete config may contain, and their types.
@@ -177,10 +175,11 @@ class ConfigReader:
             for _, layer, *calls in nodes
             for inputs in (calls[0] if calls else ())
         )
-        if count > _MAX_CALLS:
+        # A Functional for inputs of any size computes the shapes of its layers in each call.
+        if count > graph.MAX_CALLS:
             raise ValueError(
-                f"there are more than {_MAX_CALLS} calls of layers and inputs of calls, {count}, "
-                "including those of nested models in each of their calls"
+                f"there are more than {graph.MAX_CALLS} calls of layers and inputs of calls, "
+                f"{count}, including those of nested models in each of their calls"
             )
 
         def construct() -> tuple[Any, Any]:
