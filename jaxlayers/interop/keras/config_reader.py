@@ -170,11 +170,11 @@ class ConfigReader:
             inputs = [_as_called(layer, call.inputs) for call in calls]
             nodes.append((name, layer, inputs) if calls else (name, layer))
 
-        count = sum(1 for _ in graph.references(found.outputs)) + sum(
-            sum(1 for _ in graph.references(inputs)) + _count_calls(layer)
-            for _, layer, *calls in nodes
-            for inputs in (calls[0] if calls else ())
-        )
+        count = len([*graph.references(found.outputs)])
+        for _, layer, *calls in nodes:
+            for called_on in calls:
+                count += len(called_on) * _count_calls(layer)
+                count += sum(len([*graph.references(inputs)]) for inputs in called_on)
         # A Functional for inputs of any size computes the shapes of its layers in each call.
         if count > graph.MAX_CALLS:
             raise ValueError(
