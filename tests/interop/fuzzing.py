@@ -21,6 +21,7 @@ from pathlib import Path
 import jax
 import scipy.signal  # noqa: F401  # loaded by the initializer STFT, before memory is measured
 
+from jaxlayers._any_size import has_any_size
 from jaxlayers.interop.keras import load, load_weights
 
 # In addition to the address space at the start of the process.
@@ -154,7 +155,8 @@ def main(folder: Path, count: int, seed: int) -> None:
                 load_weights(target, models[path])
             else:
                 model, params, state = load(target)
-                if rng.random() < 0.02 and model.input_shape is not None:
+                shape = model.input_shape
+                if rng.random() < 0.02 and shape is not None and not has_any_size(shape):
                     expected = jax.eval_shape(model.init, jax.random.key(0))
                     assert jax.tree.structure(expected) == jax.tree.structure((params, state))
             loaded += 1

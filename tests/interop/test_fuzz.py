@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.interop import fuzzing, random_models
+from tests.interop import fuzzing, random_graphs, random_models
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +16,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("files")
     models = {str(seed): random_models.model(seed) for seed in (0, 3)}
     models["images"] = random_models.selected_model("images")
+    models["graph"] = random_graphs.every_kind()
     for name, model in models.items():
         for suffix in ("keras", "h5"):
             model.save(path / f"intact{name}.{suffix}")

@@ -123,7 +123,7 @@ CASES = {
     ),
     "layers as an argument of the extension": (
         model(dense(), **extension(layers=[])),
-        "arguments may be name, input_shape, fuse, got {'layers': []}",
+        "arguments may be input_shape, name, fuse, got {'layers': []}",
     ),
     "fuse that is not a boolean": (
         model(dense(), **extension(fuse="no")),

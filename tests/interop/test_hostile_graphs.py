@@ -86,8 +86,8 @@ CASES = {
         "{'args': 3, 'kwargs': {}} is not a call of a layer",
     ),
     "a tensor without a history": (
-        graph(called_on({"config": 3})),
-        "{'config': 3} is not an outpu",
+        graph(called_on({"class_name": "x"})),
+        "c (ReLU): {'class_name': 'x'} is not an output of a layer",
     ),
     "a history that is too short": (
         graph(called_on(tensor("a", 0))),
@@ -125,7 +125,7 @@ CASES = {
     ),
     "an input that is not listed": (
         graph({**layer("InputLayer", "b", batch_shape=[None, 4]), **NO_NODES}, node("c", "b")),
-        "inputs must include every input that the outputs depend on; 'b', InputLayer(shape=(4,)), ",
+        "inputs must include every input that the outputs depend on; 'b', InputLayer(shape=(4,)",
     ),
     "an input without a shape": (
         graph({**layer("InputLayer", "b"), **NO_NODES}, node("c", "a")),
@@ -165,7 +165,7 @@ CASES = {
     ),
     "a hundred thousand calls": (
         graph(node("c", "a", calls=10**5)),
-        "there are more than 6000 calls of layers and inputs of calls, 200001, including those of",
+        "graph (Functional): there are more than 6000 calls of layers, 100000",
     ),
     "a hundred thousand inputs": (
         graph(node("c", *["a"] * 10**5, kind="Add")),
@@ -177,7 +177,7 @@ CASES = {
     ),
     "calls of models that call models": (
         nested(16),
-        "there are more than 6000 calls of layers and inputs of calls, 8193, including those of",
+        "there are more than 6000 calls of layers and inputs of calls, 6145, including those of",
     ),
 }
 
@@ -190,7 +190,7 @@ def test_malicious_graphs_raise_one_error(config, message) -> None:
 def test_layers_are_read_in_any_order() -> None:
     config = graph(node("c", "b", "a", kind="Add"), node("b", "a"))
     nodes = [
-        ("a", InputLayer((4,))),
+        ("a", InputLayer((4,), "float32")),
         ("b", layers.ReLU(), ["a"]),
         ("c", layers.Add(), [("b", "a")]),
     ]

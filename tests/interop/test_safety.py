@@ -414,6 +414,6 @@ def test_params_that_do_not_match_the_model_are_not_saved(tmp_path):
     ):
         assert part in message
     assert "must end in .keras" in error_of(save, tmp_path / "model.zip", MODEL, params, state)
-    with pytest.raises(TypeError, match="must be a Sequential, got Dense"):
+    with pytest.raises(TypeError, match="must be a Sequential or a Functional, got Dense"):
         save(tmp_path / "model.keras", layers.Dense(2), {}, {})
     assert list(tmp_path.iterdir()) == []

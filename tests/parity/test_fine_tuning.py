@@ -97,6 +97,7 @@ def losses_of(model, params, state, images, labels, steps):
     return losses, train_state.params, train_state.state
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
 @pytest.mark.parametrize(
     ("size", "blocks", "steps"),
     [

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxlayers import Sequential, layers
+from jaxlayers import Functional, Input, Sequential, layers
 from jaxlayers.models import cnn, dcgan
 from jaxlayers.train import GAN, Classifier, Supervised
 from jaxlayers.train.augmentation import Flip
@@ -422,3 +422,19 @@ def test_tasks_are_accepted():
     for task in (gan(), classifier(), regression, toys.SumTask(), MinimalTask(), SimilarNames()):
         check_task(task)
     check_task(Classifier(cnn.lenet(width=2, hidden=8), optax.sgd(0.1)))
+
+
+def test_models_for_any_size_are_refused_and_accepted_in_a_sequential():
+    image = Input((None, None, 1))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 2)(image))
+    model = Functional(image, layers.Dense(4)(pooled))
+    expected = r"must be constructed with input_shape, .* any size, \(None, None, 1\); Sequential"
+    for make, name in (
+        (lambda: classifier(model=model), "model"),
+        (lambda: Supervised(model, optax.sgd(0.1), "mse"), "model"),
+        (lambda: gan(generator=model), "generator"),
+    ):
+        assert re.search(f"the {name} {expected}", message_of(make))
+    task = classifier(model=Sequential([model], input_shape=SHAPE))
+    _, metrics = task.step(task.init(KEY), (IMAGES, LABELS))
+    assert np.isfinite(metrics["loss"])

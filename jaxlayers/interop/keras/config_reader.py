@@ -31,8 +31,6 @@ MAX_DEPTH = 16
 # A Sequential computes the shapes of its layers, as does each model that contains it, which takes
 # about a millisecond per layer.
 _MAX_SHAPES = 6 * graph.MAX_LAYERS
-# A Functional for inputs of any size computes the shapes of its layers in each of its calls.
-_MAX_CALLS = 2 * graph.MAX_LAYERS
 _MAX_WRAPPERS = 8
 
 # The arguments of models and input layers that a complete config may contain, and their types.
@@ -172,15 +170,16 @@ class ConfigReader:
             inputs = [_as_called(layer, call.inputs) for call in calls]
             nodes.append((name, layer, inputs) if calls else (name, layer))
 
-        count = sum(1 for _ in graph.references(found.outputs)) + sum(
-            sum(1 for _ in graph.references(inputs)) + _count_calls(layer)
-            for _, layer, *calls in nodes
-            for inputs in (calls[0] if calls else ())
-        )
-        if count > _MAX_CALLS:
+        count = len([*graph.references(found.outputs)])
+        for _, layer, *calls in nodes:
+            for called_on in calls:
+                count += len(called_on) * _count_calls(layer)
+                count += sum(len([*graph.references(inputs)]) for inputs in called_on)
+        # A Functional for inputs of any size computes the shapes of its layers in each call.
+        if count > graph.MAX_CALLS:
             raise ValueError(
-                f"there are more than {_MAX_CALLS} calls of layers and inputs of calls, {count}, "
-                "including those of nested models in each of their calls"
+                f"there are more than {graph.MAX_CALLS} calls of layers and inputs of calls, "
+                f"{count}, including those of nested models in each of their calls"
             )
 
         def construct() -> tuple[Any, Any]:

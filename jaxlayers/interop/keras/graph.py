@@ -1,7 +1,7 @@
 """The layers of a Keras model in its config, and the edges between them."""
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 from jaxlayers._structure import flatten, unflatten
 from jaxlayers._text import short_repr
@@ -14,6 +14,7 @@ INPUTS = ("InputLayer",)
 
 # The largest model of keras.applications has 1041.
 MAX_LAYERS = 3000
+MAX_CALLS = 2 * MAX_LAYERS
 
 # The arguments of a call that do not change the result of the layers of this library.
 _IGNORED_ARGUMENTS = ("mask",)
@@ -85,6 +86,7 @@ def graph_of(config: Mapping[str, Any], entries: list[Entry]) -> GraphConfig:
     """
     by_name: dict[str, Entry] = {}
     calls: dict[str, list[Call]] = {}
+    count = 0
     for entry in entries:
         name = _name(entry)
         if name in by_name:
@@ -92,6 +94,9 @@ def graph_of(config: Mapping[str, Any], entries: list[Entry]) -> GraphConfig:
         nodes = entry.get("inbound_nodes")
         if not _is_list(nodes):
             raise ValueError(f"{name} ({entry['class_name']}) has no inbound_nodes")
+        count += len(nodes)
+        if count > MAX_CALLS:
+            raise ValueError(f"there are more than {MAX_CALLS} calls of layers, {count}")
         if entry["class_name"] in INPUTS:
             nodes = []
         elif not nodes:
@@ -234,7 +239,7 @@ def _reference(history: Any, tensor: Any) -> tuple[str, int, int]:
     return history[0], history[1], history[2]
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
     # Keras's get_config returns tuples, which are lists in its files.
     return isinstance(value, list | tuple)
 
