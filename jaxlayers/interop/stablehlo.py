@@ -10,11 +10,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 from jax import export as jax_export
 
+from jaxlayers._any_size import has_any_size
 from jaxlayers._files import as_path, write_atomically
-from jaxlayers._structure import are_several_shapes
+from jaxlayers._structure import (
+    are_several_shapes,
+    flatten,
+    flatten_shapes,
+    unflatten,
+    unflatten_like_shapes,
+)
 from jaxlayers._text import short_repr
 from jaxlayers.composition import Composition
 from jaxlayers.layer import Layer, Params, State
@@ -35,7 +41,7 @@ def export(
     path: str | os.PathLike[str],
     *,
     platforms: Sequence[str] = ("cpu", "cuda", "tpu"),
-    input_shape: Sequence[int] | None = None,
+    input_shape: Any = None,
     dtype: Any = jnp.float32,
     vjp_order: int = 0,
 ) -> None:
@@ -61,7 +67,8 @@ def export(
         state: State as returned by `init`; it becomes constants of the function.
         path: Path of the file; an existing file is replaced.
         platforms: The platforms to export for, any of `"cpu"`, `"cuda"`, `"rocm"` and `"tpu"`.
-        input_shape: Shape of one example; required if the model was constructed without one.
+        input_shape: Shape of one example, a tuple or dictionary of shapes if there are several
+            inputs; required if the model was constructed without one, or for any size.
         dtype: Dtype of the inputs.
         vjp_order: Number of times the loaded function can be differentiated with respect to its
             input.
@@ -86,8 +93,7 @@ def export(
     platforms = _checked_platforms(platforms)
     if not isinstance(vjp_order, int) or isinstance(vjp_order, bool) or vjp_order < 0:
         raise ValueError(f"export: vjp_order must be a non-negative integer, got {vjp_order!r}")
-    example = _input_shape(model, input_shape)
-    batch = _symbolic_batch(example, dtype)
+    batch = _symbolic_batch(_input_shape(model, input_shape), dtype)
     for name, tree in (("params", params), ("state", state)):
         if not isinstance(tree, Mapping):
             raise TypeError(
@@ -97,7 +103,7 @@ def export(
     # As NumPy arrays, so that their placement on devices does not matter.
     params, state = jax.device_get((params, state))
 
-    def infer(x: Array) -> Array:
+    def infer(x: Any) -> Any:
         return model.apply(params, state, x)[0]
 
     # The name of the function in JAX's error messages.
@@ -128,32 +134,36 @@ class ExportedModel:
     path: Path
     exported: jax_export.Exported = field(repr=False)  # its repr includes the whole program
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Any) -> Any:
         """Computes the outputs, on the device of `x`.
 
         Args:
             x: [batch, *input_shape], with a batch size of at least 1 and the dtype that the model
-                was exported for.
+                was exported for; a tuple or dictionary of arrays if the model has several inputs.
 
         Returns:
-            [batch, *output_shape].
+            [batch, *output_shape]; a tuple or dictionary of arrays if the model has several
+            outputs.
 
         Raises:
-            TypeError: If `x` is not an array.
-            ValueError: If the array has another shape or dtype, or the model was not exported for
+            TypeError: If `x` is not an array, or not as many as the model has inputs.
+            ValueError: If an array has another shape or dtype, or the model was not exported for
                 the platform.
         """
-        (expected,) = self.exported.in_avals
-        if not hasattr(x, "ndim"):
-            raise TypeError(f"{self.path}: x must be an array, got {type(x).__name__}")
-        example = tuple(expected.shape[1:])
-        dtype = jax.dtypes.canonicalize_dtype(x.dtype)
-        if x.ndim == 0 or x.shape[1:] != example or x.shape[0] == 0 or dtype != expected.dtype:
-            hint = "; for one example pass x[None]" if x.shape == example else ""
+        x = tuple(x) if isinstance(x, list) else x
+        arrays: list[Any]
+        structure: Any  # its type has no comparison in JAX's annotations
+        arrays, structure = jax.tree.flatten(((x,), {}))
+        expected = self.exported.in_avals
+        if structure != self.exported.in_tree:
+            (inputs,), _ = jax.tree.unflatten(self.exported.in_tree, map(_described, expected))
+            raise TypeError(f"{self.path}: x must be {inputs}, got {type(x).__name__}")
+        for array, aval in zip(arrays, expected, strict=True):
+            self._check(array, aval)
+        if len({array.shape[0] for array in arrays}) > 1:
             raise ValueError(
-                f"{self.path}: x must be {expected.dtype} of shape "
-                f"({', '.join(map(str, ('batch', *example)))}) with a batch of at least 1, "
-                f"got {x.dtype} of shape {x.shape}{hint}"
+                f"{self.path}: all inputs must have the same batch size, got arrays of shapes "
+                f"{', '.join(str(array.shape) for array in arrays)}"
             )
         try:
             return self._compiled(x)
@@ -161,9 +171,22 @@ class ExportedModel:
             error.add_note(f"{self.path} was exported for {', '.join(self.exported.platforms)}.")
             raise
 
+    def _check(self, x: Any, expected: Any) -> None:
+        """Raises an error if an input is not an array of the expected shape and dtype."""
+        if not hasattr(x, "ndim"):
+            raise TypeError(f"{self.path}: x must be an array, got {type(x).__name__}")
+        example = tuple(expected.shape[1:])
+        dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+        if x.ndim == 0 or x.shape[1:] != example or x.shape[0] == 0 or dtype != expected.dtype:
+            hint = "; for one example pass x[None]" if x.shape == example else ""
+            raise ValueError(
+                f"{self.path}: x must be {_described(expected)} with a batch of at least 1, "
+                f"got {x.dtype} of shape {x.shape}{hint}"
+            )
+
     @functools.cached_property
-    def _compiled(self) -> Callable[[Array], Array]:
-        call: Callable[[Array], Array] = jax.jit(self.exported.call)
+    def _compiled(self) -> Callable[[Any], Any]:
+        call: Callable[[Any], Any] = jax.jit(self.exported.call)
         return call
 
 
@@ -231,25 +254,32 @@ def _checked_platforms(platforms: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def _input_shape(model: Layer, given: Sequence[int] | None) -> tuple[int, ...]:
+def _described(aval: Any) -> str:
+    """Describes the shape and the dtype of an input."""
+    return f"{aval.dtype} of shape ({', '.join(map(str, ('batch', *aval.shape[1:])))})"
+
+
+def _input_shape(model: Layer, given: Any) -> Any:
+    """Returns the shape of one example; a tuple or dictionary of shapes for several inputs."""
     if not isinstance(model, Layer):
         raise TypeError(
             f"export: model must be a jaxlayers.Layer, got {short_repr(model)} "
             f"({type(model).__name__})"
         )
     shape = model.input_shape if given is None else given
-    if shape is None:
+    if shape is None or (given is None and has_any_size(shape)):
+        how = "without input_shape" if shape is None else f"for any size, {shape}"
         raise ValueError(
-            f"export: {model!r} was constructed without input_shape: input_shape must be the "
-            "shape of one example, a tuple of integers, got None"
+            f"export: {model!r} was constructed {how}: input_shape must be the shape of one "
+            f"example, a tuple of integers, got {given}"
         )
-    if are_several_shapes(shape):
-        raise ValueError(f"export: model must have one input, got inputs of shapes {shape}")
-    return example_shape(model, shape)
+    if not are_several_shapes(shape):
+        return example_shape(model, shape)
+    return unflatten(shape, [example_shape(model, each) for each in flatten(shape)])
 
 
-def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-    """Returns the shape and the dtype of a batch of examples of any size."""
+def _symbolic_batch(example: Any, dtype: Any) -> Any:
+    """Returns the shape and the dtype of a batch of any size, for each input."""
     try:
         canonical = jax.dtypes.canonicalize_dtype(dtype)
         known = jnp.issubdtype(canonical, jnp.number) or jnp.issubdtype(canonical, jnp.bool_)
@@ -261,22 +291,25 @@ def _symbolic_batch(example: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruc
             f"got {dtype!r}"
         )
     (batch,) = jax_export.symbolic_shape("batch")
-    return jax.ShapeDtypeStruct((batch, *example), canonical)
+    structs = [jax.ShapeDtypeStruct((batch, *s), canonical) for s in flatten_shapes(example)]
+    return unflatten_like_shapes(example, structs)
 
 
-def _check_weights(infer: Any, batch: jax.ShapeDtypeStruct) -> None:
+def _check_weights(infer: Any, batch: Any) -> None:
     """Checks that the params and the state are those of the model.
 
     Raises:
         ValueError: If the model cannot be applied with them to this input shape.
     """
-    example = batch.shape[1:]
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype), batch)
+    example = jax.tree.map(lambda x: x.shape[1:], batch)
+    (dtype, *_) = (x.dtype for x in jax.tree.leaves(batch))
     try:
-        jax.eval_shape(infer, jax.ShapeDtypeStruct((1, *example), batch.dtype))
+        jax.eval_shape(infer, one)
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             "export: params and state must be those that init returns for the model with "
-            f"input_shape={example}, and dtype must be one that it accepts, got {batch.dtype}: "
+            f"input_shape={example}, and dtype must be one that it accepts, got {dtype}: "
             f"{error}"
         ) from error
 

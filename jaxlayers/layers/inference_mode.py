@@ -10,7 +10,10 @@ from jaxlayers.layers.wrapper import Wrapper
 
 @dataclass(frozen=True, repr=False)
 class InferenceMode(Wrapper):
-    """Applies a layer in inference mode, also in training; Keras's `layer(x, training=False)`.
+    """Applies a layer in inference mode, also in training.
+
+    It is what Keras documents for `layer(x, training=False)`. A Functional model of Keras 3 replaces
+    this argument by that of the model, so that Keras files do not contain this layer.
 
     Batch normalization uses and keeps the moving statistics, and dropout has no effect. The weights
     are trained, unless the layer is also in `Frozen`.

@@ -137,7 +137,7 @@ CASES = {
     ),
     "a call in training mode": (
         graph(node("c", "a", training=True)),
-        "c (ReLU): is called with training=True, which is not supported; only training=False in",
+        "c (ReLU) is called with {'training': True}, which is not supported",
     ),
     "training that is a number": (
         graph(node("c", "a", training=3)),

@@ -156,18 +156,7 @@ class ConfigReader:
                 _, layer, _ = self.layer(entry, path, name)
             if layer is None:
                 continue
-            # A complete config lists all wrappers.
-            modes = {None if self.exact else call.training for call in calls}
-            if modes == {False}:
-                layer = InferenceMode(layer)
-            elif not modes <= {None}:
-                self.problems.add(
-                    f"is called with training={' and '.join(sorted(map(str, modes)))}, which is "
-                    "not supported; only training=False in all calls is",
-                    "/".join((*path, name)),
-                    entry["class_name"],
-                )
-            inputs = [_as_called(layer, call.inputs) for call in calls]
+            inputs = [_as_called(layer, inputs) for inputs in calls]
             nodes.append((name, layer, inputs) if calls else (name, layer))
 
         count = len([*graph.references(found.outputs)])

@@ -68,8 +68,6 @@ class ConfigWriter:
         name: str,
         shape: Any,
         around: _Around = _NOTHING,
-        *,
-        in_graph: bool = False,
     ) -> dict[str, Any]:
         """Returns the class name and the config of a layer or a model.
 
@@ -80,15 +78,13 @@ class ConfigWriter:
             name: The name in the config.
             shape: Input shape of a Sequential; `None` if unknown.
             around: What is around the layer.
-            in_graph: Whether the layer is in a Functional, where it can have calls in inference
-                mode.
         """
         inside, wrappers = unwrapped(layer), _wrappers(layer)
         around = _Around(
             mixed=around.mixed or InBfloat16 in wrappers, frozen=around.frozen or Frozen in wrappers
         )
-        if InferenceMode in wrappers and not (self.exact or in_graph):
-            what = "InferenceMode is only supported around a layer of a Functional, as in Keras"
+        if InferenceMode in wrappers and not self.exact:
+            what = "Keras has no InferenceMode; it overrides the argument training of calls"
             self.problems.add(what, "/".join(path) or name, type(inside).__name__)
         self._check_name(name, path, inside)
         if isinstance(inside, Sequential):
@@ -162,13 +158,12 @@ class ConfigWriter:
             return {"class_name": "__keras_tensor__", "config": config}
 
         for node in model.nodes or ():
-            options = {"training": False} if InferenceMode in _wrappers(node.layer) else {}
             where = (*path, node.name)
             shape = None if isinstance(node.layer, InputLayer) else shapes[node.name][0]
-            entry = self.entry(node.layer, where, node.name, shape, around, in_graph=True)
+            entry = self.entry(node.layer, where, node.name, shape, around)
             entry["name"] = node.name
             entry["inbound_nodes"] = [
-                {"args": [_as_lists(call, tensor)], "kwargs": options} for call in node.calls
+                {"args": [_as_lists(call, tensor)], "kwargs": {}} for call in node.calls
             ]
             entries.append(entry)
         config = {

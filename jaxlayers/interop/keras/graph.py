@@ -16,35 +16,21 @@ INPUTS = ("InputLayer",)
 MAX_LAYERS = 3000
 MAX_CALLS = 2 * MAX_LAYERS
 
-# The arguments of a call that do not change the result of the layers of this library.
-_IGNORED_ARGUMENTS = ("mask",)
-
-
-class Call(NamedTuple):
-    """One call of a layer.
-
-    Attributes:
-        inputs: The inputs: an output of a layer as Keras's triple of the name, the position of the
-            call and the position of the output; a tuple of them, or a dictionary by name.
-        training: The argument `training`; `None` if it was not given.
-    """
-
-    inputs: Any
-    training: bool | None = None
-
 
 class GraphConfig(NamedTuple):
     """The config of a Functional model.
 
     Attributes:
         entries: The entries of the layers, by name.
-        calls: The calls of each layer, by name.
-        inputs: The inputs of the model, in the form of `Call.inputs`.
-        outputs: The outputs of the model, likewise.
+        calls: The inputs of each call of each layer, by name: an output of a layer as Keras's
+            triple of the name, the position of the call and the position of the output; a tuple of
+            them, or a dictionary by name.
+        inputs: The inputs of the model, in the same form.
+        outputs: The outputs of the model, in the same form.
     """
 
     entries: dict[str, Entry]
-    calls: dict[str, list[Call]]
+    calls: dict[str, list[Any]]
     inputs: Any
     outputs: Any
 
@@ -85,7 +71,7 @@ def graph_of(config: Mapping[str, Any], entries: list[Entry]) -> GraphConfig:
         ValueError: If `config` is not the config of a Functional model.
     """
     by_name: dict[str, Entry] = {}
-    calls: dict[str, list[Call]] = {}
+    calls: dict[str, list[Any]] = {}
     count = 0
     for entry in entries:
         name = _name(entry)
@@ -130,15 +116,14 @@ def _with_calls_from_zero(graph: GraphConfig, is_keras3: bool) -> GraphConfig:
         names = {n for n, e in graph.entries.items() if e["class_name"] in MODELS[1:]}
         return graph._replace(outputs=moved(graph.outputs, names))
     first: dict[str, int] = {}
-    every = [call.inputs for calls in graph.calls.values() for call in calls]
+    every = [inputs for calls in graph.calls.values() for inputs in calls]
     for inputs in (*every, graph.outputs):
         for name, call, _ in references(inputs):
             first[name] = min(first.get(name, call), call)
     names = {n for n, e in graph.entries.items() if e["class_name"] in MODELS and first.get(n) == 1}
     return graph._replace(
         calls={
-            name: [call._replace(inputs=moved(call.inputs, names)) for call in calls]
-            for name, calls in graph.calls.items()
+            name: [moved(inputs, names) for inputs in calls] for name, calls in graph.calls.items()
         },
         outputs=moved(graph.outputs, names),
     )
@@ -153,16 +138,14 @@ def _name(entry: Entry) -> str:
     return name
 
 
-def _call(name: str, entry: Entry, inputs: list[Any], options: Mapping[str, Any]) -> Call:
-    """Returns a call, after checking its arguments."""
-    training = options.get("training")
-    others = {
-        key: value
+def _call(name: str, entry: Entry, inputs: list[Any], options: Mapping[str, Any]) -> Any:
+    """Returns the inputs of a call, after checking its arguments."""
+    # Keras 3 records training=False for each Dropout that was called without this argument, and
+    # overrides it when the model is called with training=True, as in training.
+    if any(
+        value is not None and not (key == "training" and value is False)
         for key, value in options.items()
-        if key not in ("training", *_IGNORED_ARGUMENTS) and value is not None
-    }
-    masks = {key: options[key] for key in _IGNORED_ARGUMENTS if options.get(key) is not None}
-    if others or masks or not isinstance(training, bool | None):
+    ):
         raise ValueError(
             f"{name} ({entry['class_name']}) is called with {short_repr(dict(options))}, "
             "which is not supported"
@@ -172,7 +155,7 @@ def _call(name: str, entry: Entry, inputs: list[Any], options: Mapping[str, Any]
             f"{name} ({entry['class_name']}) is called with {len(inputs)} arguments; only one is "
             "supported, which may be a list"
         )
-    return Call(inputs[0], training)
+    return inputs[0]
 
 
 def _arguments(node: Any) -> tuple[list[Any], Mapping[str, Any]]:
