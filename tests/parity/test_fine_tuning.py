@@ -102,9 +102,6 @@ def losses_of(model, params, state, images, labels, steps):
     ("size", "blocks", "steps"),
     [
         (8, [(4, 1)], 3),
-        pytest.param(
-            32, [(6, 1), (6, 1), (8, 2), (8, 1), (12, 2), (12, 1)], 20, marks=pytest.mark.slow
-        ),
     ],
 )
 def test_features_that_are_frozen_and_unfrozen_are_trained_as_in_keras(
