@@ -515,15 +515,35 @@ def test_deep_graphs_are_constructed_in_linear_time_without_recursion() -> None:
     assert model.submodel("counting_10").names == model.names[:12]
 
 
-def test_exported_models_have_one_input(tmp_path) -> None:
-    model = residual()
-    weights, x = init(model), normal(4, 3)
-    jaxlayers.export(model, *weights, tmp_path / "model.bin")
-    y = jaxlayers.load_exported(tmp_path / "model.bin")(x)
-    np.testing.assert_allclose(y, model.apply(*weights, x)[0], rtol=1e-5)
+def test_exported_models_have_several_inputs_and_outputs(tmp_path) -> None:
     pair = two_by_two()
-    with pytest.raises(ValueError, match=r"model must have one input, got .*\(\(3,\), \(3,\)\)"):
-        jaxlayers.export(pair, *init(pair), tmp_path / "pair.bin")
+    weights, x = init(pair), (normal(4, 3), 2 * normal(4, 3))
+    jaxlayers.export(pair, *weights, tmp_path / "pair.bin")
+    exported = jaxlayers.load_exported(tmp_path / "pair.bin")
+    for given in (x, [array[:1] for array in x]):
+        expected, _ = pair.apply(*weights, given)
+        assert jax.tree.all(jax.tree.map(np.allclose, exported(given), expected))
+    for wrong in (x[0], (x[0],), dict(zip("ab", x, strict=True))):
+        with pytest.raises(TypeError, match=r"x must be .*, 3.*, 3"):
+            exported(wrong)
+    with pytest.raises(ValueError, match="must have the same batch size, got arrays of shapes"):
+        exported((x[0], x[1][:2]))
+    by_name = Functional({"q": (q := Input((3,))), "k": (k := Input((2,)))}, [q, k])
+    jaxlayers.export(by_name, {}, {}, tmp_path / "by_name.bin")
+    y = jaxlayers.load_exported(tmp_path / "by_name.bin")({"q": x[0], "k": x[1][:, :2]})
+    assert [array.shape for array in y] == [(4, 3), (4, 2)]
+
+
+def test_models_for_any_size_are_exported_for_one(tmp_path) -> None:
+    model = any_size()
+    weights = model.init(jax.random.key(0), (9, 7, 2))
+    with pytest.raises(ValueError, match=r"constructed for any size, \(None, None, 2\): input_s"):
+        jaxlayers.export(model, *weights, tmp_path / "model.bin")
+    jaxlayers.export(model, *weights, tmp_path / "model.bin", input_shape=(9, 7, 2))
+    assert jaxlayers.load_exported(tmp_path / "model.bin")(jnp.ones((3, 9, 7, 2)))[0].shape == (
+        3,
+        2,
+    )
 
 
 def test_models_are_trained_on_the_logits() -> None:

@@ -150,6 +150,7 @@ class ExportedModel:
             ValueError: If an array has another shape or dtype, or the model was not exported for
                 the platform.
         """
+        given = type(x).__name__
         x = tuple(x) if isinstance(x, list) else x
         arrays: list[Any]
         structure: Any  # its type has no comparison in JAX's annotations
@@ -157,7 +158,8 @@ class ExportedModel:
         expected = self.exported.in_avals
         if structure != self.exported.in_tree:
             (inputs,), _ = jax.tree.unflatten(self.exported.in_tree, map(_described, expected))
-            raise TypeError(f"{self.path}: x must be {inputs}, got {type(x).__name__}")
+            allowed = "an array" if isinstance(inputs, str) else inputs
+            raise TypeError(f"{self.path}: x must be {allowed}, got {given}")
         for array, aval in zip(arrays, expected, strict=True):
             self._check(array, aval)
         if len({array.shape[0] for array in arrays}) > 1:

@@ -12,8 +12,8 @@ from jaxlayers.layers.wrapper import Wrapper
 class InferenceMode(Wrapper):
     """Applies a layer in inference mode, also in training.
 
-    It is what Keras documents for `layer(x, training=False)`. A Functional model of Keras 3 replaces
-    this argument by that of the model, so that Keras files do not contain this layer.
+    It is what Keras documents for `layer(x, training=False)`. A Functional model of Keras 3 uses
+    its own argument `training` instead, so that Keras files do not contain this layer.
 
     Batch normalization uses and keeps the moving statistics, and dropout has no effect. The weights
     are trained, unless the layer is also in `Frozen`.
