@@ -319,7 +319,10 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {"axes": 1},
         {"axes": [*INTEGERS[:-2], 0, (1,), (1, 0), (1, "x"), {}], "normalize": BOOLEANS},
     ),
-    InputLayer: ({"shape": (3,)}, {"shape": SHAPES, "dtype": ["x", 3, ("float32",)]}),
+    InputLayer: (
+        {"shape": (3,)},
+        {"shape": excluding(SHAPES, (2, None)), "dtype": ["x", 3, ("float32",)]},
+    ),
     Functional: (
         {"inputs": Input((3,)), "outputs": "x"},
         {

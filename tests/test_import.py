@@ -49,7 +49,10 @@ MAY_IMPORT = {
     "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "ops"),
     "runs": (*HELPERS, "data", "metrics", "layer", "layers", "compositions", "interop"),
     "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
-    "experiments": (*HELPERS, "data", "models", "runs", "train", "Layer"),
+    "experiments": (
+        *HELPERS,
+        *("data", "interop", "layer", "models", "runs", "train", "Layer", "trainable"),
+    ),
 }
 COMPOSITIONS = (
     "composition",

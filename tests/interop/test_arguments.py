@@ -54,7 +54,7 @@ CASES = {
     "load_weights model": (
         lambda: keras.load_weights("model.keras", 3),
         TypeError,
-        "load_weights: model must be a Sequential, got 3 (int)",
+        "load_weights: model must be a Sequential or a Functional, got 3 (int)",
     ),
     "load_weights other model": (
         lambda: keras.load_weights("model.keras", WITHOUT_SHAPE, input_shape=(4,)),
@@ -114,7 +114,7 @@ CASES = {
     "save model": (
         lambda: save(model=layers.Dense(2)),
         TypeError,
-        "save: model must be a Sequential, got Dense(units=2) (Dense)",
+        "save: model must be a Sequential or a Functional, got Dense(units=2) (Dense)",
     ),
     "save params": (
         lambda: save(params={}),
