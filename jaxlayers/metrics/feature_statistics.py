@@ -173,8 +173,9 @@ def _stored(statistics: Moments) -> FeatureStatistics:
 
 def _pair(values: Array) -> Array:
     """Returns float64 values rounded to float32, and the rounding errors."""
-    rounded = values.astype(jnp.float32)
-    return jnp.stack([rounded, (values - rounded.astype(jnp.float64)).astype(jnp.float32)])
+    # XLA may remove a conversion to float32 and back, but not this operation.
+    rounded = jax.lax.reduce_precision(values, exponent_bits=8, mantissa_bits=23)
+    return jnp.stack([rounded, values - rounded]).astype(jnp.float32)
 
 
 @jax.jit

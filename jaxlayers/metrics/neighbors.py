@@ -112,68 +112,68 @@ def density_coverage(
 
 @functools.partial(jax.jit, static_argnames="k")
 def _precision_recall(real: Array, fake: Array, *, k: int) -> tuple[Array, ...]:
-    real_points, fake_points = _centered(real, fake)
-    precision = _covered(fake_points, real_points, k)
-    recall = _covered(real_points, fake_points, k)
+    origin = real.mean(0, dtype=jnp.float64)
+    precision = _covered(fake, real, origin, k)
+    recall = _covered(real, fake, origin, k)
     return nan_unless(all_finite(real, fake), precision, recall)
 
 
 @functools.partial(jax.jit, static_argnames="k")
 def _density_coverage(real: Array, fake: Array, *, k: int) -> tuple[Array, ...]:
-    real_points, fake_points = _centered(real, fake)
-    radii = _radii(real_points, k)
+    origin = real.mean(0, dtype=jnp.float64)
+    radii = _radii(real, origin, k)
 
     def balls(distances: Array) -> Array:
         return (distances < radii).sum(dtype=jnp.int32)
 
-    density = _map_distances(balls, fake_points, real_points).mean(dtype=jnp.float64) / k
-    nearest = _map_distances(jnp.min, real_points, fake_points)
+    density = _map_distances(balls, fake, real, origin).mean(dtype=jnp.float64) / k
+    nearest = _map_distances(jnp.min, real, fake, origin)
     coverage = (nearest < radii).mean(dtype=jnp.float64)
     return nan_unless(all_finite(real, fake), density, coverage)
 
 
-def _centered(real: Array, fake: Array) -> tuple[Array, Array]:
-    """Returns features in float64, relative to the mean of the real ones."""
-    real, fake = real.astype(jnp.float64), fake.astype(jnp.float64)
-    mean = real.mean(0)
-    return real - mean, fake - mean
-
-
-def _covered(points: Array, centers: Array, k: int) -> Array:
+def _covered(points: Array, centers: Array, origin: Array, k: int) -> Array:
     """Returns the fraction of points that are within the ball of a center."""
-    radii = _radii(centers, k)
+    radii = _radii(centers, origin, k)
 
     def is_covered(distances: Array) -> Array:
         return (distances <= radii).any()
 
-    return _map_distances(is_covered, points, centers).mean(dtype=jnp.float64)
+    return _map_distances(is_covered, points, centers, origin).mean(dtype=jnp.float64)
 
 
-def _radii(points: Array, k: int) -> Array:
+def _radii(points: Array, origin: Array, k: int) -> Array:
     """Returns the squared distance of each point to its k-th nearest neighbor in the same set."""
     # The smallest distance is that of the point to itself.
-    return _map_distances(functools.partial(_smallest, k=k + 1), points, points)
+    return _map_distances(functools.partial(_smallest, k=k + 1), points, points, origin)
 
 
-def _map_distances(function: Callable[[Array], Array], rows: Array, columns: Array) -> Array:
-    """Calls a function with the squared distances of each row to all columns.
+def _map_distances(
+    function: Callable[[Array], Array], rows: Array, columns: Array, origin: Array
+) -> Array:
+    """Calls a function with the squared distances of each row to all columns, in float64.
 
     Args:
         function: A function of the distances of one row, [columns].
         rows: Points, [rows, features].
         columns: Points, [columns, features].
+        origin: A point that is subtracted from all others, so that their squared norms are not
+            large compared with their distances.
 
     Returns:
         The outputs of all rows. Distances of a limited number of rows are in memory at a time.
     """
+    columns = columns.astype(jnp.float64) - origin
     norms = (columns * columns).sum(1)
 
     def of_row(row: Array) -> Array:
-        sizes = row @ row + norms
-        distances = sizes - 2.0 * (columns @ row)
+        row = row.astype(jnp.float64) - origin
+        sizes = jnp.inner(row, row) + norms
+        distances = sizes - 2.0 * jnp.inner(row, columns)
         return function(jnp.where(distances > _RESOLUTION * sizes, distances, 0.0))
 
-    outputs: Array = jax.lax.map(of_row, rows, batch_size=max(1, _DISTANCES // columns.shape[0]))
+    batch_size = max(1, _DISTANCES // columns.shape[0])
+    outputs: Array = jax.lax.map(of_row, rows, batch_size=batch_size)
     return outputs
 
 
