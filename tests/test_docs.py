@@ -16,6 +16,7 @@ PAGES = (
     "docs/data.md",
     "docs/keras.md",
     "docs/onnx.md",
+    "docs/scores.md",
     "docs/training.md",
     "docs/transfer_learning.md",
 )
