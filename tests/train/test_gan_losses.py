@@ -162,8 +162,13 @@ def test_losses_of_other_functions_are_accepted():
     own = AdversarialLoss(
         discriminator_loss, lambda fake: jnp.mean((fake - 1) ** 2) / 2, threshold=0.5
     )
-    gans = [toys.gan(loss=loss, label_smoothing=0.2) for loss in (own, "least_squares")]
+    zero_logits = toys.discriminator(kernel_initializer="zeros")
+    gans = [
+        toys.gan(None, zero_logits, loss=loss, label_smoothing=0.2)
+        for loss in (own, "least_squares")
+    ]
     actual, expected = (jax.jit(gan.step)(gan.init(KEY), toys.images()) for gan in gans)
+    assert actual[1]["discriminator_loss"] == pytest.approx(0.8**2 / 2)
     assert_trees_close(actual[1], expected[1])
     assert_trees_close(actual[0].params, expected[0].params)
 
