@@ -36,6 +36,15 @@ class Config:
     """Seed of the params, the order of the data and all random numbers."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Dtype of computations; params, statistics, losses and optimizers are always float32."""
+    loss: Literal[
+        "non_saturating",
+        "least_squares",
+        "hinge",
+        "wasserstein",
+        "relativistic_average",
+        "relativistic_pairing",
+    ] = "non_saturating"
+    """Loss of both models; see docs/training.md."""
     ema: float | None = None
     """Decay per step, such as 0.999, of a moving average of the generator's params, which is used
     for sampling; by default no average."""
@@ -164,6 +173,7 @@ def main(config: Config) -> int:
         _with_accumulation(preset.generator_optimizer(), config.accumulate),
         _with_accumulation(preset.discriminator_optimizer(), config.accumulate),
         config.ema,
+        config.loss,
     )
     assert config.steps is not None and config.batch_size is not None  # resolved
     fit_config = train.FitConfig(

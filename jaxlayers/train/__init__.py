@@ -2,7 +2,7 @@
 
 from jaxlayers.layers.mixed_precision import InBfloat16
 from jaxlayers.runs.checkpoint import CheckpointError
-from jaxlayers.train import augmentation
+from jaxlayers.train import augmentation, gan_losses, gan_regularizers
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.classifier import Classifier
 from jaxlayers.train.config import FitConfig
@@ -30,6 +30,8 @@ __all__ = [
     "constrained",
     "fit",
     "frozen",
+    "gan_losses",
+    "gan_regularizers",
     "inverse_time_decay",
     "rmsprop",
 ]

@@ -39,6 +39,15 @@ def count(owner: str, name: str, value: Any) -> int:
     return integer
 
 
+def scalar(owner: str, name: str, value: Any) -> Array:
+    """Checks that a function returned a scalar and returns it as an array."""
+    if jnp.shape(value) != ():
+        raise ValueError(
+            f"{owner}: {name} must return a scalar, got an array of shape {jnp.shape(value)}"
+        )
+    return jnp.asarray(value)
+
+
 def key(owner: str, value: Any) -> None:
     """Checks that an argument is a random key."""
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):

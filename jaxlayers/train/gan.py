@@ -1,21 +1,28 @@
 """The task of training a generative adversarial network."""
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import Array
+from jax import Array, lax
 
+from jaxlayers import _fields as fields
 from jaxlayers.data import Dataset
 from jaxlayers.layer import Layer, Params, State
-from jaxlayers.losses import binary_cross_entropy
-from jaxlayers.train import _checks
+from jaxlayers.train import _checks, gan_losses, gan_regularizers
+from jaxlayers.train.gan_losses import AdversarialLoss
+from jaxlayers.train.gan_regularizers import Regularizer
 from jaxlayers.train.images import as_float, as_images, from_unit, to_unit
 from jaxlayers.train.inputs import Streams
 from jaxlayers.train.optimizers import check_optimizer, learning_rates, update
 from jaxlayers.train.task import Metrics, TrainState
+
+_DEVIATION = fields.Number(at_least=0)
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,8 @@ class GAN:
 
     One step updates the discriminator on real and generated images, and then the generator with the
     updated discriminator, whose params are fixed. Both use the same forward pass of the generator.
-    Both losses are the binary cross-entropy of logits. The labels are flipped for the loss of the
-    generator, so that its gradient does not vanish if the discriminator is confident.
+    By default, both losses are the binary cross-entropy of logits. The labels are flipped for the
+    loss of the generator, so that its gradient does not vanish if the discriminator is confident.
 
     Real images, and the images that `sample` returns, have values from 0 to 1. If the generator
     ends in tanh, real images are scaled to [-1, 1] for the discriminator, and samples back to
@@ -33,26 +40,46 @@ class GAN:
 
     Args:
         generator: A layer from latent vectors to images, constructed with its input shape.
-        discriminator: A layer from images to [batch, 1]. If it ends in a sigmoid, the losses are
-            computed from its logits. A model that ends in no activation, or in an unknown layer or
-            function, is assumed to return logits.
+        discriminator: A layer from images to [batch, 1]. If it ends in a sigmoid, which only the
+            non-saturating loss includes, the losses are computed from its logits. A model that ends
+            in no activation, or in an unknown layer or function, is assumed to return logits.
         generator_optimizer: Any Optax optimizer, including those that require more than the
             gradient, such as `optax.contrib.reduce_on_plateau` and `optax.lbfgs`.
         discriminator_optimizer: Likewise for the discriminator.
         ema: Decay per step of an exponential moving average of the generator's params, in [0, 1),
             such as 0.999; `None` for no average. The average is used for sampling and is stored in
             `opt_state["ema"]`.
+        loss: `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`,
+            `"relativistic_average"` or `"relativistic_pairing"`, the functions in
+            `train.gan_losses`; or a `gan_losses.AdversarialLoss` of other functions.
+        regularizers: Penalties that are added to the loss of the discriminator: `"r1"`, `"r2"`,
+            `"gradient_penalty"`; `R1`, `R2` and `GradientPenalty` of `train.gan_regularizers` with
+            a weight and an interval; or functions of the discriminator (a function from images to
+            logits), real images, generated images and a key, which return a scalar.
+        label_smoothing: One-sided label smoothing, in [0, 1): the target of real images in the loss
+            of the discriminator is `1 - label_smoothing`. For the non-saturating and least squares
+            losses, and others whose function has this argument.
+        instance_noise: Standard deviation of Gaussian noise that is added to all images that the
+            losses are computed for, not negative; or a function of the number of previous steps,
+            such as `optax.linear_schedule(0.1, 0.0, 10000)`.
+        discriminator_steps: Number of updates of the discriminator per step, all on the same real
+            images and each on newly generated ones.
 
-    The losses include the layers' penalties, and the layers' constraints are applied after every
-    update.
+    Regularizers call the discriminator in training mode, with the state before the update, on
+    images without noise; changes of the state in these calls are discarded. The losses include the
+    layers' penalties, and the layers' constraints are applied after every update.
 
     Raises:
-        TypeError: If a model is not a layer, or an optimizer is not an Optax optimizer.
+        TypeError: If a model is not a layer, an optimizer is not an Optax optimizer, or another
+            argument has the wrong type.
         ValueError: If the shapes of the models do not match, the discriminator ends in an
-            activation other than a sigmoid, or `ema` is out of range.
+            activation that the loss does not include, a name is unknown, or an argument is out of
+            range.
 
     Reference:
-        Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
+        Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661; label smoothing: Salimans et al.,
+        2016, https://arxiv.org/abs/1606.03498; instance noise: Arjovsky and Bottou, 2017,
+        https://arxiv.org/abs/1701.04862
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -69,6 +96,11 @@ class GAN:
     generator_optimizer: optax.GradientTransformation
     discriminator_optimizer: optax.GradientTransformation
     ema: float | None = None
+    loss: str | AdversarialLoss = "non_saturating"
+    regularizers: Sequence[str | Regularizer] = ()
+    label_smoothing: float = 0.0
+    instance_noise: float | Callable[[Array], Array | float] = 0.0
+    discriminator_steps: int = 1
 
     def __post_init__(self) -> None:
         if self.ema is not None:
@@ -98,7 +130,22 @@ class GAN:
                 "GAN: the discriminator must return one number per image, shape (1,); for images "
                 f"of shape {images} it returns {output}"
             )
-        _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", output)
+        try:
+            gan_losses.get(self.loss)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"GAN: {error}") from None
+        self._check_final_activation()
+        gan_regularizers.named("GAN", "regularizers", self.regularizers)
+        self._check_label_smoothing()
+        noise = fields.Function("step") if callable(self.instance_noise) else _DEVIATION
+        fields.set_fields(
+            self,
+            regularizers=tuple(self.regularizers),
+            instance_noise=noise.check("GAN", "instance_noise", self.instance_noise),
+            discriminator_steps=_checks.count(
+                "GAN", "discriminator_steps", self.discriminator_steps
+            ),
+        )
         check_optimizer("GAN", "generator_optimizer", self.generator_optimizer)
         check_optimizer("GAN", "discriminator_optimizer", self.discriminator_optimizer)
 
@@ -160,7 +207,12 @@ class GAN:
                 "generator": self.generator_optimizer.init(generator[0]),
                 "discriminator": self.discriminator_optimizer.init(discriminator[0]),
             }
-            | ({} if self.ema is None else {"ema": jax.tree.map(jnp.copy, generator[0])}),
+            | ({} if self.ema is None else {"ema": jax.tree.map(jnp.copy, generator[0])})
+            | (
+                {"penalties": {name: jnp.zeros(()) for name in self._regularizers}}
+                if self.regularizers
+                else {}
+            ),
             step=jnp.zeros((), jnp.int32),
             key=run_key,
         )
@@ -179,8 +231,10 @@ class GAN:
             The new state, and the metrics, which are scalars: `discriminator_loss` and
             `generator_loss` (without penalties); `real_accuracy` and `fake_accuracy`, the fractions
             of real and of generated images that the discriminator classified correctly before its
-            update; and `generator_learning_rate` and `discriminator_learning_rate` if the state of
-            the optimizer has a learning rate (`optax.inject_hyperparams`).
+            update (see `gan_losses.AdversarialLoss`); the penalty of each regularizer by name, such
+            as `r1`, in this step or, if it was not computed, in the last step in which it was; and
+            `generator_learning_rate` and `discriminator_learning_rate` if the state of the
+            optimizer has a learning rate (`optax.inject_hyperparams`).
 
         Raises:
             TypeError: If an argument is not a train state or not an array.
@@ -189,9 +243,16 @@ class GAN:
         """
         _checks.train_state("GAN", train_state)
         images = from_unit(self.generator, as_float(as_images("GAN", images, self.image_shape)))
-        params, state = train_state.params, train_state.state
-        keys = jax.random.split(jax.random.fold_in(train_state.key, train_state.step), 4)
+        step_key = jax.random.fold_in(train_state.key, train_state.step)
+        keys = jax.random.split(step_key, 4)
         latent_key, generator_key, discriminator_key, adversarial_key = keys
+        # fold_in with a number below 4 may return one of these keys.
+        random_key, noise_key, updates_key = (
+            jax.random.fold_in(step_key, number) for number in (4, 5, 6)
+        )
+        if self.discriminator_steps > 1:
+            train_state = self._first_updates(train_state, images, updates_key)
+        params, state = train_state.params, train_state.state
         latents = self._latents(latent_key, images.shape[0])
 
         def generate(generator_params: Any) -> Any:
@@ -201,15 +262,22 @@ class GAN:
 
         (fakes, generator_state), generator_vjp = jax.vjp(generate, params["generator"])
 
-        discriminator_params, discriminator_state, opt_state, metrics = self._update_discriminator(
-            train_state, images, fakes, discriminator_key
+        discriminator_params, discriminator_state, opt_states, metrics = self._update_discriminator(
+            train_state, images, fakes, discriminator_key, random_key
         )
 
         def generator_loss(generator_params: Any, fakes: Array, generator_state: Any) -> Any:
+            relativistic = self._loss.relativistic
+            inputs = jnp.concatenate([images, fakes]) if relativistic else fakes
             logits, _ = self._discriminator_logits.apply(
-                discriminator_params, discriminator_state, fakes, training=True, key=adversarial_key
+                discriminator_params,
+                discriminator_state,
+                self._with_noise(inputs, train_state.step, noise_key),
+                training=True,
+                key=adversarial_key,
             )
-            loss = binary_cross_entropy(logits, 1.0)
+            loss = self._loss.generator(*(jnp.split(logits, 2) if relativistic else [logits]))
+            loss = _checks.scalar("GAN", "loss: the function of the generator", loss)
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
         # allow_int: the state of a layer may contain counters, which have no gradient.
@@ -227,7 +295,7 @@ class GAN:
             value,
             lambda params: generator_loss(params, *generate(params))[0],
         )
-        opt_states = {"generator": generator_opt_state, "discriminator": opt_state}
+        opt_states["generator"] = generator_opt_state
         if self.ema is not None:
             average = train_state.opt_state["ema"]
             opt_states["ema"] = optax.incremental_update(generator_params, average, 1 - self.ema)
@@ -302,25 +370,126 @@ class GAN:
 
     @property
     def _discriminator_logits(self) -> Layer:
+        if not self._loss.includes_sigmoid:
+            return self.discriminator
         return _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
 
+    @property
+    def _loss(self) -> AdversarialLoss:
+        loss = gan_losses.get(self.loss)
+        if not self.label_smoothing:
+            return loss
+        smoothed = partial(loss.discriminator, label_smoothing=self.label_smoothing)
+        return replace(loss, discriminator=smoothed)
+
+    @property
+    def _regularizers(self) -> dict[str, Regularizer]:
+        return gan_regularizers.named("GAN", "regularizers", self.regularizers)
+
+    def _check_final_activation(self) -> None:
+        """Checks that the discriminator ends in an activation that the loss includes."""
+        if gan_losses.get(self.loss).includes_sigmoid:
+            _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
+            return
+        found = _checks.final_activation(self.discriminator)
+        if found is not None and found.name != "linear":
+            raise ValueError(
+                "GAN: discriminator must end in no activation, because the loss "
+                f"{_checks.described(self.loss)} includes none; it ends in {found.name}"
+            )
+
+    def _check_label_smoothing(self) -> None:
+        smoothing = _checks.fraction("GAN", "label_smoothing", self.label_smoothing)
+        object.__setattr__(self, "label_smoothing", smoothing)
+        if smoothing and not _has_label_smoothing(gan_losses.get(self.loss)):
+            table = gan_losses.BY_NAME.items()
+            accepted = [repr(name) for name, loss in table if _has_label_smoothing(loss)]
+            raise ValueError(
+                f"GAN: label_smoothing must be 0 for losses other than {' and '.join(accepted)}, "
+                "unless the function of the discriminator has this argument; got "
+                f"{smoothing} and the loss {_checks.described(self.loss)}"
+            )
+
+    def _with_noise(self, images: Array, step: Array, key: Array) -> Array:
+        """Returns images with instance noise, which is different for each image."""
+        noise = self.instance_noise
+        if not callable(noise) and not noise:
+            return images
+        deviation = noise(step) if callable(noise) else noise
+        return images + (deviation * jax.random.normal(key, images.shape)).astype(images.dtype)
+
+    def _first_updates(self, train_state: TrainState, images: Array, key: Array) -> TrainState:
+        """Updates the discriminator `discriminator_steps - 1` times."""
+
+        def update_once(train_state: TrainState, number: Array) -> tuple[TrainState, None]:
+            keys = jax.random.split(jax.random.fold_in(key, number), 4)
+            latent_key, generator_key, discriminator_key, random_key = keys
+            fakes, _ = self.generator.apply(
+                train_state.params["generator"],
+                train_state.state["generator"],
+                self._latents(latent_key, images.shape[0]),
+                training=True,
+                key=generator_key,
+            )
+            params, state, opt_states, _ = self._update_discriminator(
+                train_state, images, fakes, discriminator_key, random_key
+            )
+            updated = train_state._replace(
+                params=train_state.params | {"discriminator": params},
+                state=train_state.state | {"discriminator": state},
+                opt_state=train_state.opt_state | opt_states,
+            )
+            return updated, None
+
+        return lax.scan(update_once, train_state, jnp.arange(self.discriminator_steps - 1))[0]
+
     def _update_discriminator(
-        self, train_state: TrainState, images: Array, fakes: Array, key: Array
-    ) -> Any:
-        """Updates the discriminator on real and generated images."""
-        half = images.shape[0]
-        labels = jnp.concatenate([jnp.ones((half, 1)), jnp.zeros((half, 1))])
-        images = jnp.concatenate([images, fakes])
+        self, train_state: TrainState, images: Array, fakes: Array, key: Array, random_key: Array
+    ) -> tuple[Params, State, dict[str, Any], Metrics]:
+        """Updates the discriminator on real and generated images.
+
+        Returns:
+            The params and the state of the discriminator, the parts of the optimizer state by name,
+            and metrics.
+        """
+        state, step = train_state.state["discriminator"], train_state.step
+        penalty_key, noise_key = jax.random.split(random_key)
+
+        def logits_of(params: Any, images: Array, key: Array) -> tuple[Array, State]:
+            model = self._discriminator_logits
+            return model.apply(params, state, images, training=True, key=key)
 
         def loss_of(params: Any) -> Any:
-            logits, state = self._discriminator_logits.apply(
-                params, train_state.state["discriminator"], images, training=True, key=key
-            )
-            loss = binary_cross_entropy(logits, labels)
-            return loss + self.discriminator.penalty(params, state), (loss, logits, state)
+            inputs = self._with_noise(jnp.concatenate([images, fakes]), step, noise_key)
+            logits, new_state = logits_of(params, inputs, key)
+            real, fake = jnp.split(logits, 2)
+            loss = self._loss.discriminator(real, fake)
+            loss = _checks.scalar("GAN", "loss: the function of the discriminator", loss)
+            penalty = self.discriminator.penalty(params, new_state)
+            return loss + penalty, (loss, real, fake, new_state)
 
         params = train_state.params["discriminator"]
-        (value, (loss, logits, state)), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+        value_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
+        (value, (loss, real, fake, new_state)), gradient = value_and_gradient(params)
+        regularizers = self._regularizers
+        penalties = gan_regularizers.penalties(
+            regularizers, lambda *arguments: logits_of(*arguments)[0], images, fakes, penalty_key
+        )
+        latest = dict(train_state.opt_state.get("penalties", {}))
+        for name, regularizer in regularizers.items():
+            added, added_gradient, latest[name] = gan_regularizers.value_and_gradient(
+                regularizer, penalties[name], params, step, latest[name]
+            )
+            value += added
+            gradient = jax.tree.map(jnp.add, gradient, added_gradient)
+
+        def objective(params: Any) -> Array:
+            added = [
+                gan_regularizers.scheduled(regularizer, penalties[name], step)(params)
+                for name, regularizer in regularizers.items()
+            ]
+            return sum(added, start=loss_of(params)[0])
+
         params, opt_state = update(
             self.discriminator,
             self.discriminator_optimizer,
@@ -328,17 +497,24 @@ class GAN:
             train_state.opt_state["discriminator"],
             gradient,
             value,
-            lambda params: loss_of(params)[0],
+            objective,
         )
+        threshold = self._loss.threshold
         metrics = {
             "discriminator_loss": loss,
-            "real_accuracy": jnp.mean(logits[:half] > 0),
-            "fake_accuracy": jnp.mean(logits[half:] <= 0),
-        } | learning_rates(opt_state, "discriminator_")
-        return params, state, opt_state, metrics
+            "real_accuracy": jnp.mean(real > (jnp.mean(fake) if threshold is None else threshold)),
+            "fake_accuracy": jnp.mean(fake <= (jnp.mean(real) if threshold is None else threshold)),
+        }
+        rates = learning_rates(opt_state, "discriminator_")
+        opt_states = {"discriminator": opt_state} | ({"penalties": latest} if latest else {})
+        return params, new_state, opt_states, metrics | latest | rates
 
     def _latents(self, key: Array, n: int) -> Array:
         return jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
+
+
+def _has_label_smoothing(loss: AdversarialLoss) -> bool:
+    return "label_smoothing" in inspect.signature(loss.discriminator).parameters
 
 
 def _by_model(argument: str, given: Any) -> dict[str, Any]:

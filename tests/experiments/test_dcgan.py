@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import time
+from typing import get_args, get_type_hints
 
 import jax
 import numpy as np
@@ -220,6 +221,15 @@ def test_defaults_are_taken_from_the_preset(images, fit_calls, tmp_path):
     assert (config.steps, config.batch_size, config.seed) == (5, 3, 9)
     assert task.generator == models.generator((4, 4, 1), width=256, dropout=0.4)
     assert task.discriminator == models.discriminator((4, 4, 1), 64, 0.4, logits=True)
+    assert task.loss == "non_saturating"
+
+
+def test_all_losses_can_be_chosen(images, fit_calls, tmp_path):
+    names = get_args(get_type_hints(Config)["loss"])
+    assert set(names) == set(train.gan_losses.BY_NAME)
+    dcgan.main(Config(data=str(images), batch_size=4, loss="hinge", out=tmp_path / "run"))
+    ((task, *_),) = fit_calls
+    assert task.loss == "hinge"
 
 
 @pytest.mark.usefixtures("tiny_preset")

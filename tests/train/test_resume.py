@@ -14,6 +14,7 @@ import pytest
 
 from jaxlayers.runs import RunFolder
 from jaxlayers.train import CheckpointError, fit, frozen
+from jaxlayers.train.gan_regularizers import R1
 from tests.train import toys
 from tests.train.killable import IMAGES, config
 
@@ -40,7 +41,8 @@ def assert_same_run(actual, expected):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [pytest.param("plain", marks=pytest.mark.slow), "accumulating", "frozen"]
+    "optimizer",
+    [pytest.param("plain", marks=pytest.mark.slow), "accumulating", "frozen", "regularized"],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
     import optax
@@ -50,7 +52,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
         adam = optax.MultiSteps(adam, 3).gradient_transformation()
     if optimizer == "frozen":
         adam = frozen(adam, {"dense": False, "batch_normalization": True, "dense_1": True})
-    task = toys.gan(generator_optimizer=adam, ema=0.9)
+    arguments = {}
+    if optimizer == "regularized":
+        arguments = {
+            "discriminator_optimizer": optax.adam(1e-2),
+            "loss": "relativistic_pairing",
+            "regularizers": [R1(1.0, every=4), "gradient_penalty"],
+            "instance_noise": 0.1,
+            "discriminator_steps": 2,
+        }
+    task = toys.gan(generator_optimizer=adam, ema=0.9, **arguments)
     uninterrupted, resumed = (
         new_folder(tmp_path / "uninterrupted"),
         new_folder(tmp_path / "resumed"),

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxlayers import Sequential, layers
+from jaxlayers import Layer, Sequential, layers
 from jaxlayers.train import GAN, TrainState
 
 IMAGE_SHAPE = (4, 4, 1)
@@ -38,6 +38,7 @@ def gan(
     generator_optimizer=None,
     discriminator_optimizer=None,
     ema=None,
+    **arguments,
 ):
     return GAN(
         generator_model or generator(),
@@ -45,11 +46,24 @@ def gan(
         generator_optimizer or optax.sgd(0.5, momentum=0.9),
         discriminator_optimizer or optax.sgd(0.2, momentum=0.9),
         ema,
+        **arguments,
     )
 
 
 def images(seed=0, count=4):
     return jax.random.uniform(jax.random.key(seed), (count, *IMAGE_SHAPE))
+
+
+class RecordsPass(Layer):
+    """Returns its input; subclasses define `record`, which is called in training passes."""
+
+    def record(self, x, key):
+        raise NotImplementedError
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        if training:
+            self.record(x, key)
+        return x, state
 
 
 class SumTask(NamedTuple):
