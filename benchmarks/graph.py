@@ -35,8 +35,6 @@ def steps(model: Functional) -> tuple[Step, ...]:
             continue
         (call,) = calls
         inputs = tuple(output.layer for output in flatten(call))
-        if isinstance(layer, layers.InferenceMode):  # dropout in configs of Keras
-            layer = layer.layer
         if isinstance(layer, layers.ZeroPadding2D):
             padded[name] = inputs[0], layer.padding
             continue

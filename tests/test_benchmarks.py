@@ -45,7 +45,7 @@ def every_layer() -> Functional:
     y = layers.DepthwiseConv2D(3, padding="same", activation="silu")(x)
     weights = layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(y))
     y = layers.Multiply()([y, layers.Conv2D(8, 1, activation="sigmoid")(weights)])
-    y = layers.InferenceMode(layers.Dropout(0.5))(y)
+    y = layers.Dropout(0.5)(y)
     x = layers.Activation("relu")(layers.Add()([x, y]))
     x = layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(x))
     return Functional(image, layers.Dense(4, activation="softmax")(x))

@@ -100,6 +100,7 @@ FIXED = {
     "precision": "bfloat16",
     "ema": 0.9,
     "accumulate": 2,
+    "loss": "hinge",
     "size": (8, 8),
     "background": "black",
     "color_mode": "rgb",
