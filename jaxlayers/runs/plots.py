@@ -9,6 +9,9 @@ import numpy as np
 
 from jaxlayers.runs.names import VALIDATION, score_group
 
+# Characters in a line of a legend; if it is wider than the figure, the panels become narrower.
+_LEGEND_CHARACTERS = 100
+
 
 def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
     """Writes images as one PNG, in a near-square grid.
@@ -130,7 +133,13 @@ def save_curves(
         axis.grid(alpha=0.3)
         if any(name in (validation_scores or {}) for name in names):
             axis.plot([], [], "--", color="0.5", linewidth=1, label="real validation images")
-        legend = axis.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        longest = max(len(label) for label in axis.get_legend_handles_labels()[1])
+        legend = axis.legend(
+            frameon=False,
+            ncols=min(4, max(1, _LEGEND_CHARACTERS // (longest + 6))),
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+        )
         for text in legend.get_texts():
             text.set_parse_math(False)
     axes[-1].set_xlabel("step")

@@ -14,20 +14,19 @@ def scores_section(scores: ScoreTable) -> str:
     facts = [f"{scores.samples:,} samples{after}, compared with {scores.real:,} real images"]
     if scores.validation:
         facts.append(f"{scores.validation:,} real validation images, scored in the same way")
-    facts.append(f"features: {scores.features}")
+    facts += [f"features: {scores.features}", "↑ larger is better", "↓ smaller is better"]
     note = f'<p class="note">{html.escape(" · ".join(facts))}</p>'
     has_real = bool(scores.validation_scores)
     rows = [
         (
-            breakable(name),
+            f"{breakable(name)} {'↑' if larger_is_better(name) else '↓'}",
             number(value),
             *([_value(scores.validation_scores, name)] if has_real else []),
-            "larger" if larger_is_better(name) else "smaller",
         )
         for name, value in scores.scores.items()
     ]
     real = ["Real images"] if has_real else []
-    tables = [scrollable("Scores of samples", table(("Score", "Samples", *real, "Better"), rows))]
+    tables = [scrollable("Scores of samples", table(("Score", "Samples", *real), rows))]
     if scores.class_fractions:
         real = ["Real images"] if scores.validation_class_fractions else []
         rows = [

@@ -44,14 +44,14 @@ def test_the_section_has_the_scores_of_samples_and_of_real_images():
     page = scores_section(TABLE)
     assert "5,000 samples after step 3,000, compared with 4,000 real images" in page
     assert "1,000 real validation images" in page and "features: classifier" in page
-    assert "<td>12.50</td><td>2.250</td><td>smaller</td>" in page
-    assert "<td>0.7500</td><td>0.8750</td><td>larger</td>" in page
+    assert "distance ↓</th><td>12.50</td><td>2.250</td>" in page
+    assert "recall ↑</th><td>0.7500</td><td>0.8750</td>" in page
     assert "&lt;Bag&gt;</bdi></th><td>75.0%</td><td>50.0%</td>" in page
 
 
 def test_the_section_has_no_column_of_real_images_without_them():
     page = scores_section(ScoreTable("pixels", 10, {"pixels_kernel_distance": 0.5}, 20))
-    assert "Real images" not in page and "<td>0.5000</td><td>smaller</td>" in page
+    assert "Real images" not in page and "distance ↓</th><td>0.5000</td></tr>" in page
 
 
 @pytest.mark.parametrize(
