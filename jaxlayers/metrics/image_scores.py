@@ -198,9 +198,11 @@ def _density_coverage(reference: _Reference, outputs: Outputs) -> Sequence[Any]:
     return density_coverage(reference.features, outputs.features, k=_DENSITY_NEIGHBORS)
 
 
-def _inception_score(_: _Reference, outputs: Outputs) -> Sequence[Any]:
+def _inception_score(reference: _Reference, outputs: Outputs) -> Sequence[Any]:
     assert outputs.logits is not None  # checked by _check_choices
-    return inception_score(outputs.logits, splits=min(_SPLITS, len(outputs.logits)))[:1]
+    # Parts of consecutive images would contain few classes if the images are sorted by class.
+    shuffled = jax.random.permutation(reference.key, outputs.logits)
+    return inception_score(shuffled, splits=min(_SPLITS, len(shuffled)))[:1]
 
 
 def _classes(_: _Reference, outputs: Outputs) -> Sequence[Any]:
