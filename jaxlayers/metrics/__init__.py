@@ -5,10 +5,13 @@ from jaxlayers.metrics.feature_statistics import FeatureStatistics
 from jaxlayers.metrics.frechet import frechet_distance
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
+from jaxlayers.metrics.modes import captured_modes, channel_predictions
 from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 __all__ = [
     "FeatureStatistics",
+    "captured_modes",
+    "channel_predictions",
     "confusion_matrix",
     "density_coverage",
     "frechet_distance",
