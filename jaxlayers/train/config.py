@@ -17,10 +17,12 @@ class FitConfig:
         sample_every: Number of steps between grids of samples.
         samples: Number of images per grid.
         evaluate_every: Number of steps between evaluations on the validation data, if any.
+        score_every: Number of steps between scores of generated images, if any.
         checkpoint_every: Number of steps between checkpoints.
         keep: Number of latest checkpoints to keep.
-        best: Name of a metric, such as `val_loss` or `val_accuracy`, whose best checkpoint is kept
-            as well. Smaller is better, except for the metrics listed in `EarlyStopping`.
+        best: Name of a metric, such as `val_loss`, `val_accuracy` or `classifier_frechet_distance`,
+            whose best checkpoint is kept as well. Smaller is better, except for the metrics listed
+            in `EarlyStopping`.
         devices: Number of devices that each batch is divided among; `None` for all.
 
     Raises:
@@ -34,6 +36,7 @@ class FitConfig:
     sample_every: fields.PositiveInteger = fields.PositiveInteger(default=250)
     samples: fields.PositiveInteger = fields.PositiveInteger(default=64)
     evaluate_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
+    score_every: fields.PositiveInteger = fields.PositiveInteger(default=1000)
     checkpoint_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
     keep: fields.PositiveInteger = fields.PositiveInteger(default=3)
     best: fields.Optional[str, str] = fields.Optional(fields.Text())
