@@ -1,6 +1,5 @@
 """The task of training a generative adversarial network."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,8 @@ from jaxlayers import _fields as fields
 from jaxlayers.data import Dataset
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.train import _checks, gan_losses, gan_regularizers
+from jaxlayers.train.gan_arguments import by_model, check_loss, check_models, label_smoothing
+from jaxlayers.train.gan_discriminator import DiscriminatorTraining
 from jaxlayers.train.gan_losses import AdversarialLoss
 from jaxlayers.train.gan_regularizers import Regularizer
 from jaxlayers.train.images import as_float, as_images, from_unit, to_unit
@@ -105,42 +106,14 @@ class GAN:
     def __post_init__(self) -> None:
         if self.ema is not None:
             object.__setattr__(self, "ema", _checks.fraction("GAN", "ema", self.ema))
-        latent = _checks.input_shape(
-            "GAN",
-            "generator",
-            self.generator,
-            "a latent vector, such as Sequential([...], input_shape=(100,))",
-        )
-        images = tuple(self.generator.output_shape(latent))
-        if len(images) != 3:
-            raise ValueError(
-                "GAN: the generator must return images, of shape (height, width, channels); for "
-                f"latent vectors of shape {latent} it returns {images}"
-            )
-        _checks.layer("GAN", "discriminator", self.discriminator)
-        try:
-            output = tuple(self.discriminator.output_shape(images))
-        except ValueError as error:
-            raise ValueError(
-                "GAN: the discriminator must accept the images of the generator, of shape "
-                f"{images}, but raises: {error}"
-            ) from error
-        if output != (1,):
-            raise ValueError(
-                "GAN: the discriminator must return one number per image, shape (1,); for images "
-                f"of shape {images} it returns {output}"
-            )
-        try:
-            gan_losses.get(self.loss)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"GAN: {error}") from None
-        self._check_final_activation()
+        check_models(self.generator, self.discriminator)
+        check_loss(self.loss, self.discriminator)
         gan_regularizers.named("GAN", "regularizers", self.regularizers)
-        self._check_label_smoothing()
         noise = fields.Function("step") if callable(self.instance_noise) else _DEVIATION
         fields.set_fields(
             self,
             regularizers=tuple(self.regularizers),
+            label_smoothing=label_smoothing(self.label_smoothing, self.loss),
             instance_noise=noise.check("GAN", "instance_noise", self.instance_noise),
             discriminator_steps=_checks.count(
                 "GAN", "discriminator_steps", self.discriminator_steps
@@ -182,7 +155,7 @@ class GAN:
         """
         _checks.key("GAN", key)
         generator_key, discriminator_key, run_key = jax.random.split(key, 3)
-        given = _by_model("params", params), _by_model("state", state)
+        given = by_model("params", params), by_model("state", state)
         models = (
             ("generator", self.generator, generator_key, self.latent_shape),
             ("discriminator", self.discriminator, discriminator_key, self.image_shape),
@@ -250,6 +223,7 @@ class GAN:
         random_key, noise_key, updates_key = (
             jax.random.fold_in(step_key, number) for number in (4, 5, 6)
         )
+        discriminator = self._discriminator_training
         if self.discriminator_steps > 1:
             train_state = self._first_updates(train_state, images, updates_key)
         params, state = train_state.params, train_state.state
@@ -262,22 +236,12 @@ class GAN:
 
         (fakes, generator_state), generator_vjp = jax.vjp(generate, params["generator"])
 
-        discriminator_params, discriminator_state, opt_states, metrics = self._update_discriminator(
+        updated, metrics = discriminator.update(
             train_state, images, fakes, discriminator_key, random_key
         )
 
         def generator_loss(generator_params: Any, fakes: Array, generator_state: Any) -> Any:
-            relativistic = self._loss.relativistic
-            inputs = jnp.concatenate([images, fakes]) if relativistic else fakes
-            logits, _ = self._discriminator_logits.apply(
-                discriminator_params,
-                discriminator_state,
-                self._with_noise(inputs, train_state.step, noise_key),
-                training=True,
-                key=adversarial_key,
-            )
-            loss = self._loss.generator(*(jnp.split(logits, 2) if relativistic else [logits]))
-            loss = _checks.scalar("GAN", "loss: the function of the generator", loss)
+            loss = discriminator.generator_loss(updated, images, fakes, adversarial_key, noise_key)
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
         # allow_int: the state of a layer may contain counters, which have no gradient.
@@ -295,14 +259,14 @@ class GAN:
             value,
             lambda params: generator_loss(params, *generate(params))[0],
         )
-        opt_states["generator"] = generator_opt_state
+        opt_states = {"generator": generator_opt_state}
         if self.ema is not None:
             average = train_state.opt_state["ema"]
             opt_states["ema"] = optax.incremental_update(generator_params, average, 1 - self.ema)
         new_state = TrainState(
-            params={"generator": generator_params, "discriminator": discriminator_params},
-            state={"generator": generator_state, "discriminator": discriminator_state},
-            opt_state=opt_states,
+            params=updated.params | {"generator": generator_params},
+            state=updated.state | {"generator": generator_state},
+            opt_state=updated.opt_state | opt_states,
             step=train_state.step + 1,
             key=train_state.key,
         )
@@ -369,57 +333,29 @@ class GAN:
         return data if isinstance(data, Streams) else as_images("GAN", data, self.image_shape)
 
     @property
-    def _discriminator_logits(self) -> Layer:
-        if not self._loss.includes_sigmoid:
-            return self.discriminator
-        return _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
-
-    @property
-    def _loss(self) -> AdversarialLoss:
-        loss = gan_losses.get(self.loss)
-        if not self.label_smoothing:
-            return loss
-        smoothed = partial(loss.discriminator, label_smoothing=self.label_smoothing)
-        return replace(loss, discriminator=smoothed)
+    def _discriminator_training(self) -> DiscriminatorTraining:
+        loss, logits = gan_losses.get(self.loss), self.discriminator
+        if loss.includes_sigmoid:
+            logits = _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
+        if self.label_smoothing:
+            smoothed = partial(loss.discriminator, label_smoothing=self.label_smoothing)
+            loss = replace(loss, discriminator=smoothed)
+        return DiscriminatorTraining(
+            self.discriminator,
+            logits,
+            self.discriminator_optimizer,
+            loss,
+            self._regularizers,
+            self.instance_noise,
+        )
 
     @property
     def _regularizers(self) -> dict[str, Regularizer]:
         return gan_regularizers.named("GAN", "regularizers", self.regularizers)
 
-    def _check_final_activation(self) -> None:
-        """Checks that the discriminator ends in an activation that the loss includes."""
-        if gan_losses.get(self.loss).includes_sigmoid:
-            _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
-            return
-        found = _checks.final_activation(self.discriminator)
-        if found is not None and found.name != "linear":
-            raise ValueError(
-                "GAN: discriminator must end in no activation, because the loss "
-                f"{_checks.described(self.loss)} includes none; it ends in {found.name}"
-            )
-
-    def _check_label_smoothing(self) -> None:
-        smoothing = _checks.fraction("GAN", "label_smoothing", self.label_smoothing)
-        object.__setattr__(self, "label_smoothing", smoothing)
-        if smoothing and not _has_label_smoothing(gan_losses.get(self.loss)):
-            table = gan_losses.BY_NAME.items()
-            accepted = [repr(name) for name, loss in table if _has_label_smoothing(loss)]
-            raise ValueError(
-                f"GAN: label_smoothing must be 0 for losses other than {' and '.join(accepted)}, "
-                "unless the function of the discriminator has this argument; got "
-                f"{smoothing} and the loss {_checks.described(self.loss)}"
-            )
-
-    def _with_noise(self, images: Array, step: Array, key: Array) -> Array:
-        """Returns images with instance noise, which is different for each image."""
-        noise = self.instance_noise
-        if not callable(noise) and not noise:
-            return images
-        deviation = noise(step) if callable(noise) else noise
-        return images + (deviation * jax.random.normal(key, images.shape)).astype(images.dtype)
-
     def _first_updates(self, train_state: TrainState, images: Array, key: Array) -> TrainState:
         """Updates the discriminator `discriminator_steps - 1` times."""
+        discriminator = self._discriminator_training
 
         def update_once(train_state: TrainState, number: Array) -> tuple[TrainState, None]:
             keys = jax.random.split(jax.random.fold_in(key, number), 4)
@@ -431,101 +367,12 @@ class GAN:
                 training=True,
                 key=generator_key,
             )
-            params, state, opt_states, _ = self._update_discriminator(
+            updated, _ = discriminator.update(
                 train_state, images, fakes, discriminator_key, random_key
-            )
-            updated = train_state._replace(
-                params=train_state.params | {"discriminator": params},
-                state=train_state.state | {"discriminator": state},
-                opt_state=train_state.opt_state | opt_states,
             )
             return updated, None
 
         return lax.scan(update_once, train_state, jnp.arange(self.discriminator_steps - 1))[0]
 
-    def _update_discriminator(
-        self, train_state: TrainState, images: Array, fakes: Array, key: Array, random_key: Array
-    ) -> tuple[Params, State, dict[str, Any], Metrics]:
-        """Updates the discriminator on real and generated images.
-
-        Returns:
-            The params and the state of the discriminator, the parts of the optimizer state by name,
-            and metrics.
-        """
-        state, step = train_state.state["discriminator"], train_state.step
-        penalty_key, noise_key = jax.random.split(random_key)
-
-        def logits_of(params: Any, images: Array, key: Array) -> tuple[Array, State]:
-            model = self._discriminator_logits
-            return model.apply(params, state, images, training=True, key=key)
-
-        def loss_of(params: Any) -> Any:
-            inputs = self._with_noise(jnp.concatenate([images, fakes]), step, noise_key)
-            logits, new_state = logits_of(params, inputs, key)
-            real, fake = jnp.split(logits, 2)
-            loss = self._loss.discriminator(real, fake)
-            loss = _checks.scalar("GAN", "loss: the function of the discriminator", loss)
-            penalty = self.discriminator.penalty(params, new_state)
-            return loss + penalty, (loss, real, fake, new_state)
-
-        params = train_state.params["discriminator"]
-        value_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
-        (value, (loss, real, fake, new_state)), gradient = value_and_gradient(params)
-        regularizers = self._regularizers
-        penalties = gan_regularizers.penalties(
-            regularizers, lambda *arguments: logits_of(*arguments)[0], images, fakes, penalty_key
-        )
-        latest = dict(train_state.opt_state.get("penalties", {}))
-        for name, regularizer in regularizers.items():
-            added, added_gradient, latest[name] = gan_regularizers.value_and_gradient(
-                regularizer, penalties[name], params, step, latest[name]
-            )
-            value += added
-            gradient = jax.tree.map(jnp.add, gradient, added_gradient)
-
-        def objective(params: Any) -> Array:
-            added = [
-                gan_regularizers.scheduled(regularizer, penalties[name], step)(params)
-                for name, regularizer in regularizers.items()
-            ]
-            return sum(added, start=loss_of(params)[0])
-
-        params, opt_state = update(
-            self.discriminator,
-            self.discriminator_optimizer,
-            params,
-            train_state.opt_state["discriminator"],
-            gradient,
-            value,
-            objective,
-        )
-        threshold = self._loss.threshold
-        metrics = {
-            "discriminator_loss": loss,
-            "real_accuracy": jnp.mean(real > (jnp.mean(fake) if threshold is None else threshold)),
-            "fake_accuracy": jnp.mean(fake <= (jnp.mean(real) if threshold is None else threshold)),
-        }
-        rates = learning_rates(opt_state, "discriminator_")
-        opt_states = {"discriminator": opt_state} | ({"penalties": latest} if latest else {})
-        return params, new_state, opt_states, metrics | latest | rates
-
     def _latents(self, key: Array, n: int) -> Array:
         return jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
-
-
-def _has_label_smoothing(loss: AdversarialLoss) -> bool:
-    return "label_smoothing" in inspect.signature(loss.discriminator).parameters
-
-
-def _by_model(argument: str, given: Any) -> dict[str, Any]:
-    """Checks the argument `params` or `state` of `init` and returns it as a dictionary."""
-    if given is None:
-        return {}
-    names = ("generator", "discriminator")
-    allowed = f"GAN: {argument} must be a dictionary with the keys {' and '.join(map(repr, names))}"
-    if not isinstance(given, dict):
-        raise TypeError(f"{allowed}, got {_checks.described(given)}")
-    unknown = [name for name in given if name not in names]
-    if unknown:
-        raise ValueError(f"{allowed}, got the keys {', '.join(map(repr, given))}")
-    return given
