@@ -38,7 +38,13 @@ class DiscriminatorTraining:
     noise: float | Callable[[Array], Array | float]
 
     def update(
-        self, train_state: TrainState, real: Array, fake: Array, key: Array, random_key: Array
+        self,
+        train_state: TrainState,
+        real: Array,
+        fake: Array,
+        labels: Array | None,
+        key: Array,
+        random_key: Array,
     ) -> tuple[TrainState, Metrics]:
         """Updates the discriminator on real and generated images.
 
@@ -46,6 +52,8 @@ class DiscriminatorTraining:
             train_state: The state of the GAN before the update.
             real: Real images, [batch, height, width, channels].
             fake: Generated images of the same shape.
+            labels: Labels of the real images and of the generated images, [batch]; `None` if there
+                are no classes.
             key: Random key of the layers.
             random_key: Random key of the noise and of the penalties.
 
@@ -57,7 +65,8 @@ class DiscriminatorTraining:
 
         def logits_of(params: Any, images: Array, key: Array) -> tuple[Array, State]:
             state = train_state.state["discriminator"]
-            return self.logits.apply(params, state, images, training=True, key=key)
+            inputs = _with_labels(images, labels)
+            return self.logits.apply(params, state, inputs, training=True, key=key)
 
         def loss_of(params: Any) -> Any:
             inputs = self._with_noise(jnp.concatenate([real, fake]), step, noise_key)
@@ -107,7 +116,13 @@ class DiscriminatorTraining:
         return updated, metrics | latest | learning_rates(opt_state, "discriminator_")
 
     def generator_loss(
-        self, train_state: TrainState, real: Array, fake: Array, key: Array, noise_key: Array
+        self,
+        train_state: TrainState,
+        real: Array,
+        fake: Array,
+        labels: Array | None,
+        key: Array,
+        noise_key: Array,
     ) -> Array:
         """Returns the loss of the generator, without penalties.
 
@@ -115,6 +130,8 @@ class DiscriminatorTraining:
             train_state: The state after the update of the discriminator.
             real: Real images, [batch, height, width, channels].
             fake: Generated images of the same shape.
+            labels: Labels of the real images and of the generated images, [batch]; `None` if there
+                are no classes.
             key: Random key of the layers.
             noise_key: Random key of the noise.
         """
@@ -123,7 +140,7 @@ class DiscriminatorTraining:
         logits, _ = self.logits.apply(
             train_state.params["discriminator"],
             train_state.state["discriminator"],
-            self._with_noise(inputs, train_state.step, noise_key),
+            _with_labels(self._with_noise(inputs, train_state.step, noise_key), labels),
             training=True,
             key=key,
         )
@@ -145,3 +162,14 @@ class DiscriminatorTraining:
             "real_accuracy": jnp.mean(real > (jnp.mean(fake) if threshold is None else threshold)),
             "fake_accuracy": jnp.mean(fake <= (jnp.mean(real) if threshold is None else threshold)),
         }
+
+
+def _with_labels(images: Array, labels: Array | None) -> Any:
+    """Returns the input of the discriminator.
+
+    The labels are repeated if the images are those of several batches, such as real images followed
+    by generated images.
+    """
+    if labels is None:
+        return images
+    return images, jnp.tile(labels, images.shape[0] // labels.shape[0])
