@@ -125,6 +125,8 @@ class Config:
         return ("steps", "workers") if same_order else ("steps",)
 
 
+# The grids of samples of a conditional model.
+_COLUMNS, _MOST_ROWS = 10, 20
 # The options whose defaults are those of the preset.
 _IN_PRESET = {field.name for field in fields(Config)} & {field.name for field in fields(Preset)}
 
@@ -152,6 +154,7 @@ def main(config: Config) -> int:
         seed=config.seed,
         log_every=config.log_every,
         sample_every=config.sample_every,
+        **_grid(classes),
         checkpoint_every=config.checkpoint_every,
         best=config.best,
         devices=config.devices,
@@ -162,6 +165,13 @@ def main(config: Config) -> int:
         print_line(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
     result = train.fit(task, dataset, fit_config, folder, resume=resume)
     return finish(config, out, fit_config, result)
+
+
+def _grid(classes: int | None) -> dict[str, int]:
+    """Returns the arguments of `FitConfig` for grids of samples with one class per row."""
+    if classes is None or classes > _MOST_ROWS:
+        return {}
+    return {"samples": _COLUMNS * classes, "sample_columns": _COLUMNS}
 
 
 def _load(config: Config, conditional: bool) -> tuple[data.Dataset | data.Streamed, int | None]:

@@ -95,6 +95,7 @@ class Preset:
                 for name in self.regularizers
             ],
             discriminator_steps=self.discriminator_steps,
+            classes=classes,
         )
 
 

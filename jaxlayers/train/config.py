@@ -16,6 +16,7 @@ class FitConfig:
         log_every: Number of steps between logged metrics.
         sample_every: Number of steps between grids of samples.
         samples: Number of images per grid.
+        sample_columns: Number of images per row of a grid; `None` for a near-square grid.
         evaluate_every: Number of steps between evaluations on the validation data, if any.
         checkpoint_every: Number of steps between checkpoints.
         keep: Number of latest checkpoints to keep.
@@ -33,6 +34,7 @@ class FitConfig:
     log_every: fields.PositiveInteger = fields.PositiveInteger(default=10)
     sample_every: fields.PositiveInteger = fields.PositiveInteger(default=250)
     samples: fields.PositiveInteger = fields.PositiveInteger(default=64)
+    sample_columns: fields.Optional[int, int] = fields.Optional(fields.PositiveInteger())
     evaluate_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
     checkpoint_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
     keep: fields.PositiveInteger = fields.PositiveInteger(default=3)
