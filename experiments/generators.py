@@ -1,18 +1,18 @@
 """Trained generators of images, conditional or not, read from the folders of runs."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxlayers import Layer, layers, runs
-from jaxlayers._text import short_repr
+from jaxlayers import Layer, runs
 from jaxlayers.layer import Params, State
+from jaxlayers.runs.class_names import class_names
 from jaxlayers.train.images import to_unit
 
 _BATCH_SIZE = 256
@@ -71,6 +71,14 @@ class Generator:
         ]
         return np.concatenate(batches).astype(np.float32)
 
+    def labels(self, n: int) -> Array | None:
+        """Returns labels for `n` images, each class about equally often, in increasing order.
+
+        They are `None` if the generator is not conditional.
+        """
+        classes = len(self.class_names)
+        return jnp.arange(n, dtype=jnp.int32) * classes // n if classes else None
+
     @cached_property
     def _compiled(self) -> Any:
         return jax.jit(self.apply)
@@ -95,7 +103,7 @@ def load_generator(folder: Path) -> Generator:
             f"{inputs} to {image}"
         )
     assert image is not None
-    names = _class_names(folder, model) if is_conditional else ()
+    names = class_names(runs.RunFolder(folder), model) if is_conditional else ()
     return Generator(model, params, state, int(latent[0]), tuple(image), names)
 
 
@@ -111,32 +119,3 @@ def _is_shape(shape: Any, rank: int) -> bool:
         and len(shape) == rank
         and all(isinstance(extent, int) for extent in shape)
     )
-
-
-def _class_names(folder: Path, model: Layer) -> tuple[str, ...]:
-    """Returns the class names in model.json; if there are none, the labels that are embedded."""
-    names = runs.RunFolder(folder).model().get("class_names")
-    if isinstance(names, list) and names:
-        return tuple(str(name) for name in names)
-    sizes = [layer.input_dim for layer in _embeddings(model)]
-    if names is not None or not sizes:
-        raise ValueError(
-            f"{folder / 'model.json'}: class_names must be a list of the names of all classes, "
-            f"because the generator is conditional, got {short_repr(names)}"
-        )
-    return tuple(map(str, range(min(sizes))))
-
-
-def _embeddings(layer: Layer) -> Iterator[layers.Embedding]:
-    """Yields the embeddings in a layer."""
-    if isinstance(layer, layers.Embedding):
-        yield layer
-    inside: list[Layer] = []
-
-    def visit(_: str | None, inner: Layer) -> Layer:
-        inside.append(inner)
-        return inner
-
-    layer.map_layers(visit)
-    for inner in inside:
-        yield from _embeddings(inner)

@@ -19,7 +19,7 @@ def write_film(
     path: Path,
     *,
     frames_per_second: float = 10.0,
-    max_frames: int = 200,
+    max_frames: int = 100,
     caption: bool = True,
 ) -> int:
     """Writes the grids of samples of a run as an animated picture, which repeats endlessly.

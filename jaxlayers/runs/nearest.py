@@ -9,6 +9,7 @@ from jaxlayers import _fields as fields
 
 # Values that are in memory at a time, for each of several arrays: 16 MiB.
 _CHUNK = 2**22
+_GRAY = 0.5
 
 Features = Callable[[Any], Any]
 
@@ -68,8 +69,11 @@ def nearest(
         distances = np.concatenate([distances, new], 1)
         order = np.argsort(distances, 1, kind="stable")[:, :k]
         indices, distances = (np.take_along_axis(array, order, 1) for array in (indices, distances))
-    rows = zip(points, indices, strict=True)
-    exact = np.stack([_distances(point, references[row], features) for point, row in rows])
+    # The features of all neighbors are computed in one call.
+    unique, rows = np.unique(indices, return_inverse=True)
+    found = references[unique] if features is None else _points(references[unique], features)
+    pairs = zip(points, rows.reshape(indices.shape), strict=True)
+    exact = np.stack([_distances(point, _points(found[row], None)) for point, row in pairs])
     order = np.argsort(exact, 1, kind="stable")
     return Neighbors(np.take_along_axis(indices, order, 1), np.take_along_axis(exact, order, 1))
 
@@ -136,6 +140,34 @@ def data_copying(samples: np.ndarray, real: np.ndarray) -> float:
     return float((larger + equal / 2).mean() / len(ordered))
 
 
+def side_by_side(images: np.ndarray, neighbors: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Returns one picture of images in two columns, each with its neighbors to the right of it.
+
+    Args:
+        images: [N, height, width, channels], values from 0 to 1.
+        neighbors: [N, k, height, width, channels], likewise.
+        gap: Pixels between neighbors. There are four times as many between an image and its
+            neighbors, and eight times as many between the columns.
+
+    Returns:
+        [height of the picture, width of the picture, channels].
+    """
+    (count, height, width, channels), k = images.shape, neighbors.shape[1]
+    rows = -(-count // 2)
+    lefts = [0, *(width + 4 * gap + column * (width + gap) for column in range(k))]
+    group = lefts[-1] + width
+    columns = 2 if count > 1 else 1
+    size = (rows * (height + gap) + gap, columns * (group + 8 * gap) - 6 * gap, channels)
+    picture = np.full(size, _GRAY, np.float32)
+    for index, row in enumerate(np.concatenate([images[:, None], neighbors], 1)):
+        column, line = divmod(index, rows)
+        top = gap + line * (height + gap)
+        for left, image in zip(lefts, row, strict=True):
+            start = gap + column * (group + 8 * gap) + left
+            picture[top : top + height, start : start + width] = image
+    return picture
+
+
 def _points(examples: np.ndarray, features: Features | None) -> np.ndarray:
     """Returns examples, or their features, as float32, [examples, values]."""
     if features is None:
@@ -153,8 +185,7 @@ def _squared_distances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return squared
 
 
-def _distances(point: np.ndarray, others: np.ndarray, features: Features | None) -> np.ndarray:
+def _distances(point: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Returns the distances of a point to others in float64."""
-    differences = point.astype(np.float64) - _points(others, features)
-    distances: np.ndarray = np.linalg.norm(differences, axis=1)
+    distances: np.ndarray = np.linalg.norm(point.astype(np.float64) - others, axis=1)
     return distances
