@@ -2,6 +2,7 @@
 
 from jaxlayers.metrics.confusion import confusion_matrix, precision, recall
 from jaxlayers.metrics.feature_statistics import FeatureStatistics
+from jaxlayers.metrics.features import Features
 from jaxlayers.metrics.frechet import frechet_distance
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
@@ -9,6 +10,7 @@ from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 __all__ = [
     "FeatureStatistics",
+    "Features",
     "confusion_matrix",
     "density_coverage",
     "frechet_distance",

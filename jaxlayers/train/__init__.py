@@ -5,6 +5,7 @@ from jaxlayers.runs.checkpoint import CheckpointError
 from jaxlayers.train import augmentation, gan_losses, gan_regularizers
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.classifier import Classifier
+from jaxlayers.train.classifier_features import classifier_features
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.fit import FitResult, fit
 from jaxlayers.train.gan import GAN
@@ -27,6 +28,7 @@ __all__ = [
     "Task",
     "TrainState",
     "augmentation",
+    "classifier_features",
     "constrained",
     "fit",
     "frozen",
