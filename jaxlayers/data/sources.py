@@ -71,7 +71,8 @@ def load(
         labels: Whether to load labels. If not, image files can be at any depth below the folder.
         color_mode: `"grayscale"` or `"rgb"` to convert all image files to 1 or 3 channels.
         background: The color that transparent pixels of image files are blended with: `"white"`,
-            `"black"` or `(red, green, blue)`, integers from 0 to 255.
+            `"black"`, `"#rrggbb"` in hexadecimal, or `(red, green, blue)`, integers from 0 to
+            255.
         skip_unreadable: Whether to skip image files that cannot be decoded, with a warning instead
             of an error. A class keeps its label even if none of its images can be decoded.
 

@@ -14,7 +14,7 @@ from jaxlayers import Sequential, data, layers, runs, train
 from jaxlayers.interop import keras
 from jaxlayers.interop.keras.__main__ import convert
 from jaxlayers.models import dcgan
-from jaxlayers.runs import RunFolder
+from jaxlayers.runs import RunFolder, latents
 from tests.experiments import commands
 
 ARGUMENTS = {"image_shape": (4, 4, 3), "latent_size": 5, "width": 8}
@@ -77,6 +77,27 @@ def test_a_png_shows_samples_in_a_grid(run, tmp_path):
     np.testing.assert_array_equal(pixels[::scale, ::scale][2:6, 8:12], np.round(images[1] * 255))
 
 
+def test_latent_vectors_can_be_truncated(run, tmp_path):
+    generator, params, state = run[1]
+    vectors = 0.3 * latents.uniform(jax.random.key(0), 4, 5)
+    expected, _ = generator.apply(params, state, vectors)
+    samples = draw(run, tmp_path / "samples.npy", n=4, truncation=0.3)
+    np.testing.assert_allclose(samples, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_each_row_of_an_interpolation_goes_from_one_image_to_another(run, tmp_path):
+    ends = draw(run, tmp_path / "ends.npy", n=6)
+    samples = draw(run, tmp_path / "samples.npy", n=9, interpolate="spherical")
+    np.testing.assert_allclose(samples[::3], ends[::2], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(samples[2::3], ends[1::2], rtol=1e-5, atol=1e-6)
+    generator, params, state = run[1]
+    start, end = latents.uniform(jax.random.key(0), 2, 5)
+    middle, _ = generator.apply(params, state, latents.spherical(start, end, 0.5)[None])
+    np.testing.assert_allclose(samples[1:2], middle, rtol=1e-5, atol=1e-5)
+    # The last row need not be complete.
+    assert len(draw(run, tmp_path / "samples.npy", n=5, interpolate="linear")) == 5
+
+
 @pytest.fixture
 def error_of(monkeypatch, capsys):
     """Returns a function that runs the command in this process and returns its error message."""
@@ -97,6 +118,8 @@ def test_user_errors_are_messages(run, tmp_path, error_of):
     assert "No such file or directory" in error_of(run[0], "--out", tmp_path / "no" / "a.png")
     assert "nowhere: has no model.json" in error_of(tmp_path / "nowhere")
     assert "seed must be" in error_of(run[0], "--seed", 2**70)
+    assert "truncation must be a number from 0 to 1" in error_of(run[0], "--truncation", 2)
+    assert "n must be at least 2" in error_of(run[0], "--n", 1, "--interpolate", "linear")
 
 
 def test_a_run_that_has_not_ended_is_refused(run, tmp_path, error_of):
