@@ -177,4 +177,7 @@ def _with_options(dataset: Dataset, options: Options) -> Dataset:
     """Resizes a data set and removes its labels, as given by the options."""
     if options.size is not None:
         dataset = replace(dataset, images=images.resize(dataset.images, options.size))
+    if dataset.channel_source is not None:
+        source = _with_options(dataset.channel_source, options)
+        dataset = replace(dataset, channel_source=source)
     return dataset if options.labels else replace(dataset, labels=None, class_names=None)

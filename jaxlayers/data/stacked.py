@@ -30,7 +30,7 @@ def stacked(dataset: Dataset, n: int = 128_000, seed: int = 0) -> Dataset:
     Returns:
         Images `[n, height, width, 3]`. The label of the classes `a`, `b` and `c` of the red, green
         and blue channel is `(a * classes + b) * classes + c`: of digits, the number with these
-        three digits. There are no labels if `dataset` has none.
+        three digits. There are no labels if `dataset` has none. Its `channel_source` is `dataset`.
 
     Raises:
         TypeError: If `dataset` is not a `Dataset`, or a number is not an integer.
@@ -67,7 +67,8 @@ def stacked(dataset: Dataset, n: int = 128_000, seed: int = 0) -> Dataset:
         digits = classes ** np.arange(_CHANNELS)[::-1]
         labels = dataset.labels[rows] @ digits
         class_names = None if names is None else _combinations(names)
-    return Dataset(images, labels, class_names, f"stacked-{dataset.name}", dataset.background)
+    name = f"stacked-{dataset.name}"
+    return Dataset(images, labels, class_names, name, dataset.background, dataset)
 
 
 def stacked_splits(splits: Splits, train: int, test: int) -> Splits:

@@ -7,7 +7,7 @@ from jaxlayers.metrics.frechet import frechet_distance
 from jaxlayers.metrics.image_scores import ImageScores, ScoredImages
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
-from jaxlayers.metrics.modes import captured_modes, channel_predictions
+from jaxlayers.metrics.modes import captured_modes, stacked_features
 from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "ImageScores",
     "ScoredImages",
     "captured_modes",
-    "channel_predictions",
     "confusion_matrix",
     "density_coverage",
     "frechet_distance",
@@ -25,4 +24,5 @@ __all__ = [
     "precision",
     "precision_recall",
     "recall",
+    "stacked_features",
 ]

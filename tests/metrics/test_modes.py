@@ -3,41 +3,33 @@ import numpy as np
 import pytest
 import scipy.special
 
-from jaxlayers.metrics import captured_modes, channel_predictions
+from jaxlayers.metrics import Features, captured_modes, stacked_features
 
-PREDICTIONS = np.random.default_rng(0).integers(4, size=(50, 3))
-
-
-def frequencies(predictions, classes):
-    """The fraction of samples of each mode, in float64."""
-    counts = np.zeros((classes,) * predictions.shape[1])
-    for row in predictions:
-        counts[tuple(row)] += 1
-    return counts.ravel() / len(predictions)
+PREDICTIONS = np.random.default_rng(0).integers(40, size=50)
+FREQUENCIES = np.bincount(PREDICTIONS, minlength=40) / 50
 
 
 def test_the_count_and_the_divergence_equal_the_formula_in_float64():
-    fake = frequencies(PREDICTIONS, 4)
-    count, divergence = captured_modes(PREDICTIONS, classes=4)
-    assert count == (fake > 0).sum() < 4**3
-    np.testing.assert_allclose(divergence, scipy.special.rel_entr(fake, 1 / 4**3).sum(), rtol=1e-6)
+    count, divergence = captured_modes(PREDICTIONS, classes=40)
+    assert count == len(set(PREDICTIONS.tolist())) < 40
+    expected = scipy.special.rel_entr(FREQUENCIES, 1 / 40).sum()
+    np.testing.assert_allclose(divergence, expected, rtol=1e-6)
 
 
 def test_the_divergence_from_other_probabilities_equals_the_formula():
-    weights = np.arange(1, 4**3 + 1)
-    expected = scipy.special.rel_entr(frequencies(PREDICTIONS, 4), weights / weights.sum()).sum()
-    _, divergence = captured_modes(PREDICTIONS, classes=4, probabilities=weights)
+    weights = np.arange(1, 41)
+    expected = scipy.special.rel_entr(FREQUENCIES, weights / weights.sum()).sum()
+    _, divergence = captured_modes(PREDICTIONS, classes=40, probabilities=weights)
     np.testing.assert_allclose(divergence, expected, rtol=1e-6)
 
 
 def test_equal_frequencies_of_all_modes_have_no_divergence():
-    predictions = np.indices((3, 3)).reshape(2, -1).T
-    count, divergence = captured_modes(np.repeat(predictions, 2, axis=0), classes=3)
+    count, divergence = captured_modes(np.arange(18) % 9, classes=9)
     assert (int(count), float(divergence)) == (9, 0)
 
 
 def test_a_single_mode_has_the_divergence_of_the_logarithm_of_all_modes():
-    count, divergence = captured_modes(np.full((7, 3), 9), classes=10)
+    count, divergence = captured_modes(np.full(7, 999), classes=1000)
     assert count == 1
     np.testing.assert_allclose(divergence, np.log(1000), rtol=1e-6)
 
@@ -47,7 +39,7 @@ def test_a_captured_mode_of_probability_zero_has_infinite_divergence():
     assert captured_modes([1, 1], classes=2, probabilities=[0, 1])[1] == 0
 
 
-def test_predictions_and_probabilities_out_of_range_give_nan_inside_jit():
+def test_values_out_of_range_give_nan_inside_jit():
     modes = jax.jit(lambda x, p: captured_modes(x, classes=2, probabilities=p))
     np.testing.assert_array_equal(modes(np.array([1, 1]), np.ones(2)), [1, np.log(2, dtype="f")])
     for predictions in ([0, 2], [0, -1]):
@@ -55,30 +47,15 @@ def test_predictions_and_probabilities_out_of_range_give_nan_inside_jit():
     assert np.isnan(modes(np.array([0, 1]), np.array([-1.0, 2.0]))).all()
 
 
-def test_each_channel_is_classified_as_an_image_of_its_own():
-    images = np.random.default_rng(0).random((6, 4, 4, 2))
-    shapes = []
-
-    def logits(images):
-        shapes.append(images.shape)
-        return images.reshape(6, 16)
-
-    predictions = channel_predictions(logits, images)
-    assert shapes == [(6, 4, 4, 1)] * 2
-    expected = [[image[..., channel].argmax() for channel in (0, 1)] for image in images]
-    np.testing.assert_array_equal(predictions, expected)
-    assert predictions.dtype == np.int32
-
-
 @pytest.mark.parametrize(
     ("predictions", "options", "message"),
     [
-        ([[0.0]], {}, r"predictions must be integers of shape \[samples, channels\], got float64"),
-        (np.zeros((0, 3), int), {}, r"predictions must .* got int64 of shape \(0, 3\)"),
-        ([[0, 4]], {}, "predictions must .* from 0 to 3, got 4"),
-        ([[-1, 4]], {}, "predictions must .* from 0 to 3, got -1"),
+        ([0.0], {}, r"predictions must be integers of shape \[samples\], got float64"),
+        ([[0, 1]], {}, r"predictions must .* got int64 of shape \(1, 2\)"),
+        (np.zeros(0, int), {}, r"predictions must .* got int64 of shape \(0,\)"),
+        ([0, 4], {}, "predictions must .* from 0 to 3, got 4"),
+        ([-1, 4], {}, "predictions must .* from 0 to 3, got -1"),
         ([0], {"classes": 0}, "classes must be a positive integer, got 0"),
-        (np.zeros((1, 10), int), {"classes": 10}, r"below 2\*\*31, got 10 classes and 10 channels"),
         ([0], {"probabilities": np.ones(3)}, r"probabilities must be .* \[4\].* shape \(3,\)"),
         ([0], {"probabilities": "abcd"}, r"probabilities must be real numbers of shape \[4\]"),
     ],
@@ -88,8 +65,48 @@ def test_wrong_arguments_are_refused(predictions, options, message):
         captured_modes(predictions, **({"classes": 4} | options))
 
 
-def test_images_and_outputs_of_other_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"images must be \[samples, .* shape \(2, 4, 4\)"):
-        channel_predictions(lambda images: images, np.zeros((2, 4, 4)))
-    with pytest.raises(ValueError, match=r"logits must return .* 2 images, .* shape \(2,\)"):
-        channel_predictions(lambda images: images.sum((1, 2, 3)), np.zeros((2, 4, 4, 1)))
+def projection(weights, images):
+    outputs = images.reshape(len(images), -1) @ weights
+    return outputs[:, :5], outputs[:, 5:]
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(16, 9)).astype(np.float32)
+PROJECTION = Features(
+    "random", projection, size=5, classes=4, weights=WEIGHTS, image_shape=(4, 4, 1), batch_size=6
+)
+IMAGES = np.random.default_rng(0).random((8, 4, 4, 3), np.float32)
+
+
+def test_stacked_features_are_those_of_all_channels():
+    features = stacked_features(PROJECTION)
+    channels = [PROJECTION(IMAGES[..., [channel]]) for channel in range(3)]
+    # Sums of 16 products in float32.
+    np.testing.assert_allclose(features(IMAGES), np.concatenate(channels, 1), rtol=1e-5, atol=1e-5)
+    assert (features.name, features.size, features.classes) == ("random", 15, 64)
+
+
+def test_the_classes_of_stacked_features_are_combinations_as_in_stacked_data():
+    logits = stacked_features(PROJECTION).logits(IMAGES)
+    digits = [PROJECTION.logits(IMAGES[..., [channel]]) for channel in range(3)]
+    first, second, third = (logits.argmax(1) for logits in digits)
+    np.testing.assert_array_equal(logits.argmax(1), first * 16 + second * 4 + third)
+    probabilities = [scipy.special.softmax(each, 1) for each in digits]
+    expected = np.einsum("ni,nj,nk->nijk", *probabilities).reshape(8, 64)
+    np.testing.assert_allclose(scipy.special.softmax(logits, 1), expected, rtol=1e-4)
+
+
+def test_features_without_classes_can_be_stacked():
+    mean = Features("mean", lambda _, images: (images.mean((1, 2)), None), size=1)
+    features = stacked_features(mean, channels=2)
+    assert features.classes is None
+    np.testing.assert_allclose(features(IMAGES[..., :2]), IMAGES[..., :2].mean((1, 2)), rtol=1e-6)
+
+
+def test_features_of_several_channels_cannot_be_stacked():
+    color = Features("color", projection, size=5, image_shape=(4, 4, 3))
+    with pytest.raises(ValueError, match=r"stacked_features: features .* one .* \(4, 4, 3\)"):
+        stacked_features(color)
+    with pytest.raises(ValueError, match="stacked_features: features must be a Features, got None"):
+        stacked_features(None)
+    with pytest.raises(ValueError, match="channels must be a positive integer, got 0"):
+        stacked_features(PROJECTION, channels=0)
