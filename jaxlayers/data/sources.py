@@ -134,6 +134,22 @@ def load_with_validation(
     return split_validation(_choose(splits, "all", source, options))
 
 
+def split_names(source: str | Path) -> tuple[str, ...]:
+    """Returns the names of the splits of a source, which `load` accepts besides `"all"`.
+
+    Args:
+        source: As in `load`.
+
+    Raises:
+        FileNotFoundError, ValueError, TypeError: As in `load`.
+
+    Example:
+        >>> split_names("mnist-5k"), split_names("mnist")
+        (('train', 'test'), ('train', 'test'))
+    """
+    return tuple(name for name in _splits(source, Options()) if name != "all")
+
+
 def _splits(source: str | Path, options: Options) -> Splits:
     if not isinstance(source, str | Path) or not source:
         raise TypeError(

@@ -22,8 +22,9 @@ _CHUNK = 8192
 _SUBSETS, _SUBSET_SIZE = 100, 1000
 _SPLITS = 10
 _PRECISION_NEIGHBORS, _DENSITY_NEIGHBORS = 3, 5
-# More than the numbers of neighbors.
-_LEAST_IMAGES = 6
+
+LEAST_IMAGES = 1 + max(_PRECISION_NEIGHBORS, _DENSITY_NEIGHBORS)
+"""Number of images that all scores can be computed for."""
 
 Scores = dict[str, float]
 
@@ -100,11 +101,11 @@ class ImageScores:
             )
         self.features = features
         self.choices = _check_choices(scores, features)
-        samples = fields.Integer(at_least=_LEAST_IMAGES).check("ImageScores", "samples", samples)
+        samples = fields.Integer(at_least=LEAST_IMAGES).check("ImageScores", "samples", samples)
         seed = fields.Integer(at_least=0).check("ImageScores", "seed", seed)
-        if np.ndim(real) != 4 or len(real) < _LEAST_IMAGES:
+        if np.ndim(real) != 4 or len(real) < LEAST_IMAGES:
             raise ValueError(
-                f"ImageScores: real must be at least {_LEAST_IMAGES} images, [N, height, width, "
+                f"ImageScores: real must be at least {LEAST_IMAGES} images, [N, height, width, "
                 f"channels], got an array of shape {np.shape(real)}"
             )
         statistics = FeatureStatistics.init(features.size)
@@ -143,9 +144,9 @@ class ImageScores:
             ValueError: If there are too few images, they have another shape, or there is not one
                 label per image.
         """
-        if len(images) < _LEAST_IMAGES:
+        if len(images) < LEAST_IMAGES:
             raise ValueError(
-                f"ImageScores: images must be at least {_LEAST_IMAGES} images, got {len(images)}"
+                f"ImageScores: images must be at least {LEAST_IMAGES} images, got {len(images)}"
             )
         if labels is not None and np.shape(labels) != (len(images),):
             raise ValueError(
@@ -260,14 +261,19 @@ def as_bytes(images: Any) -> Any:
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
+def possible_scores(features: Features) -> tuple[str, ...]:
+    """Returns the choices of `ImageScores` that features allow; some require logits."""
+    has_logits = features.classes is not None
+    return tuple(name for name in _CHOICES if has_logits or name not in _REQUIRE_LOGITS)
+
+
 def _check_choices(scores: Sequence[str] | None, features: Features) -> tuple[str, ...]:
-    """Returns the choices, by default all that the features allow."""
-    possible = [name for name in _CHOICES if features.classes or name not in _REQUIRE_LOGITS]
+    possible = possible_scores(features)
     if scores is None:
         return tuple(name for name in possible if name != "modes")
     if isinstance(scores, str) or not len(scores):
         raise ValueError(
-            f"ImageScores: scores must be a list of names, such as {possible}, got {scores!r}"
+            f"ImageScores: scores must be a list of names, such as {list(possible)}, got {scores!r}"
         )
     for name in scores:
         if name not in possible:

@@ -175,6 +175,14 @@ def test_fit_writes_the_last_scores_and_those_of_real_images(scored_run):
 
 
 @pytest.mark.thorough
+def test_scores_do_not_affect_the_training(scored_run):
+    result = fit(toys.gan(), REAL, CONFIG, verbose=False)
+    leaves = (jax.tree.leaves(run.train_state.params) for run in (result, scored_run[0]))
+    for a, b in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.thorough
 def test_a_resumed_run_has_the_same_scores(scored_run, tmp_path):
     _, folder = scored_run
     again = RunFolder(tmp_path / "run")
