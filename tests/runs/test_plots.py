@@ -121,6 +121,24 @@ def test_losses_accuracies_and_other_metrics_have_separate_panels(tmp_path):
     assert heights == [384, 2 * 384, 3 * 384]
 
 
+def test_scores_of_validation_images_are_dashed_lines(tmp_path):
+    metrics = {"step": np.arange(9), "x_frechet_distance": np.linspace(10, 8, 9)}
+    widest = []
+    for real in ({}, {"x_frechet_distance": 2.0}):
+        plots.save_curves(metrics, tmp_path / "curves.png", real)
+        red, blue = (read(tmp_path / "curves.png")[..., channel].astype(int) for channel in (0, 2))
+        # The line from 10 to 8 is above the lower half only if there is a line at 2.
+        widest.append((blue - red > 50)[200:].sum(1).max())
+    assert widest[0] < 100 < 400 < widest[1]
+
+
+def test_groups_of_scores_have_a_panel_each(tmp_path):
+    names = ("x_frechet_distance", "x_kernel_distance", "x_recall", "x_precision")
+    metrics = {"step": np.arange(3)} | dict.fromkeys(names, np.ones(3))
+    plots.save_curves(metrics, tmp_path / "curves.png")
+    assert read(tmp_path / "curves.png").shape[0] == 3 * 384
+
+
 def test_no_curves_are_written_without_metrics(tmp_path):
     plots.save_curves({}, tmp_path / "curves.png")
     plots.save_curves({"step": np.ones(1), "seconds": np.ones(1)}, tmp_path / "curves.png")
