@@ -36,7 +36,7 @@ class Preset:
         augmentation_probability: Probability of each augmentation, or `"adaptive"`.
         discriminator_steps: Number of updates of the discriminator per step.
         ema: Decay of the moving average of the generator's params; 0 for no average.
-        ema_warmup: Whether the decay increases during the first steps.
+        ema_warmup: As in `train.GAN`.
     """
 
     models: Callable[[Sequence[int], int | None, int, int], tuple[Layer, Layer]]
@@ -58,7 +58,7 @@ class Preset:
     augmentation_probability: float | str = 1.0
     discriminator_steps: int = 1
     ema: float = 0.0
-    ema_warmup: bool = False
+    ema_warmup: float | None = None
 
     def task(
         self,
@@ -96,6 +96,7 @@ class Preset:
             ],
             discriminator_steps=self.discriminator_steps,
             classes=classes,
+            ema_warmup=self.ema_warmup if self.ema else None,
         )
 
 
@@ -166,7 +167,7 @@ _small = Preset(
     regularizer_weight=1.0,
     regularizer_every=8,
     ema=0.999,
-    ema_warmup=True,
+    ema_warmup=0.05,
 )
 _modern64 = replace(
     _small,

@@ -121,6 +121,7 @@ CHANGEABLE = {
     "devices",
     "log_every",
     "sample_every",
+    "score_every",
     "skip_unreadable",
     "checkpoint_every",
     "best",
