@@ -52,10 +52,12 @@ class Config:
             "density_coverage",
             "inception_score",
             "classes",
+            "modes",
         ],
         ...,
     ] = ()
-    """The scores to compute; by default all that the features allow."""
+    """The scores to compute; by default all that the features allow, modes only of Stacked-MNIST
+    and other stacked images."""
     seed: int = 0
     """Seed of the latent vectors; not negative."""
     size: tuple[int, int] | None = None
@@ -88,7 +90,7 @@ def main(config: Config) -> int:
     scores = train.SampleScores(
         *(features, training, validation),
         samples=config.n if images is None else min(config.n, len(images)),
-        scores=config.scores or possible_scores(features),
+        scores=config.scores or _all_scores(features, training),
         seed=config.seed,
     )
     if trained is not None:
@@ -146,6 +148,12 @@ def _features(config: Config, training: data.Dataset) -> Features:
     if config.features == "classifier":
         return train.classifier_features(training)
     return keras.features(config.features, config.layer)
+
+
+def _all_scores(features: Features, training: data.Dataset) -> tuple[str, ...]:
+    names = possible_scores(features)
+    is_stacked = training.channel_source is not None
+    return tuple(name for name in names if name != "modes" or is_stacked)
 
 
 def _classes(path: Path, generator: Layer, training: data.Dataset) -> int | None:

@@ -11,6 +11,7 @@ from jaxlayers.data.batches import batch_at, batches
 from jaxlayers.data.dataset import Dataset, split_validation
 from jaxlayers.data.single import border, read_image
 from jaxlayers.data.sources import load, load_with_validation, split_names
+from jaxlayers.data.stacked import stacked
 from jaxlayers.data.streaming import Streamed
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "read_image",
     "split_names",
     "split_validation",
+    "stacked",
 ]

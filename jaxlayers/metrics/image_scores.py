@@ -13,6 +13,7 @@ from jaxlayers.metrics.features import Features, Outputs
 from jaxlayers.metrics.frechet import frechet_distance
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
+from jaxlayers.metrics.modes import captured_modes
 from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 # Images whose features are in memory at a time, for the statistics of a data set.
@@ -47,6 +48,7 @@ class ImageScores:
     | `"density_coverage"` | `density`, `coverage` |
     | `"inception_score"` | `score`: the inception score, with the logits of the features |
     | `"classes"` | `confidence`, `class_entropy`, `smallest_class` |
+    | `"modes"` | `modes`, `mode_divergence`: see `captured_modes` |
 
     The confidence is the mean of the largest predicted probability. The entropy is that of the
     predicted classes, and 1 if all classes are equally frequent; the smallest class is the fraction
@@ -64,7 +66,8 @@ class ImageScores:
             numbers from 0 to 1. All of them are used for the statistics of the Fréchet distance,
             and `samples` of them, evenly spaced, for the other scores.
         samples: Number of real images for scores other than the Fréchet distance.
-        scores: The choices; None for all, without those that require logits if there are none.
+        scores: The choices; None for all but `"modes"`, without those that require logits if there
+            are none.
         seed: Seed of the random subsets of the kernel distance, not negative.
 
     Raises:
@@ -216,6 +219,11 @@ def _classes(_: _Reference, outputs: Outputs) -> Sequence[Any]:
     return [confidence, entropy + 0.0, fractions.min()]
 
 
+def _modes(_: _Reference, outputs: Outputs) -> Sequence[Any]:
+    assert outputs.logits is not None
+    return captured_modes(outputs.logits.argmax(1), classes=outputs.logits.shape[1])
+
+
 _CHOICES: dict[str, tuple[tuple[str, ...], Callable[[_Reference, Outputs], Sequence[Any]]]] = {
     "frechet_distance": (("frechet_distance",), _frechet_distance),
     "kernel_distance": (("kernel_distance",), _kernel_distance),
@@ -223,8 +231,9 @@ _CHOICES: dict[str, tuple[tuple[str, ...], Callable[[_Reference, Outputs], Seque
     "density_coverage": (("density", "coverage"), _density_coverage),
     "inception_score": (("score",), _inception_score),
     "classes": (("confidence", "class_entropy", "smallest_class"), _classes),
+    "modes": (("modes", "mode_divergence"), _modes),
 }
-_REQUIRE_LOGITS = ("inception_score", "classes")
+_REQUIRE_LOGITS = ("inception_score", "classes", "modes")
 # The names of the distances in the features of the published Inception network.
 _PUBLISHED = {"frechet_distance": "fid", "kernel_distance": "kid"}
 
@@ -263,7 +272,7 @@ def possible_scores(features: Features) -> tuple[str, ...]:
 def _check_choices(scores: Sequence[str] | None, features: Features) -> tuple[str, ...]:
     possible = possible_scores(features)
     if scores is None:
-        return possible
+        return tuple(name for name in possible if name != "modes")
     if isinstance(scores, str) or not len(scores):
         raise ValueError(
             f"ImageScores: scores must be a list of names, such as {list(possible)}, got {scores!r}"

@@ -13,20 +13,23 @@ from jaxlayers.runs.names import VALIDATION, score_group
 _LEGEND_CHARACTERS = 100
 
 
-def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
-    """Writes images as one PNG, in a near-square grid.
+def save_grid(
+    images: np.ndarray, path: Path, scale: int | None = None, columns: int | None = None
+) -> None:
+    """Writes images as one PNG, in a grid.
 
     Args:
         images: [N, height, width, channels], values from 0 to 1, one or three channels.
         path: Path of the file.
         scale: Integer factor by which images are enlarged; if `None`, the factor that gives a width
             of about 600 pixels.
+        columns: As in `tile`.
 
     Raises:
         ImportError: If Pillow is not installed.
         ValueError: If the array has another shape.
     """
-    save_image(tile(images), path, scale)
+    save_image(tile(images, columns=columns), path, scale)
 
 
 def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
@@ -51,12 +54,13 @@ def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
 
 
-def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Arranges images in a near-square grid with dark gaps.
+def tile(images: np.ndarray, gap: int = 2, columns: int | None = None) -> np.ndarray:
+    """Arranges images in a grid with dark gaps.
 
     Args:
         images: [N, height, width, channels], one or three channels.
         gap: Pixels between images and around them.
+        columns: Number of images per row; `None` for a near-square grid.
 
     Returns:
         [rows * (height + gap) + gap, columns * (width + gap) + gap, channels].
@@ -69,7 +73,7 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
             f"tile: images must be [N, height, width, 1 or 3 channels], got shape {images.shape}"
         )
     count, height, width, channels = images.shape
-    columns = int(np.ceil(np.sqrt(count)))
+    columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     grid = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, channels))
     for index, image in enumerate(images):

@@ -50,12 +50,12 @@ class Recorder:
         if self._events is not None:
             self._events.scalars(step, metrics)
 
-    def samples(self, step: int, images: np.ndarray) -> None:
+    def samples(self, step: int, images: np.ndarray, columns: int | None = None) -> None:
         """Adds a grid of samples, [N, height, width, channels], with values from 0 to 1."""
         if self._folder is not None:
-            plots.save_grid(images, self._folder.sample_path(step))
+            plots.save_grid(images, self._folder.sample_path(step), columns=columns)
         if self._events is not None:
-            self._events.image(step, plots.tile(images))
+            self._events.image(step, plots.tile(images, columns=columns))
 
     def close(self) -> None:
         """Writes the curves and the report."""

@@ -16,6 +16,7 @@ class FitConfig:
         log_every: Number of steps between logged metrics.
         sample_every: Number of steps between grids of samples.
         samples: Number of images per grid.
+        sample_columns: Number of images per row of a grid; `None` for a near-square grid.
         evaluate_every: Number of steps between evaluations on the validation data, if any.
         score_every: Number of steps between scores of generated images, if any.
         checkpoint_every: Number of steps between checkpoints.
@@ -35,6 +36,7 @@ class FitConfig:
     log_every: fields.PositiveInteger = fields.PositiveInteger(default=10)
     sample_every: fields.PositiveInteger = fields.PositiveInteger(default=250)
     samples: fields.PositiveInteger = fields.PositiveInteger(default=64)
+    sample_columns: fields.Optional[int, int] = fields.Optional(fields.PositiveInteger())
     evaluate_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
     score_every: fields.PositiveInteger = fields.PositiveInteger(default=1000)
     checkpoint_every: fields.PositiveInteger = fields.PositiveInteger(default=500)

@@ -177,7 +177,7 @@ class Loop:
         if samples is None and last:
             samples = self._samples_if_due(self.last_finite, step, last)
         if samples is not None:
-            self._recorder.samples(step, np.asarray(samples))
+            self._recorder.samples(step, np.asarray(samples), config.sample_columns)
         if self._checkpoints is not None and (
             last or improved or step % config.checkpoint_every == 0
         ):

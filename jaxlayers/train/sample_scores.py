@@ -20,6 +20,8 @@ from jaxlayers.train.images import to_unit
 from jaxlayers.train.task import Samples, SamplesByClass, TrainState
 
 _BATCH_SIZE = 250
+# The fractions of more classes, such as the modes of Stacked-MNIST, are not listed.
+_LISTED_CLASSES = 100
 
 
 class Scores(Protocol):
@@ -65,7 +67,8 @@ class SampleScores:
             for no scores of real images.
         samples: Number of generated images.
         scores: The scores, as in `metrics.ImageScores`; None for the Fréchet distance and, if the
-            features have logits, `"classes"`. The others take more time.
+            features have logits, `"classes"`, and `"modes"` for images made by `data.stacked`. The
+            others take more time.
         seed: Seed of the latent vectors, not negative.
 
     Raises:
@@ -90,9 +93,11 @@ class SampleScores:
         scores: Sequence[str] | None = None,
         seed: int = 0,
     ) -> None:
-        real, validation = _images(real), _images(validation)
         if scores is None and isinstance(features, Features):
-            scores = ["frechet_distance", *(["classes"] if features.classes else [])]
+            stacked = isinstance(real, Dataset) and real.channel_source is not None
+            of_classes = ["classes", "modes"] if stacked else ["classes"]
+            scores = ["frechet_distance", *(of_classes if features.classes else [])]
+        real, validation = _images(real), _images(validation)
         self.samples = fields.PositiveInteger().check("SampleScores", "samples", samples)
         self._image_scores = ImageScores(features, real, samples=samples, scores=scores, seed=seed)
         self._real_count, self._validation = len(real), validation
@@ -274,6 +279,8 @@ def _by_class(scored: ScoredImages | None, names: Sequence[str] | None) -> dict[
     if scored is None or scored.class_fractions is None:
         return {}
     fractions: list[float] = scored.class_fractions.tolist()
+    if len(fractions) > _LISTED_CLASSES:
+        return {}
     if names is None or len(names) != len(fractions):
         names = [str(number) for number in range(len(fractions))]
     return dict(zip(names, fractions, strict=True))

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 
 import jax
@@ -8,9 +9,11 @@ import pytest
 
 from experiments import evaluate
 from experiments.evaluate import Config
-from jaxlayers import Functional, Input, Sequential, layers, runs
+from jaxlayers import Functional, Input, Sequential, data, layers, runs
+from jaxlayers.data import sources
+from jaxlayers.data.stacked import stacked_splits
 from jaxlayers.interop import keras
-from jaxlayers.metrics import frechet_distance
+from jaxlayers.metrics import Features, frechet_distance
 from jaxlayers.models import dcgan
 from jaxlayers.runs.scores import read_scores
 
@@ -131,3 +134,26 @@ def test_help_describes_every_option(capsys):
     output = capsys.readouterr().out
     for field in dataclasses.fields(Config)[1:]:
         assert f"--{field.name.replace('_', '-')}" in output
+
+
+def test_the_modes_of_stacked_images_are_counted(files, tmp_path, monkeypatch):
+    single = data.load(files / "real.npz")
+    splits = dict.fromkeys(("train", "test"), lambda: single)
+    stack = functools.partial(stacked_splits, splits, train=90, test=80)
+    monkeypatch.setitem(sources._NAMES, "stacked-mnist-5k", stack)
+    # Red is bright, green is dark, blue is both in turn.
+    generated = IMAGES[[1, 0] * 15][..., [0, 0, 0]]
+    generated[..., 0], generated[..., 1] = IMAGES[1, ..., 0], IMAGES[0, ..., 0]
+    np.save(tmp_path / "generated.npy", generated.astype(np.uint8))
+    out = tmp_path / "scores.json"
+    chosen = ("classes", "modes")
+    score(tmp_path / "generated.npy", data="stacked-mnist-5k", json=out, scores=chosen)
+    table = read_scores(out)
+    assert table.scores["classifier_modes"] == 2
+    assert table.scores["classifier_mode_divergence"] == pytest.approx(np.log(4))
+    assert table.validation_scores["classifier_modes"] == 8
+    # By default, they are counted in stacked images only.
+    classifier = Features("classifier", lambda _, images: (images, images), size=2, classes=8)
+    names = [evaluate._all_scores(classifier, x) for x in (data.stacked(single, n=2), single)]
+    assert ("modes" in names[0], "modes" in names[1]) == (True, False)
+    assert set(names[0]) - set(names[1]) == {"modes"} and set(chosen) < set(names[0])

@@ -138,3 +138,10 @@ def test_wrong_images_are_refused(all_scores):
         ImageScores(COLOR, REAL, scores=["fid"])
     with pytest.raises(TypeError, match="features must be a Features"):
         ImageScores(mean_color, REAL)
+
+
+def test_modes_are_counted_on_request():
+    scores = ImageScores(COLOR, REAL, scores=["modes"])
+    count, divergence = metrics.captured_modes(COLOR.logits(FAKE).argmax(1), classes=3)
+    expected = {"color_modes": float(count), "color_mode_divergence": float(divergence)}
+    assert scores(FAKE).scores == pytest.approx(expected)

@@ -39,6 +39,16 @@ def test_the_gap_can_be_zero():
     np.testing.assert_array_equal(plots.tile(DIGITS[:1], gap=0), DIGITS[0])
 
 
+def test_a_grid_can_have_any_number_of_columns(tmp_path):
+    images = np.repeat(DIGITS[:1], 6, 0) * np.linspace(0, 1, 6)[:, None, None, None]
+    _, height, width, _ = images.shape
+    rows = images.reshape(3, 2, height, width, 1).swapaxes(1, 2).reshape(3 * height, 2 * width, 1)
+    np.testing.assert_array_equal(plots.tile(images, gap=0, columns=2), rows)
+    plots.save_grid(images, tmp_path / "grid.png", scale=1, columns=2)
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.size == (2 * (width + 2) + 2, 3 * (height + 2) + 2)
+
+
 @pytest.mark.parametrize("channels, mode", [(1, "L"), (3, "RGB")])
 def test_a_grid_has_the_channels_of_the_images(tmp_path, channels, mode):
     images = np.linspace(0, 1, 2 * 3 * 3 * channels).reshape(2, 3, 3, channels)
