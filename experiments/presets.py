@@ -115,13 +115,13 @@ class Preset:
 
 AUGMENTATIONS: dict[str, Callable[[int], augmentation.Augmentation]] = {
     "translation": lambda _: augmentation.Translation(),
-    "color": lambda _: augmentation.Color(),
+    "color": lambda _: augmentation.Color(clip=False),
     "cutout": lambda height: augmentation.Cutout(max(1, height // 2)),
     "flip": lambda _: augmentation.Flip(),
 }
 """Functions of the height of images that return an augmentation, by name.
 
-Cutout is as large as that of Zhao et al., 2020, https://arxiv.org/abs/2006.10738.
+Colors and the size of the cutout are those of Zhao et al., 2020, https://arxiv.org/abs/2006.10738.
 """
 
 
