@@ -51,7 +51,8 @@ class Generator:
             labels: [batch]; `None` if the generator is not conditional.
         """
         inputs: Any = (latents, labels) if self.class_names else latents
-        return to_unit(self.model, self.model.apply(params, state, inputs)[0])
+        images, _ = self.model.apply(params, state, inputs)
+        return to_unit(self.model, images.astype(jnp.float32))
 
     def images(self, latents: Array, labels: Array | None = None) -> np.ndarray:
         """Returns images as `apply` does, computed in batches to limit memory use.
@@ -69,7 +70,7 @@ class Generator:
             )
             for start in range(0, len(latents), size)
         ]
-        return np.concatenate(batches).astype(np.float32)
+        return np.concatenate(batches)
 
     def labels(self, n: int) -> Array | None:
         """Returns labels for `n` images, each class about equally often, in increasing order.
