@@ -4,15 +4,18 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.command_line import run
-from jaxlayers import Layer, runs
+from experiments.generators import Generator, load_generator
 from jaxlayers.runs import latents, plots
-from jaxlayers.train.images import to_unit
+
+# The default grid of a conditional generator.
+_PER_CLASS, _MOST_ROWS = 10, 20
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,13 @@ class Config:
 
     folder: Path
     """Folder of a run of experiments.dcgan, or of a converted Keras file."""
-    n: int = 64
-    """Number of samples."""
+    n: int | None = None
+    """Number of samples; by default 64, or 10 of each class of a conditional generator with at most
+    20 classes."""
+    label: str | None = None
+    """Class of the samples of a conditional generator, by its name or number. By default, there are
+    equally many of each class, and each row of the grid shows one class if n is a multiple of the
+    number of classes."""
     seed: int = 0
     """Seed of the latent vectors; not negative."""
     truncation: float = 1.0
@@ -38,7 +46,7 @@ class Config:
 
 def main(config: Config) -> int:
     """Generates and writes the samples, and returns the exit status."""
-    if config.n < 1:
+    if config.n is not None and config.n < 1:
         raise ValueError(f"n must be a positive integer, got {config.n}")
     if not 0 <= config.seed < 2**63:
         raise ValueError(f"seed must be from 0 to 2**63 - 1, got {config.seed}")
@@ -46,55 +54,60 @@ def main(config: Config) -> int:
         raise ValueError(f"out must end in .png or .npy, got {config.out}")
     if not 0 <= config.truncation <= 1:
         raise ValueError(f"truncation must be a number from 0 to 1, got {config.truncation}")
-    if config.interpolate and config.n < 2:
+    if config.interpolate and config.n == 1:
         raise ValueError(f"n must be at least 2 to interpolate, got {config.n}")
-    generator, params, state = runs.load(config.folder)
-    _check_generator(generator, config)
-    images = _sample(generator, params, state, config)
+    generator = load_generator(config.folder)
+    if config.out.suffix == ".png" and generator.image_shape[-1] not in (1, 3):
+        raise ValueError(
+            f"{config.folder}: a .png needs images with 1 or 3 channels, got images of shape "
+            f"{generator.image_shape}; use --out FILE.npy"
+        )
+    label = _label(generator, config.label)
+    classes = len(generator.class_names) if label is None else 0
+    default = _PER_CLASS * classes if 0 < classes <= _MOST_ROWS else 64
+    n = default if config.n is None else config.n
+    # One class per row if the rows are complete, otherwise a near-square grid.
+    columns = n // classes if classes and n % classes == 0 else math.ceil(math.sqrt(n))
+    labels = generator.labels(n) if label is None else jnp.full(n, label)
+    if labels is not None and config.interpolate:
+        # Each row shows the class that it begins with.
+        labels = labels[jnp.arange(n) // columns * columns]
+    images = generator.images(_latents(generator, config, n, columns), labels)
     if config.out.suffix == ".png":
-        plots.save_grid(images, config.out)
+        plots.save_grid(images, config.out, columns=columns)
     else:
         np.save(config.out, images)
-    print(f"{config.n} samples written to {config.out}")
+    print(f"{n} samples written to {config.out}")
     return 0
 
 
-def _check_generator(model: Layer, config: Config) -> None:
-    """Checks that a model is a generator, from latent vectors to images."""
-    latent = model.input_shape
-    image = None if latent is None else model.output_shape(latent)
-    if latent is None or image is None or len(latent) != 1 or len(image) != 3:
+def _label(generator: Generator, label: str | None) -> int | None:
+    """Returns the number of a class that is given by its name or number."""
+    if label is None:
+        return None
+    names = generator.class_names
+    if not names:
         raise ValueError(
-            f"{config.folder}: must contain a generator, which maps (latent_size,) to (height, "
-            f"width, channels), got a model that maps {latent} to {image}"
+            f"label must be omitted, because the generator is not conditional, got {label}"
         )
-    if config.out.suffix == ".png" and image[-1] not in (1, 3):
-        raise ValueError(
-            f"{config.folder}: a .png needs images with 1 or 3 channels, got images of shape "
-            f"{image}; use --out FILE.npy"
-        )
+    if label in names:
+        return names.index(label)
+    if label.isdecimal() and int(label) < len(names):
+        return int(label)
+    raise ValueError(
+        f"label must be the name of a class, {', '.join(names)}, or its number from 0 to "
+        f"{len(names) - 1}, got {label}"
+    )
 
 
-def _sample(generator: Layer, params: Any, state: Any, config: Config) -> np.ndarray:
-    """Returns the samples, computed in batches to limit memory use."""
-    vectors = _latents(generator, config)
-    apply = jax.jit(lambda vectors: generator.apply(params, state, vectors)[0])
-    size = min(config.n, 256)
-    batches = [apply(vectors[start : start + size]) for start in range(0, config.n, size)]
-    images = np.concatenate(batches).astype(np.float32)
-    return to_unit(generator, images)
-
-
-def _latents(generator: Layer, config: Config) -> jax.Array:
+def _latents(generator: Generator, config: Config, n: int, columns: int) -> jax.Array:
     """Returns the latent vectors, truncated and interpolated as in the config."""
-    (latent_size,) = generator.input_shape or ()
     key = jax.random.key(config.seed)
     if config.interpolate is None:
-        vectors = latents.uniform(key, config.n, latent_size)
+        vectors = latents.uniform(key, n, generator.latent_size)
     else:
-        columns = math.ceil(math.sqrt(config.n))  # as in the grid
-        ends = latents.uniform(key, 2 * math.ceil(config.n / columns), latent_size)
-        vectors = latents.rows_between(config.interpolate, ends, columns)[: config.n]
+        ends = latents.uniform(key, 2 * math.ceil(n / columns), generator.latent_size)
+        vectors = latents.rows_between(config.interpolate, ends, columns)[:n]
     return latents.truncate(vectors, config.truncation)
 
 

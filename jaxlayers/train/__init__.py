@@ -11,6 +11,7 @@ from jaxlayers.train.fit import FitResult, fit
 from jaxlayers.train.gan import GAN
 from jaxlayers.train.nonfinite import NotFiniteError
 from jaxlayers.train.optimizers import constrained, frozen, inverse_time_decay, rmsprop
+from jaxlayers.train.sample_scores import SampleScores
 from jaxlayers.train.supervised import Supervised
 from jaxlayers.train.task import Task, TrainState
 
@@ -24,6 +25,7 @@ __all__ = [
     "FitResult",
     "InBfloat16",
     "NotFiniteError",
+    "SampleScores",
     "Supervised",
     "Task",
     "TrainState",

@@ -28,6 +28,15 @@ def fraction(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
+def positive(owner: str, name: str, value: Any) -> float:
+    """Checks that an argument is a finite number above 0 and returns it."""
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if not number or isinstance(value, bool) or not 0 < value < np.inf:
+        error = ValueError if number else TypeError
+        raise error(f"{owner}: {name} must be a positive number, got {described(value)}")
+    return float(value)
+
+
 def count(owner: str, name: str, value: Any) -> int:
     """Checks that an argument is a positive integer and returns it."""
     try:

@@ -77,6 +77,10 @@ class GAN:
         classes: Number of classes of a conditional GAN; `None` for a GAN without labels. The
             generator then has two inputs, latent vectors and labels, and the discriminator images
             and labels, as a `Functional` has. A label is an integer from 0, of shape `()`.
+        ema_warmup: Largest half-life of the moving average as a fraction of the steps so far, a
+            positive number, such as 0.05; `None` for a constant decay. The decay in a step is the
+            smaller of `ema` and `2**(-1 / (ema_warmup * step))`, where `step` is the number of
+            previous steps. The average therefore forgets the initial params also in a short run.
 
     In a conditional GAN, generated images have the labels of the real images of the batch. Both
     kinds of images therefore have the same distribution of labels, also in data sets whose classes
@@ -96,7 +100,9 @@ class GAN:
     Reference:
         Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661; label smoothing: Salimans et al.,
         2016, https://arxiv.org/abs/1606.03498; instance noise: Arjovsky and Bottou, 2017,
-        https://arxiv.org/abs/1701.04862
+        https://arxiv.org/abs/1701.04862; averaged params: Yazici et al., 2018,
+        https://arxiv.org/abs/1806.04498; their warm-up: Karras et al., 2020,
+        https://arxiv.org/abs/2006.06676, `ema_rampup` in the code
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -119,12 +125,20 @@ class GAN:
     instance_noise: float | Callable[[Array], Array | float] = 0.0
     discriminator_steps: int = 1
     classes: int | None = None
+    ema_warmup: float | None = None
 
     def __post_init__(self) -> None:
         if self.ema is not None:
             object.__setattr__(self, "ema", _checks.fraction("GAN", "ema", self.ema))
         if self.classes is not None:
             object.__setattr__(self, "classes", _checks.count("GAN", "classes", self.classes))
+        if self.ema_warmup is not None:
+            warmup = _checks.positive("GAN", "ema_warmup", self.ema_warmup)
+            if self.ema is None:
+                raise ValueError(
+                    f"GAN: ema_warmup must be None if ema is None, got {self.ema_warmup!r}"
+                )
+            object.__setattr__(self, "ema_warmup", warmup)
         check_models(self.generator, self.discriminator, self.classes)
         check_loss(self.loss, self.discriminator)
         gan_regularizers.named("GAN", "regularizers", self.regularizers)
@@ -292,7 +306,9 @@ class GAN:
         opt_states = {"generator": generator_opt_state}
         if self.ema is not None:
             average = train_state.opt_state["ema"]
-            opt_states["ema"] = optax.incremental_update(generator_params, average, 1 - self.ema)
+            opt_states["ema"] = optax.incremental_update(
+                generator_params, average, 1 - self._ema_decay(train_state.step)
+            )
         new_state = TrainState(
             params=updated.params | {"generator": generator_params},
             state=updated.state | {"generator": generator_state},
@@ -383,6 +399,16 @@ class GAN:
             # Streamed images are always uint8.
             return data
         return check_batch(data, "data", self.image_shape, self.classes)
+
+    def _ema_decay(self, step: Array) -> Any:
+        """Returns the decay of the moving average in the step with this number of previous steps.
+
+        A half-life of h steps is a decay of `2**(-1 / h)`; one of 0 steps, in the first step, is a
+        decay of 0.
+        """
+        if self.ema_warmup is None:
+            return self.ema
+        return jnp.minimum(self.ema or 0.0, jnp.exp2(-1 / (self.ema_warmup * step)))
 
     @property
     def _discriminator_training(self) -> DiscriminatorTraining:
