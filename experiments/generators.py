@@ -80,6 +80,30 @@ class Generator:
         classes = len(self.class_names)
         return jnp.arange(n, dtype=jnp.int32) * classes // n if classes else None
 
+    def label(self, name: str | None) -> int | None:
+        """Returns the number of a class that is given by its name or its number, as text.
+
+        It is `None` if the name is `None`.
+
+        Raises:
+            ValueError: If there is no such class, or the generator is not conditional.
+        """
+        names = self.class_names
+        if name is None:
+            return None
+        if not names:
+            raise ValueError(
+                f"label must be omitted, because the generator is not conditional, got {name}"
+            )
+        if name in names:
+            return names.index(name)
+        if name.isdecimal() and int(name) < len(names):
+            return int(name)
+        raise ValueError(
+            f"label must be the name of a class, {', '.join(names)}, or its number from 0 to "
+            f"{len(names) - 1}, got {name}"
+        )
+
     @cached_property
     def _compiled(self) -> Any:
         return jax.jit(self.apply)
