@@ -67,6 +67,11 @@ class Config:
     """Weight of each gradient penalty."""
     regularizer_every: int | None = None
     """Number of steps from one computation of the gradient penalties to the next."""
+    augmentations: tuple[Literal["translation", "color", "cutout", "flip"], ...] | None = None
+    """Random augmentations of real and generated images; without a name after it, none."""
+    augmentation_probability: float | Literal["adaptive"] | None = None
+    """Probability with which each augmentation is applied; adaptive: it increases as the
+    discriminator overfits."""
     ema: float | None = None
     """Decay per step, such as 0.999, of a moving average of the generator's params, which is used
     for sampling; 0 for no average."""
@@ -91,11 +96,15 @@ class Config:
     """Number of steps between logged metrics."""
     sample_every: int = 250
     """Number of steps between grids of samples."""
+    score_every: int | None = None
+    """Number of steps between scores of 5,000 samples, which take time; by default, there are no
+    scores. They use the features of a classifier, which is trained on the labels of the data before
+    the first run and then cached; see docs/scores.md."""
     checkpoint_every: int = 500
     """Number of steps between checkpoints."""
     best: str | None = None
-    """Name of a metric, such as generator_loss, whose best checkpoint is kept in addition to the
-    last three."""
+    """Name of a metric, such as generator_loss or, with --score-every, classifier_frechet_distance,
+    whose best checkpoint is kept in addition to the last three."""
     out: Path | None = None
     """Folder of the run; by default runs/dcgan-PRESET-TIME."""
     resume: bool = False
@@ -141,9 +150,10 @@ def main(config: Config) -> int:
     if config.compilation_cache:
         use_compilation_cache()
     preset = replace(PRESETS[config.preset], **{name: getattr(config, name) for name in _IN_PRESET})
-    dataset, classes = _load(config, preset.conditional)
+    dataset = _load(config, labels=preset.conditional or config.score_every is not None)
     if dataset.image_shape[-1] not in (1, 3):
         raise ValueError(f"data: images must have 1 or 3 channels, got {dataset}")
+    classes = _classes(dataset) if preset.conditional else None
     task = preset.task(
         dataset.image_shape, classes, precision=config.precision, accumulate=config.accumulate
     )
@@ -155,6 +165,7 @@ def main(config: Config) -> int:
         log_every=config.log_every,
         sample_every=config.sample_every,
         **_grid(classes),
+        **({} if config.score_every is None else {"score_every": config.score_every}),
         checkpoint_every=config.checkpoint_every,
         best=config.best,
         devices=config.devices,
@@ -163,7 +174,11 @@ def main(config: Config) -> int:
     folder = open_folder(config, out)
     if jax.process_index() == 0:
         print_line(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
-    result = train.fit(task, dataset, fit_config, folder, resume=resume)
+    scores = None
+    if config.score_every is not None:
+        assert isinstance(dataset, data.Dataset)  # it has labels
+        scores = train.SampleScores(train.classifier_features(dataset), dataset)
+    result = train.fit(task, dataset, fit_config, folder, resume=resume, scores=scores)
     return finish(config, out, fit_config, result)
 
 
@@ -174,25 +189,30 @@ def _grid(classes: int | None) -> dict[str, int]:
     return {"samples": _COLUMNS * classes, "sample_columns": _COLUMNS}
 
 
-def _load(config: Config, conditional: bool) -> tuple[data.Dataset | data.Streamed, int | None]:
-    """Returns the images, and the number of classes if the models are conditional."""
+def _load(config: Config, labels: bool) -> data.Dataset | data.Streamed:
+    """Returns the images, with labels or without."""
+    needs = f"for the preset {config.preset}" if config.score_every is None else "for scores"
     if config.workers is not None:
-        if conditional:
+        if labels:
             raise ValueError(
-                f"workers must be omitted with the preset {config.preset}, because streamed "
-                f"images have no labels, got {config.workers}"
+                f"workers must be omitted {needs}, because streamed images have no labels, got "
+                f"{config.workers}"
             )
-        return data.Streamed(config.data, workers=config.workers, **config.decoding()), None
-    dataset = data.load(config.data, split="all", labels=conditional, **config.decoding())
-    if not conditional:
-        return dataset, None
-    if dataset.labels is None:
+        return data.Streamed(config.data, workers=config.workers, **config.decoding())
+    dataset = data.load(config.data, split="all", labels=labels, **config.decoding())
+    if labels and dataset.labels is None:
         raise ValueError(
-            f"data: must have labels for the preset {config.preset}, such as a folder with a "
-            f"sub-folder of images for each class, got {dataset}"
+            f"data: must have labels {needs}, such as a folder with a sub-folder of images for "
+            f"each class, got {dataset}"
         )
+    return dataset
+
+
+def _classes(dataset: data.Dataset | data.Streamed) -> int:
+    """Returns the number of classes of images with labels."""
+    assert isinstance(dataset, data.Dataset) and dataset.labels is not None
     names = dataset.class_names
-    return dataset, int(dataset.labels.max()) + 1 if names is None else len(names)
+    return int(dataset.labels.max()) + 1 if names is None else len(names)
 
 
 if __name__ == "__main__":

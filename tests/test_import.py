@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
     "experiments": (
         *HELPERS,
-        *("data", "interop", "layer", "models", "runs", "train", "Layer", "trainable"),
+        *("data", "interop", "layer", "metrics", "models", "runs", "train", "Layer", "trainable"),
     ),
 }
 COMPOSITIONS = (

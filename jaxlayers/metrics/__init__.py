@@ -7,6 +7,7 @@ from jaxlayers.metrics.frechet import frechet_distance
 from jaxlayers.metrics.image_scores import ImageScores, ScoredImages
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
+from jaxlayers.metrics.modes import captured_modes, stacked_features
 from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Features",
     "ImageScores",
     "ScoredImages",
+    "captured_modes",
     "confusion_matrix",
     "density_coverage",
     "frechet_distance",
@@ -22,4 +24,5 @@ __all__ = [
     "precision",
     "precision_recall",
     "recall",
+    "stacked_features",
 ]

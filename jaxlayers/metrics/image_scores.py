@@ -13,6 +13,7 @@ from jaxlayers.metrics.features import Features, Outputs
 from jaxlayers.metrics.frechet import frechet_distance
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
+from jaxlayers.metrics.modes import captured_modes
 from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 # Images whose features are in memory at a time, for the statistics of a data set.
@@ -21,8 +22,9 @@ _CHUNK = 8192
 _SUBSETS, _SUBSET_SIZE = 100, 1000
 _SPLITS = 10
 _PRECISION_NEIGHBORS, _DENSITY_NEIGHBORS = 3, 5
-# More than the numbers of neighbors.
-_LEAST_IMAGES = 6
+
+LEAST_IMAGES = 1 + max(_PRECISION_NEIGHBORS, _DENSITY_NEIGHBORS)
+"""Number of images that all scores can be computed for."""
 
 Scores = dict[str, float]
 
@@ -46,6 +48,7 @@ class ImageScores:
     | `"density_coverage"` | `density`, `coverage` |
     | `"inception_score"` | `score`: the inception score, with the logits of the features |
     | `"classes"` | `confidence`, `class_entropy`, `smallest_class` |
+    | `"modes"` | `modes`, `mode_divergence`: see `captured_modes` |
 
     The confidence is the mean of the largest predicted probability. The entropy is that of the
     predicted classes, and 1 if all classes are equally frequent; the smallest class is the fraction
@@ -63,7 +66,8 @@ class ImageScores:
             numbers from 0 to 1. All of them are used for the statistics of the Fréchet distance,
             and `samples` of them, evenly spaced, for the other scores.
         samples: Number of real images for scores other than the Fréchet distance.
-        scores: The choices; None for all, without those that require logits if there are none.
+        scores: The choices; None for all but `"modes"`, without those that require logits if there
+            are none.
         seed: Seed of the random subsets of the kernel distance, not negative.
 
     Raises:
@@ -97,11 +101,11 @@ class ImageScores:
             )
         self.features = features
         self.choices = _check_choices(scores, features)
-        samples = fields.Integer(at_least=_LEAST_IMAGES).check("ImageScores", "samples", samples)
+        samples = fields.Integer(at_least=LEAST_IMAGES).check("ImageScores", "samples", samples)
         seed = fields.Integer(at_least=0).check("ImageScores", "seed", seed)
-        if np.ndim(real) != 4 or len(real) < _LEAST_IMAGES:
+        if np.ndim(real) != 4 or len(real) < LEAST_IMAGES:
             raise ValueError(
-                f"ImageScores: real must be at least {_LEAST_IMAGES} images, [N, height, width, "
+                f"ImageScores: real must be at least {LEAST_IMAGES} images, [N, height, width, "
                 f"channels], got an array of shape {np.shape(real)}"
             )
         statistics = FeatureStatistics.init(features.size)
@@ -140,9 +144,9 @@ class ImageScores:
             ValueError: If there are too few images, they have another shape, or there is not one
                 label per image.
         """
-        if len(images) < _LEAST_IMAGES:
+        if len(images) < LEAST_IMAGES:
             raise ValueError(
-                f"ImageScores: images must be at least {_LEAST_IMAGES} images, got {len(images)}"
+                f"ImageScores: images must be at least {LEAST_IMAGES} images, got {len(images)}"
             )
         if labels is not None and np.shape(labels) != (len(images),):
             raise ValueError(
@@ -197,9 +201,11 @@ def _density_coverage(reference: _Reference, outputs: Outputs) -> Sequence[Any]:
     return density_coverage(reference.features, outputs.features, k=_DENSITY_NEIGHBORS)
 
 
-def _inception_score(_: _Reference, outputs: Outputs) -> Sequence[Any]:
+def _inception_score(reference: _Reference, outputs: Outputs) -> Sequence[Any]:
     assert outputs.logits is not None  # checked by _check_choices
-    return inception_score(outputs.logits, splits=min(_SPLITS, len(outputs.logits)))[:1]
+    # Parts of consecutive images would contain few classes if the images are sorted by class.
+    shuffled = jax.random.permutation(reference.key, outputs.logits)
+    return inception_score(shuffled, splits=min(_SPLITS, len(shuffled)))[:1]
 
 
 def _classes(_: _Reference, outputs: Outputs) -> Sequence[Any]:
@@ -213,6 +219,11 @@ def _classes(_: _Reference, outputs: Outputs) -> Sequence[Any]:
     return [confidence, entropy + 0.0, fractions.min()]
 
 
+def _modes(_: _Reference, outputs: Outputs) -> Sequence[Any]:
+    assert outputs.logits is not None
+    return captured_modes(outputs.logits.argmax(1), classes=outputs.logits.shape[1])
+
+
 _CHOICES: dict[str, tuple[tuple[str, ...], Callable[[_Reference, Outputs], Sequence[Any]]]] = {
     "frechet_distance": (("frechet_distance",), _frechet_distance),
     "kernel_distance": (("kernel_distance",), _kernel_distance),
@@ -220,8 +231,9 @@ _CHOICES: dict[str, tuple[tuple[str, ...], Callable[[_Reference, Outputs], Seque
     "density_coverage": (("density", "coverage"), _density_coverage),
     "inception_score": (("score",), _inception_score),
     "classes": (("confidence", "class_entropy", "smallest_class"), _classes),
+    "modes": (("modes", "mode_divergence"), _modes),
 }
-_REQUIRE_LOGITS = ("inception_score", "classes")
+_REQUIRE_LOGITS = ("inception_score", "classes", "modes")
 # The names of the distances in the features of the published Inception network.
 _PUBLISHED = {"frechet_distance": "fid", "kernel_distance": "kid"}
 
@@ -251,14 +263,19 @@ def as_bytes(images: Any) -> Any:
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
+def possible_scores(features: Features) -> tuple[str, ...]:
+    """Returns the choices of `ImageScores` that features allow; some require logits."""
+    has_logits = features.classes is not None
+    return tuple(name for name in _CHOICES if has_logits or name not in _REQUIRE_LOGITS)
+
+
 def _check_choices(scores: Sequence[str] | None, features: Features) -> tuple[str, ...]:
-    """Returns the choices, by default all that the features allow."""
-    possible = [name for name in _CHOICES if features.classes or name not in _REQUIRE_LOGITS]
+    possible = possible_scores(features)
     if scores is None:
-        return tuple(possible)
+        return tuple(name for name in possible if name != "modes")
     if isinstance(scores, str) or not len(scores):
         raise ValueError(
-            f"ImageScores: scores must be a list of names, such as {possible}, got {scores!r}"
+            f"ImageScores: scores must be a list of names, such as {list(possible)}, got {scores!r}"
         )
     for name in scores:
         if name not in possible:

@@ -19,9 +19,10 @@ _LARGER_IS_BETTER = (
     "confidence",
     "class_entropy",
     "smallest_class",
+    "modes",
 )
 # The name of the features, in front of these, may contain one of the words above.
-_SMALLER_IS_BETTER = ("loss", "distance")
+_SMALLER_IS_BETTER = ("loss", "distance", "divergence")
 
 FRECHET_DISTANCE = "Fréchet distance"
 """The group of Fréchet distances."""
@@ -33,6 +34,8 @@ _SCORES = {
     "Precision and recall": ("_precision", "_recall", "_density", "_coverage"),
     "Classes of samples": ("_confidence", "_class_entropy", "_smallest_class", "_label_accuracy"),
     "Score": ("_score",),
+    "Captured modes": ("_modes",),
+    "Divergence of modes": ("_mode_divergence",),
 }
 
 

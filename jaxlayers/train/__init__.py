@@ -9,6 +9,7 @@ from jaxlayers.train.classifier_features import classifier_features
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.fit import FitResult, fit
 from jaxlayers.train.gan import GAN
+from jaxlayers.train.gan_augmentation import AdaptiveProbability
 from jaxlayers.train.nonfinite import NotFiniteError
 from jaxlayers.train.optimizers import constrained, frozen, inverse_time_decay, rmsprop
 from jaxlayers.train.sample_scores import SampleScores
@@ -17,6 +18,7 @@ from jaxlayers.train.task import Task, TrainState
 
 __all__ = [
     "GAN",
+    "AdaptiveProbability",
     "Callback",
     "CheckpointError",
     "Classifier",

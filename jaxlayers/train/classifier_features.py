@@ -15,6 +15,7 @@ from jaxlayers._files import cache_folder, write_atomically
 from jaxlayers.data import Dataset, batches
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.metrics.features import Features
+from jaxlayers.metrics.modes import stacked_features
 from jaxlayers.models import cnn
 from jaxlayers.runs.names import named
 from jaxlayers.runs.terminal import print_line
@@ -45,6 +46,9 @@ def classifier_features(
     on the images, the labels, the model and the version of this package and of JAX. A file that is
     damaged is replaced. Several processes may call this function at the same time.
 
+    For images made by `data.stacked`, it is the classifier of the images that their channels are,
+    applied to each channel, as in `metrics.stacked_features`.
+
     Args:
         dataset: Images with labels, such as the training images of a GAN.
         cache: The folder of the file; None for `classifiers` in the cache folder, which is
@@ -69,6 +73,11 @@ def classifier_features(
         (3, 128)
     """
     classes = _classes(dataset)
+    if dataset.channel_source is not None:
+        channel = classifier_features(
+            dataset.channel_source, cache=cache, steps=steps, verbose=verbose
+        )
+        return stacked_features(channel, dataset.image_shape[-1])
     model = cnn.lenet(dataset.image_shape, classes, _WIDTH, _HIDDEN)
     count = len(dataset)
     if steps is None:

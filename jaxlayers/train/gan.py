@@ -15,6 +15,7 @@ from jaxlayers import _fields as fields
 from jaxlayers.data import Streamed
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.train import _checks, gan_losses, gan_regularizers
+from jaxlayers.train.augmentation import Augmentation, check_augmentations
 from jaxlayers.train.gan_arguments import (
     by_model,
     check_batch,
@@ -24,6 +25,7 @@ from jaxlayers.train.gan_arguments import (
     check_models,
     label_smoothing,
 )
+from jaxlayers.train.gan_augmentation import ImageAugmentation, Probability, check_probability
 from jaxlayers.train.gan_discriminator import DiscriminatorTraining
 from jaxlayers.train.gan_losses import AdversarialLoss
 from jaxlayers.train.gan_regularizers import Regularizer
@@ -81,13 +83,22 @@ class GAN:
             positive number, such as 0.05; `None` for a constant decay. The decay in a step is the
             smaller of `ema` and `2**(-1 / (ema_warmup * step))`, where `step` is the number of
             previous steps. The average therefore forgets the initial params also in a short run.
+        augmentations: Random augmentations of all images that the discriminator receives, real and
+            generated, in its own update, in regularizers, and in the update of the generator: such
+            as `Translation()`, `Color()`, `Cutout(8)` and `Flip()` of `train.augmentation`, which
+            are differentiable.
+        augmentation_probability: The probability with which each augmentation is applied to each
+            image: a number from 0 to 1; a function of the number of previous steps; or
+            `train.AdaptiveProbability()`, whose state is in `opt_state["augmentation"]`.
 
     In a conditional GAN, generated images have the labels of the real images of the batch. Both
     kinds of images therefore have the same distribution of labels, also in data sets whose classes
     differ in size, and the pairs of relativistic losses and of the gradient penalty have one label.
 
     Regularizers call the discriminator in training mode, with the state before the update, on
-    images without noise; changes of the state in these calls are discarded. The losses include the
+    images without noise; changes of the state in these calls are discarded. The function that they
+    call includes the augmentations, so that gradients are with respect to the images before them,
+    as in StyleGAN2-ADA. The losses include the
     layers' penalties, and the layers' constraints are applied after every update.
 
     Raises:
@@ -102,7 +113,8 @@ class GAN:
         2016, https://arxiv.org/abs/1606.03498; instance noise: Arjovsky and Bottou, 2017,
         https://arxiv.org/abs/1701.04862; averaged params: Yazici et al., 2018,
         https://arxiv.org/abs/1806.04498; their warm-up: Karras et al., 2020,
-        https://arxiv.org/abs/2006.06676, `ema_rampup` in the code
+        https://arxiv.org/abs/2006.06676, `ema_rampup` in the code;
+        augmentations: Zhao et al., 2020, https://arxiv.org/abs/2006.10738, Karras et al., 2020
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -126,6 +138,8 @@ class GAN:
     discriminator_steps: int = 1
     classes: int | None = None
     ema_warmup: float | None = None
+    augmentations: Sequence[Augmentation] = ()
+    augmentation_probability: Probability = 1.0
 
     def __post_init__(self) -> None:
         if self.ema is not None:
@@ -146,6 +160,10 @@ class GAN:
         fields.set_fields(
             self,
             regularizers=tuple(self.regularizers),
+            augmentations=check_augmentations("GAN", self.augmentations),
+            augmentation_probability=check_probability(
+                "GAN", self.augmentation_probability, self.augmentations
+            ),
             label_smoothing=label_smoothing(self.label_smoothing, self.loss),
             instance_noise=noise.check("GAN", "instance_noise", self.instance_noise),
             discriminator_steps=_checks.count(
@@ -222,7 +240,8 @@ class GAN:
                 {"penalties": {name: jnp.zeros(()) for name in self._regularizers}}
                 if self.regularizers
                 else {}
-            ),
+            )
+            | self._augmentation.init(),
             step=jnp.zeros((), jnp.int32),
             key=run_key,
         )
@@ -243,9 +262,10 @@ class GAN:
             `generator_loss` (without penalties); `real_accuracy` and `fake_accuracy`, the fractions
             of real and of generated images that the discriminator classified correctly before its
             update (see `gan_losses.AdversarialLoss`); the penalty of each regularizer by name, such
-            as `r1`, in this step or, if it was not computed, in the last step in which it was; and
-            `generator_learning_rate` and `discriminator_learning_rate` if the state of the
-            optimizer has a learning rate (`optax.inject_hyperparams`).
+            as `r1`, in this step or, if it was not computed, in the last step in which it was;
+            `augmentation_probability` if there are augmentations; and `generator_learning_rate` and
+            `discriminator_learning_rate` if the state of the optimizer has a learning rate
+            (`optax.inject_hyperparams`).
 
         Raises:
             TypeError: If an argument is not a train state or not an array, or there are classes and
@@ -262,7 +282,7 @@ class GAN:
         keys = jax.random.split(step_key, 4)
         latent_key, generator_key, discriminator_key, adversarial_key = keys
         # fold_in with a number below 4 may return one of these keys.
-        random_key, noise_key, updates_key = (
+        random_key, adversarial_random_key, updates_key = (
             jax.random.fold_in(step_key, number) for number in (4, 5, 6)
         )
         discriminator = self._discriminator_training
@@ -284,7 +304,7 @@ class GAN:
 
         def generator_loss(generator_params: Any, fakes: Array, generator_state: Any) -> Any:
             loss = discriminator.generator_loss(
-                updated, images, fakes, labels, adversarial_key, noise_key
+                updated, images, fakes, labels, adversarial_key, adversarial_random_key
             )
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
@@ -317,6 +337,7 @@ class GAN:
             key=train_state.key,
         )
         rates = learning_rates(generator_opt_state, "generator_")
+        metrics |= discriminator.augmentation.metrics(updated)
         return new_state, metrics | {"generator_loss": loss} | rates
 
     def sample(self, train_state: TrainState, key: Array, n: int, labels: Any = None) -> Array:
@@ -425,6 +446,13 @@ class GAN:
             loss,
             self._regularizers,
             self.instance_noise,
+            self._augmentation,
+        )
+
+    @property
+    def _augmentation(self) -> ImageAugmentation:
+        return ImageAugmentation(
+            self.generator, tuple(self.augmentations), self.augmentation_probability
         )
 
     @property

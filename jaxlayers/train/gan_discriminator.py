@@ -11,10 +11,14 @@ from jax import Array
 
 from jaxlayers.layer import Layer, State
 from jaxlayers.train import _checks, gan_regularizers
+from jaxlayers.train.gan_augmentation import ImageAugmentation
 from jaxlayers.train.gan_losses import AdversarialLoss
 from jaxlayers.train.gan_regularizers import Regularizer
 from jaxlayers.train.optimizers import learning_rates, update
 from jaxlayers.train.task import Metrics, TrainState
+
+# Folded into keys from which other keys or numbers are derived with small numbers.
+_AUGMENTATION = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class DiscriminatorTraining:
         loss: The loss.
         regularizers: The gradient penalties by name.
         noise: The standard deviation of the instance noise, or a function from the step to it.
+        augmentation: The augmentation of all images.
     """
 
     model: Layer
@@ -36,6 +41,7 @@ class DiscriminatorTraining:
     loss: AdversarialLoss
     regularizers: Mapping[str, Regularizer]
     noise: float | Callable[[Array], Array | float]
+    augmentation: ImageAugmentation
 
     def update(
         self,
@@ -55,13 +61,15 @@ class DiscriminatorTraining:
             labels: Labels of the real images and of the generated images, [batch]; `None` if there
                 are no classes.
             key: Random key of the layers.
-            random_key: Random key of the noise and of the penalties.
+            random_key: Random key of the augmentations, of the noise and of the penalties.
 
         Returns:
             The state with the updated discriminator, at the same step, and metrics.
         """
         step, params = train_state.step, train_state.params["discriminator"]
         penalty_key, noise_key = jax.random.split(random_key)
+        # fold_in with a number below 2 may return one of these keys.
+        augmentation_key = jax.random.fold_in(random_key, 2)
 
         def logits_of(params: Any, images: Array, key: Array) -> tuple[Array, State]:
             state = train_state.state["discriminator"]
@@ -69,7 +77,8 @@ class DiscriminatorTraining:
             return self.logits.apply(params, state, inputs, training=True, key=key)
 
         def loss_of(params: Any) -> Any:
-            inputs = self._with_noise(jnp.concatenate([real, fake]), step, noise_key)
+            images = self.augmentation(train_state, augmentation_key, jnp.concatenate([real, fake]))
+            inputs = self._with_noise(images, step, noise_key)
             logits, state = logits_of(params, inputs, key)
             of_real, of_fake = jnp.split(logits, 2)
             loss = self.loss.discriminator(of_real, of_fake)
@@ -77,10 +86,14 @@ class DiscriminatorTraining:
             penalty = self.model.penalty(params, state)
             return loss + penalty, (loss, of_real, of_fake, state)
 
+        def augmented_logits(params: Any, images: Array, key: Array) -> Array:
+            images = self.augmentation(train_state, jax.random.fold_in(key, _AUGMENTATION), images)
+            return logits_of(params, images, key)[0]
+
         value_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
         (value, (loss, of_real, of_fake, state)), gradient = value_and_gradient(params)
         penalties = gan_regularizers.penalties(
-            self.regularizers, lambda *arguments: logits_of(*arguments)[0], real, fake, penalty_key
+            self.regularizers, augmented_logits, real, fake, penalty_key
         )
         latest = dict(train_state.opt_state.get("penalties", {}))
         for name, regularizer in self.regularizers.items():
@@ -107,6 +120,7 @@ class DiscriminatorTraining:
             objective,
         )
         opt_states = {"discriminator": opt_state} | ({"penalties": latest} if latest else {})
+        opt_states |= self.augmentation.update(train_state, of_real, of_fake, self.loss.threshold)
         updated = train_state._replace(
             params=train_state.params | {"discriminator": params},
             state=train_state.state | {"discriminator": state},
@@ -122,7 +136,7 @@ class DiscriminatorTraining:
         fake: Array,
         labels: Array | None,
         key: Array,
-        noise_key: Array,
+        random_key: Array,
     ) -> Array:
         """Returns the loss of the generator, without penalties.
 
@@ -133,14 +147,18 @@ class DiscriminatorTraining:
             labels: Labels of the real images and of the generated images, [batch]; `None` if there
                 are no classes.
             key: Random key of the layers.
-            noise_key: Random key of the noise.
+            random_key: Random key of the augmentations and of the noise.
         """
         relativistic = self.loss.relativistic
-        inputs = jnp.concatenate([real, fake]) if relativistic else fake
+        images = jnp.concatenate([real, fake]) if relativistic else fake
+        images = self.augmentation(
+            train_state, jax.random.fold_in(random_key, _AUGMENTATION), images
+        )
+        images = self._with_noise(images, train_state.step, random_key)
         logits, _ = self.logits.apply(
             train_state.params["discriminator"],
             train_state.state["discriminator"],
-            _with_labels(self._with_noise(inputs, train_state.step, noise_key), labels),
+            _with_labels(images, labels),
             training=True,
             key=key,
         )

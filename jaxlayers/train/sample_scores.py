@@ -1,19 +1,27 @@
 """Scores of the images that a task generates, during training."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from jaxlayers import _fields as fields
+from jaxlayers._structure import are_several_shapes
 from jaxlayers.data import Dataset
+from jaxlayers.layer import Layer, Params, State
 from jaxlayers.metrics.features import Features
 from jaxlayers.metrics.image_scores import ImageScores, ScoredImages, evenly_spaced
 from jaxlayers.runs.scores import ScoreTable
+from jaxlayers.train.images import to_unit
 from jaxlayers.train.task import Samples, SamplesByClass, TrainState
 
 _BATCH_SIZE = 250
+# The fractions of more classes, such as the modes of Stacked-MNIST, are not listed.
+_LISTED_CLASSES = 100
 
 
 class Scores(Protocol):
@@ -59,7 +67,8 @@ class SampleScores:
             for no scores of real images.
         samples: Number of generated images.
         scores: The scores, as in `metrics.ImageScores`; None for the Fréchet distance and, if the
-            features have logits, `"classes"`. The others take more time.
+            features have logits, `"classes"`, and `"modes"` for images made by `data.stacked`. The
+            others take more time.
         seed: Seed of the latent vectors, not negative.
 
     Raises:
@@ -84,9 +93,11 @@ class SampleScores:
         scores: Sequence[str] | None = None,
         seed: int = 0,
     ) -> None:
-        real, validation = _images(real), _images(validation)
         if scores is None and isinstance(features, Features):
-            scores = ["frechet_distance", *(["classes"] if features.classes else [])]
+            stacked = isinstance(real, Dataset) and real.channel_source is not None
+            of_classes = ["classes", "modes"] if stacked else ["classes"]
+            scores = ["frechet_distance", *(of_classes if features.classes else [])]
+        real, validation = _images(real), _images(validation)
         self.samples = fields.PositiveInteger().check("SampleScores", "samples", samples)
         self._image_scores = ImageScores(features, real, samples=samples, scores=scores, seed=seed)
         self._real_count, self._validation = len(real), validation
@@ -141,6 +152,24 @@ class SampleScores:
         self.names(task)
         images, labels = self._generate(task, train_state)
         return self._image_scores(images, labels if self._has_labels(task) else None)
+
+    def of_generator(
+        self, generator: Layer, params: Params, state: State, classes: int | None = None
+    ) -> ScoredImages:
+        """Returns the scores of images of a trained generator, such as one from `runs.load`.
+
+        Args:
+            generator: A generator of a `GAN`.
+            params: Its params.
+            state: Its state.
+            classes: The number of classes of the GAN; None for a GAN without labels.
+
+        Raises:
+            ValueError: If it does not map latent vectors, and labels if there are classes, to
+                images of the shape of the real ones.
+        """
+        task = _TrainedGenerator(generator, classes)
+        return self.scored(task, TrainState(params, state, {}, jnp.zeros((), jnp.int32), self._key))
 
     def validation_scores(self) -> dict[str, float]:
         """Returns the scores of the validation images; empty if there are none."""
@@ -217,6 +246,31 @@ class SampleScores:
         return self._compiled[1]
 
 
+@dataclass(frozen=True, eq=False)
+class _TrainedGenerator:
+    """A task that only generates images; the params and the state are those of the generator."""
+
+    generator: Layer
+    classes: int | None
+
+    def __post_init__(self) -> None:
+        shapes = self.generator.input_shape
+        if shapes is None or are_several_shapes(shapes) != (self.classes is not None):
+            inputs = "a latent vector" + ("" if self.classes is None else " and a label")
+            raise ValueError(
+                f"SampleScores: the generator must accept {inputs} per image, for "
+                f"classes={self.classes}, got a model with the input shape {shapes}"
+            )
+
+    def sample(self, train_state: TrainState, key: Array, n: int, labels: Any = None) -> Array:
+        shapes: Any = self.generator.input_shape
+        latent_shape = shapes if labels is None else shapes[0]
+        latents = jax.random.uniform(key, (n, *latent_shape), minval=-1.0, maxval=1.0)
+        inputs: Any = latents if labels is None else (latents, labels)
+        images, _ = self.generator.apply(train_state.params, train_state.state, inputs)
+        return to_unit(self.generator, images)
+
+
 def _images(data: Any) -> Any:
     return data.images if isinstance(data, Dataset) else data
 
@@ -225,6 +279,8 @@ def _by_class(scored: ScoredImages | None, names: Sequence[str] | None) -> dict[
     if scored is None or scored.class_fractions is None:
         return {}
     fractions: list[float] = scored.class_fractions.tolist()
+    if len(fractions) > _LISTED_CLASSES:
+        return {}
     if names is None or len(names) != len(fractions):
         names = [str(number) for number in range(len(fractions))]
     return dict(zip(names, fractions, strict=True))

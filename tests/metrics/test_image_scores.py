@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_functions(all_scores):
         "recall": recall,
         "density": density,
         "coverage": coverage,
-        "score": metrics.inception_score(COLOR.logits(FAKE))[0],
+        "score": metrics.inception_score(jax.random.permutation(key, COLOR.logits(FAKE)))[0],
         "confidence": probabilities.max(1).mean(),
         "class_entropy": -(fractions * np.log(fractions)).sum() / np.log(3),
         "smallest_class": counts.min() / 20,
@@ -73,6 +73,17 @@ def test_the_other_scores_use_some_evenly_spaced_real_images():
 def test_floating_point_images_are_rounded_to_256_levels(all_scores):
     near = (FAKE + np.random.default_rng(2).uniform(-0.4, 0.4, FAKE.shape)) / 255
     assert all_scores(jnp.asarray(near, jnp.float32)).scores == all_scores(FAKE).scores
+
+
+def test_the_order_of_images_does_not_matter_for_the_inception_score():
+    scores = ImageScores(COLOR, REAL, scores=["inception_score"])
+    one_class = [np.zeros((50, 4, 4, 3), np.uint8) for _ in range(3)]
+    for label, images in enumerate(one_class):
+        images[..., label] = 255
+    images = np.concatenate(one_class)
+    shuffled = np.random.default_rng(0).permutation(images)
+    by_class, mixed = (scores(x).scores["color_score"] for x in (images, shuffled))
+    assert by_class == pytest.approx(mixed, rel=0.1) and by_class > 2.5
 
 
 def test_labels_add_the_fraction_of_images_that_are_classified_as_their_label(all_scores):
@@ -127,3 +138,10 @@ def test_wrong_images_are_refused(all_scores):
         ImageScores(COLOR, REAL, scores=["fid"])
     with pytest.raises(TypeError, match="features must be a Features"):
         ImageScores(mean_color, REAL)
+
+
+def test_modes_are_counted_on_request():
+    scores = ImageScores(COLOR, REAL, scores=["modes"])
+    count, divergence = metrics.captured_modes(COLOR.logits(FAKE).argmax(1), classes=3)
+    expected = {"color_modes": float(count), "color_mode_divergence": float(divergence)}
+    assert scores(FAKE).scores == pytest.approx(expected)

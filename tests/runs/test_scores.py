@@ -59,7 +59,7 @@ def test_the_section_has_no_column_of_real_images_without_them():
     [
         *("accuracy", "val_accuracy", "classifier_precision", "x_recall", "x_density"),
         *("x_coverage", "inception_score", "x_confidence", "x_class_entropy"),
-        *("x_smallest_class", "x_label_accuracy"),
+        *("x_smallest_class", "x_label_accuracy", "x_modes"),
     ],
 )
 def test_larger_values_of_these_metrics_are_better(name):
@@ -67,7 +67,11 @@ def test_larger_values_of_these_metrics_are_better(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["loss", "fid", "kid", "f1_net_frechet_distance", "score_kernel_distance", "mae"]
+    "name",
+    [
+        *("loss", "fid", "kid", "f1_net_frechet_distance", "score_kernel_distance", "mae"),
+        "x_mode_divergence",
+    ],
 )
 def test_smaller_values_of_these_metrics_are_better(name):
     assert not larger_is_better(name)

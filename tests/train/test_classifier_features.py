@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from jaxlayers.data import Dataset
+from jaxlayers.data import Dataset, stacked
 from jaxlayers.models import cnn
 from jaxlayers.train import classifier_features
 from jaxlayers.train.classifier_features import read_weights
@@ -53,6 +53,15 @@ def test_a_classifier_is_trained_once_per_data_set(trained, cache, capsys):
     assert "training a classifier of brightness for the scores, 1 steps" in capsys.readouterr().out
     assert len(list(cache.iterdir())) == 2
     assert file.read_bytes() == content
+
+
+def test_channels_of_stacked_images_are_classified_separately(trained, cache):
+    files = sorted(cache.iterdir())
+    color = stacked(DATASET, n=20)
+    features = cached(cache, color)
+    assert sorted(cache.iterdir()) == files  # no other training
+    assert (features.size, features.classes) == (3 * trained.size, 8)
+    np.testing.assert_array_equal(features.logits(color.images).argmax(1), color.labels)
 
 
 def test_a_damaged_file_is_replaced(trained, cache, tmp_path):

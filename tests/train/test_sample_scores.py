@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.data import Dataset
+from jaxlayers.data import Dataset, stacked
 from jaxlayers.metrics import Features, ImageScores
 from jaxlayers.runs import RunFolder
 from jaxlayers.runs.scores import read_scores
@@ -175,6 +175,14 @@ def test_fit_writes_the_last_scores_and_those_of_real_images(scored_run):
 
 
 @pytest.mark.thorough
+def test_scores_do_not_affect_the_training(scored_run):
+    result = fit(toys.gan(), REAL, CONFIG, verbose=False)
+    leaves = (jax.tree.leaves(run.train_state.params) for run in (result, scored_run[0]))
+    for a, b in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.thorough
 def test_a_resumed_run_has_the_same_scores(scored_run, tmp_path):
     _, folder = scored_run
     again = RunFolder(tmp_path / "run")
@@ -195,3 +203,20 @@ def test_best_must_be_one_of_the_scores():
         fit(toys.gan(), REAL, config, scores=sample_scores(), verbose=False)
     with pytest.raises(ValueError, match="got 'halves_recall'; scores of generated images require"):
         fit(toys.gan(), REAL, config, verbose=False)
+
+
+def test_the_modes_of_stacked_images_are_counted(gan_state):
+    labels = np.arange(64) % 5
+    color = stacked(Dataset(REAL, labels, None, "digits"), n=30)
+
+    def features(_, images):
+        return images[:, 0, 0], images.reshape(-1, 48) @ jnp.ones((48, 125))
+
+    many = Features("many", features, size=3, classes=125)
+    scores = SampleScores(many, color, color, samples=20)
+    names = scores.names(gan_state[0])
+    assert names[-2:] == ("many_modes", "many_mode_divergence")
+    table = scores.table(scores.of_images(color.images))
+    assert table.scores["many_modes"] == table.validation_scores["many_modes"] == 1
+    # So many classes are not listed one by one.
+    assert table.class_fractions == table.validation_class_fractions == {}
