@@ -67,6 +67,11 @@ class Config:
     """Weight of each gradient penalty."""
     regularizer_every: int | None = None
     """Number of steps from one computation of the gradient penalties to the next."""
+    augmentations: tuple[Literal["translation", "color", "cutout", "flip"], ...] | None = None
+    """Random augmentations of real and generated images; without a name after it, none."""
+    augmentation_probability: float | Literal["adaptive"] | None = None
+    """Probability with which each augmentation is applied; adaptive: it increases as the
+    discriminator overfits."""
     ema: float | None = None
     """Decay per step, such as 0.999, of a moving average of the generator's params, which is used
     for sampling; 0 for no average."""
