@@ -28,8 +28,9 @@ class Config:
     modern64: residual networks at 64 x 64 pixels, with a relativistic loss, gradient penalties and
     adaptive augmentation; cifar32: the same at 32 x 32 pixels."""
     data: str = "mnist-5k"
-    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
-    IDX files, an .npz or .npy file, a folder or .zip of images."""
+    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), stacked-mnist-5k and
+    stacked-mnist (digits as color channels), or a path: a folder of IDX files, an .npz or .npy
+    file, a folder or .zip of images."""
     steps: int | None = None
     """Number of training steps; by default as in the preset."""
     batch_size: int | None = None
@@ -67,6 +68,11 @@ class Config:
     """Weight of each gradient penalty."""
     regularizer_every: int | None = None
     """Number of steps from one computation of the gradient penalties to the next."""
+    augmentations: tuple[Literal["translation", "color", "cutout", "flip"], ...] | None = None
+    """Random augmentations of real and generated images; without a name after it, none."""
+    augmentation_probability: float | Literal["adaptive"] | None = None
+    """Probability with which each augmentation is applied; adaptive: it increases as the
+    discriminator overfits."""
     ema: float | None = None
     """Decay per step, such as 0.999, of a moving average of the generator's params, which is used
     for sampling; 0 for no average."""

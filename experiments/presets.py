@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import optax
 
 from jaxlayers import Layer, train
 from jaxlayers.models import conditional_dcgan, dcgan, dcgan64, residual_gan
-from jaxlayers.train import gan_regularizers
+from jaxlayers.train import augmentation, gan_regularizers
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Preset:
         regularizer_weight: Weight of each penalty.
         regularizer_every: Number of steps from one computation of a penalty to the next.
         augmentations: Names in `AUGMENTATIONS`.
-        augmentation_probability: Probability of each augmentation, or `"adaptive"`.
+        augmentation_probability: Probability of each augmentation, or `"adaptive"` for a
+            probability that can increase to 1 in 100,000 images.
         discriminator_steps: Number of updates of the discriminator per step.
         ema: Decay of the moving average of the generator's params; 0 for no average.
         ema_warmup: As in `train.GAN`.
@@ -97,7 +99,30 @@ class Preset:
             discriminator_steps=self.discriminator_steps,
             classes=classes,
             ema_warmup=self.ema_warmup if self.ema else None,
+            augmentations=[AUGMENTATIONS[name](image_shape[0]) for name in self.augmentations],
+            **self._probability(),
         )
+
+    def _probability(self) -> dict[str, Any]:
+        """Returns the argument of `train.GAN` for the probability of augmentations, if any."""
+        if not self.augmentations:
+            return {}
+        probability: Any = self.augmentation_probability
+        if probability == "adaptive":
+            probability = train.AdaptiveProbability(images=100_000)
+        return {"augmentation_probability": probability}
+
+
+AUGMENTATIONS: dict[str, Callable[[int], augmentation.Augmentation]] = {
+    "translation": lambda _: augmentation.Translation(),
+    "color": lambda _: augmentation.Color(clip=False),
+    "cutout": lambda height: augmentation.Cutout(max(1, height // 2)),
+    "flip": lambda _: augmentation.Flip(),
+}
+"""Functions of the height of images that return an augmentation, by name.
+
+Colors and the size of the cutout are those of Zhao et al., 2020, https://arxiv.org/abs/2006.10738.
+"""
 
 
 def _accumulated(

@@ -185,20 +185,20 @@ class Color:
 
     def __call__(self, key: Array, image: Array) -> Array:
         brightness, saturation, contrast = jax.random.uniform(key, (3,), minval=-1.0, maxval=1.0)
+        brightness = self.brightness * brightness
+        saturation, contrast = 1 + self.saturation * saturation, 1 + self.contrast * contrast
         is_integer = jnp.issubdtype(image.dtype, jnp.integer)
         x = image.astype(jnp.promote_types(image.dtype, jnp.float32))
-        x = (x / 255 if is_integer else x) + self.brightness * brightness
-        if image.shape[-1] > 1:
-            x = _scaled(x, 1 + self.saturation * saturation, axis=-1)
-        x = _scaled(x, 1 + self.contrast * contrast, axis=None)
+        # The CPU is slow in reductions over few channels if they are the last axis: 40 instead of
+        # 9 ms for the gradients of 64 images of 64 x 64 x 3.
+        x = jnp.moveaxis(x / 255 if is_integer else x, -1, 0)
+        gray = jnp.mean(x, 0)
+        mean = jnp.mean(gray)
+        # Saturation and contrast do not change the mean of the image.
+        x = mean + brightness + contrast * (gray - mean + saturation * (x - gray))
         x = jnp.clip(x, 0, 1) if self.clip or is_integer else x
-        return (jnp.rint(x * 255) if is_integer else x).astype(image.dtype)
-
-
-def _scaled(image: Array, factor: Array, axis: int | None) -> Array:
-    """Multiplies the differences from the mean over an axis, `None` for all axes."""
-    mean = jnp.mean(image, axis, keepdims=True)
-    return mean + factor * (image - mean)
+        x = jnp.rint(x * 255) if is_integer else x
+        return jnp.moveaxis(x, 0, -1).astype(image.dtype)
 
 
 @dataclass(frozen=True)

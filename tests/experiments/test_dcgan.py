@@ -16,7 +16,7 @@ from PIL import Image
 
 from experiments import command_line, dcgan
 from experiments.dcgan import Config
-from experiments.presets import PRESETS
+from experiments.presets import AUGMENTATIONS, PRESETS
 from jaxlayers import train
 from jaxlayers.models import dcgan as models
 from jaxlayers.runs import RunFolder
@@ -233,11 +233,15 @@ def test_options_replace_those_of_the_preset(images, fit_calls, tmp_path):
     assert set(names) == set(train.gan_losses.BY_NAME)
     names = get_args(get_args(get_type_hints(Config)["regularizers"])[0])
     assert set(get_args(names[0])) == set(train.gan_regularizers.BY_NAME)
+    names = get_args(get_args(get_type_hints(Config)["augmentations"])[0])
+    assert set(get_args(names[0])) == set(AUGMENTATIONS)
     given = {
         "loss": "hinge",
         "regularizers": ("r1", "gradient_penalty"),
         "regularizer_weight": 2.0,
         "regularizer_every": 3,
+        "augmentations": ("flip", "cutout"),
+        "augmentation_probability": 0.5,
         "discriminator_steps": 2,
         "generator_width": 16,
         "discriminator_width": 3,
@@ -246,6 +250,8 @@ def test_options_replace_those_of_the_preset(images, fit_calls, tmp_path):
     dcgan.main(Config(data=str(images), batch_size=4, out=tmp_path / "run", **given))
     ((task, *_),) = fit_calls
     assert (task.loss, task.discriminator_steps, task.ema) == ("hinge", 2, None)
+    assert task.augmentations == (train.augmentation.Flip(), train.augmentation.Cutout(2))
+    assert task.augmentation_probability == 0.5
     r1, penalty = task.regularizers
     assert r1 == train.gan_regularizers.R1(2.0, 3)
     assert penalty == train.gan_regularizers.GradientPenalty(2.0, 3)
