@@ -128,7 +128,7 @@ class _Source:
         return train.SampleScores(
             train.classifier_features(self.training),
             self.training,
-            self.validation,
+            self.validation.images,
             samples=self.samples,
             scores=_SCORES,
         )

@@ -187,11 +187,10 @@ def _print(table: ScoreTable, name: str) -> None:
             *(
                 (
                     score,
-                    f"{value:.4g}",
-                    f"{table.validation_scores.get(score, float('nan')):.4g}",
+                    *(f"{value:.4g}" if np.isfinite(value) else "-" for value in values),
                     "larger" if larger_is_better(score) else "smaller",
                 )
-                for score, value in table.scores.items()
+                for score, *values in table.rows()
             ),
         ]
     )

@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "ops": ("_files", "config"),
     "layers": (*HELPERS, *NAMED, "layer", "ops"),
     "compositions": (*HELPERS, "layer", "layers", "ops"),
-    "models": (*HELPERS, "layer", "layers", "compositions"),
+    "models": (*HELPERS, *NAMED, "layer", "layers", "compositions"),
     "metrics": (*HELPERS, "losses"),
     "data": HELPERS,
     "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "metrics", "ops"),

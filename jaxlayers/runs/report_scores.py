@@ -1,7 +1,6 @@
 """The section of a report with the scores of generated images."""
 
 import html
-from collections.abc import Mapping
 
 from jaxlayers.runs.names import larger_is_better
 from jaxlayers.runs.report_parts import breakable, number, scrollable, section, table
@@ -21,9 +20,9 @@ def scores_section(scores: ScoreTable) -> str:
         (
             f"{breakable(name)} {'↑' if larger_is_better(name) else '↓'}",
             number(value),
-            *([_value(scores.validation_scores, name)] if has_real else []),
+            *([number(real_value)] if has_real else []),
         )
-        for name, value in scores.scores.items()
+        for name, value, real_value in scores.rows()
     ]
     real = ["Real images"] if has_real else []
     tables = [scrollable("Scores of samples", table(("Score", "Samples", *real), rows))]
@@ -40,7 +39,3 @@ def scores_section(scores: ScoreTable) -> str:
         tables.append(scrollable("Classes", table(("Predicted class", "Samples", *real), rows)))
     text = "\n".join(tables)
     return section("Scores of samples", f'{note}\n<div class="tables">\n{text}\n</div>', wide=True)
-
-
-def _value(scores: Mapping[str, float], name: str) -> str:
-    return number(scores[name]) if name in scores else "–"

@@ -36,6 +36,18 @@ class ScoreTable:
     class_fractions: Mapping[str, float] = field(default_factory=dict)
     validation_class_fractions: Mapping[str, float] = field(default_factory=dict)
 
+    def rows(self) -> list[tuple[str, float, float]]:
+        """Returns the name of each score, and its values for generated and for real images.
+
+        Missing values are NaN.
+        """
+        names = dict.fromkeys([*self.scores, *self.validation_scores])
+        missing = float("nan")
+        return [
+            (name, self.scores.get(name, missing), self.validation_scores.get(name, missing))
+            for name in names
+        ]
+
     def write(self, path: Path) -> None:
         """Writes a JSON file."""
         with write_atomically(path) as file:

@@ -64,7 +64,8 @@ class SampleScores:
         real: Real images: a `Dataset`, or an array as in `metrics.ImageScores`. Usually these are
             the training images.
         validation: Other real images, in the same form. At most `samples` of them are scored; None
-            for no scores of real images.
+            for no scores of real images. If they have labels of the classes of the features,
+            `label_accuracy` is the accuracy of the classifier.
         samples: Number of generated images.
         scores: The scores, as in `metrics.ImageScores`; None for the Fréchet distance and, if the
             features have logits, `"classes"`, and `"modes"` for images made by `data.stacked`. The
@@ -97,7 +98,7 @@ class SampleScores:
             stacked = isinstance(real, Dataset) and real.channel_source is not None
             of_classes = ["classes", "modes"] if stacked else ["classes"]
             scores = ["frechet_distance", *(of_classes if features.classes else [])]
-        real, validation = _images(real), _images(validation)
+        real = _images(real)
         self.samples = fields.PositiveInteger().check("SampleScores", "samples", samples)
         self._image_scores = ImageScores(features, real, samples=samples, scores=scores, seed=seed)
         self._real_count, self._validation = len(real), validation
@@ -215,8 +216,11 @@ class SampleScores:
 
     def _of_validation(self) -> ScoredImages | None:
         if self._validation is not None and self._scored_validation is None:
-            images = evenly_spaced(self._validation, self.samples)
-            self._scored_validation = self._image_scores(images)
+            images = evenly_spaced(_images(self._validation), self.samples)
+            labels = _labels(self._validation, self.features.classes)
+            self._scored_validation = self._image_scores(
+                images, None if labels is None else evenly_spaced(labels, self.samples)
+            )
         return self._scored_validation
 
     def _has_labels(self, task: Any) -> bool:
@@ -269,6 +273,14 @@ class _TrainedGenerator:
         inputs: Any = latents if labels is None else (latents, labels)
         images, _ = self.generator.apply(train_state.params, train_state.state, inputs)
         return to_unit(self.generator, images)
+
+
+def _labels(data: Any, classes: int | None) -> np.ndarray | None:
+    """Returns the labels of a data set with as many classes; `None` for other data."""
+    if not isinstance(data, Dataset) or data.labels is None:
+        return None
+    count = int(data.labels.max()) + 1 if data.class_names is None else len(data.class_names)
+    return data.labels if count == classes else None
 
 
 def _images(data: Any) -> Any:

@@ -69,6 +69,7 @@ def test_a_run_is_compared_with_its_own_data(files, capsys):
     table = read_scores(files / "run" / "scores.json")
     assert (table.features, table.samples, table.step) == ("classifier", 20, 20)
     assert (table.real, table.validation) == (48, 12)
+    assert table.validation_scores.pop("classifier_label_accuracy") == 1
     assert table.scores.keys() == table.validation_scores.keys()
     assert len(table.scores) == 10
     assert table.validation_class_fractions == {"0": 0.5, "1": 0.5}

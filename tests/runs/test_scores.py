@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from jaxlayers.runs.names import larger_is_better, score_group
@@ -47,6 +48,14 @@ def test_the_section_has_the_scores_of_samples_and_of_real_images():
     assert "distance ↓</th><td>12.50</td><td>2.250</td>" in page
     assert "recall ↑</th><td>0.7500</td><td>0.8750</td>" in page
     assert "&lt;Bag&gt;</bdi></th><td>75.0%</td><td>50.0%</td>" in page
+
+
+def test_scores_of_real_images_only_are_listed_as_well():
+    real = {"x_label_accuracy": 0.75, "x_precision": 0.5}
+    table = ScoreTable("x", 10, {"x_precision": 0.25}, 20, 5, real)
+    name, *values = table.rows()[1]
+    assert name == "x_label_accuracy" and values == pytest.approx([np.nan, 0.75], nan_ok=True)
+    assert "accuracy ↑</th><td>–</td><td>0.7500</td>" in scores_section(table)
 
 
 def test_the_section_has_no_column_of_real_images_without_them():

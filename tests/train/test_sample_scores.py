@@ -99,6 +99,18 @@ def test_validation_images_are_scored_like_samples():
     assert SampleScores(FEATURES, REAL).validation_scores() == {}
 
 
+def test_labels_of_validation_images_give_the_accuracy_of_the_classifier():
+    labels = FEATURES.logits(REAL[48:]).argmax(1)
+    labels[:4] = 1 - labels[:4]
+    validation = Dataset(REAL[48:], labels, ("left", "right"), "random")
+    scores = SampleScores(FEATURES, REAL[:48], validation, samples=20)
+    assert scores.validation_scores()["halves_label_accuracy"] == 0.75
+    # Labels of other classes than those of the features.
+    other = dataclasses.replace(validation, class_names=("left", "right", "top"))
+    scores = SampleScores(FEATURES, REAL[:48], other, samples=20)
+    assert "halves_label_accuracy" not in scores.validation_scores()
+
+
 def test_data_sets_are_used_as_their_images(gan_state):
     data, other = (Dataset(part, None, None, "random") for part in (REAL[:48], REAL[48:]))
     scores = SampleScores(FEATURES, data, other, samples=20)
