@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,9 @@ from jaxlayers.runs.directions import principal_directions
 
 SAMPLES = 12
 """Number of images of a request."""
-_VECTORS = 16  # latent vectors that the directions are computed for
+# The number of latent vectors that the directions are computed for; see docs/design.md.
+_VECTORS, _VECTORS_OF_LARGE_IMAGES = 16, 4
+_LARGE = 2**12  # values per image
 _RANGE = 3  # of a direction, in standard deviations
 # The standard deviation of a value of a latent vector, uniform in [-1, 1].
 _DEVIATION = 3**-0.5
@@ -121,10 +124,12 @@ class Explorer:
 
 def _directions(generator: Generator) -> Any:
     """Returns the principal directions of a generator, those of all classes together."""
-    vectors = latents.uniform(jax.random.key(0), _VECTORS, generator.latent_size)
+    is_large = math.prod(generator.image_shape) > _LARGE
+    count = _VECTORS_OF_LARGE_IMAGES if is_large else _VECTORS
+    vectors = latents.uniform(jax.random.key(0), count, generator.latent_size)
     others: tuple[Array, ...] = ()
     if generator.class_names:
-        others = (jnp.arange(_VECTORS, dtype=jnp.int32) % len(generator.class_names),)
+        others = (jnp.arange(count, dtype=jnp.int32) % len(generator.class_names),)
 
     def compute(params: Any, state: Any, *inputs: Array) -> Any:
         return principal_directions(lambda *z: generator.apply(params, state, *z), *inputs)

@@ -51,7 +51,8 @@ class Generator:
             labels: [batch]; `None` if the generator is not conditional.
         """
         inputs: Any = (latents, labels) if self.class_names else latents
-        return to_unit(self.model, self.model.apply(params, state, inputs)[0])
+        images, _ = self.model.apply(params, state, inputs)
+        return to_unit(self.model, images.astype(jnp.float32))
 
     def images(self, latents: Array, labels: Array | None = None) -> np.ndarray:
         """Returns images as `apply` does, computed in batches to limit memory use.
@@ -69,7 +70,7 @@ class Generator:
             )
             for start in range(0, len(latents), size)
         ]
-        return np.concatenate(batches).astype(np.float32)
+        return np.concatenate(batches)
 
     def labels(self, n: int) -> Array | None:
         """Returns labels for `n` images, each class about equally often, in increasing order.
@@ -78,6 +79,30 @@ class Generator:
         """
         classes = len(self.class_names)
         return jnp.arange(n, dtype=jnp.int32) * classes // n if classes else None
+
+    def label(self, name: str | None) -> int | None:
+        """Returns the number of a class that is given by its name or its number, as text.
+
+        It is `None` if the name is `None`.
+
+        Raises:
+            ValueError: If there is no such class, or the generator is not conditional.
+        """
+        names = self.class_names
+        if name is None:
+            return None
+        if not names:
+            raise ValueError(
+                f"label must be omitted, because the generator is not conditional, got {name}"
+            )
+        if name in names:
+            return names.index(name)
+        if name.isdecimal() and int(name) < len(names):
+            return int(name)
+        raise ValueError(
+            f"label must be the name of a class, {', '.join(names)}, or its number from 0 to "
+            f"{len(names) - 1}, got {name}"
+        )
 
     @cached_property
     def _compiled(self) -> Any:

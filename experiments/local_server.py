@@ -43,7 +43,8 @@ class LocalServer(socketserver.ThreadingTCPServer):
         ValueError: If the port cannot be used.
     """
 
-    allow_reuse_address = True
+    # On Windows, this option would allow a port that another process uses.
+    allow_reuse_address = sys.platform != "win32"
     daemon_threads = True
 
     def __init__(self, page: str, call: Callable[[Any], bytes], port: int) -> None:

@@ -3,13 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
 
 from experiments.command_line import run
 from experiments.generators import Generator, load_generator
-from jaxlayers import data, runs
+from jaxlayers import data, runs, train
 from jaxlayers.runs import latents, plots
 from jaxlayers.runs.nearest import data_copying, nearest, nearest_others, side_by_side
 from jaxlayers.runs.terminal import print_line
@@ -31,6 +32,9 @@ class Config:
     """Folder of a run of experiments.dcgan, or of a converted Keras file."""
     data: str | None = None
     """The training images, as in experiments.dcgan; by default those of the run."""
+    features: Literal["pixels", "classifier"] = "pixels"
+    """What is compared. classifier: the features of a classifier that is trained on the data, which
+    must have labels, and cached. Unlike pixels, they are similar for shifted images."""
     n: int = 256
     """Number of samples."""
     shown: int = 24
@@ -53,14 +57,16 @@ def main(config: Config) -> int:
     if config.out.suffix != ".png":
         raise ValueError(f"out must end in .png, got {config.out}")
     generator = load_generator(config.folder)
-    training = _training_images(generator, config)
+    dataset = _training_data(generator, config)
+    training = dataset.images
     if config.k > len(training) or len(training) < 2:
         raise ValueError(f"k must be at most {len(training)}, the images of the data")
     vectors = latents.uniform(jax.random.key(config.seed), config.n, generator.latent_size)
     samples = np.clip(generator.images(vectors, generator.labels(config.n)), 0, 1)
-    found = nearest(samples, training, config.k)
+    features = None if config.features == "pixels" else train.classifier_features(dataset)
+    found = nearest(samples, training, config.k, features=features)
     rows = np.random.default_rng(0).permutation(len(training))[:_REAL]
-    real = nearest_others(training, rows).distances[:, 0]
+    real = nearest_others(training, rows, features=features).distances[:, 0]
     order = np.argsort(found.distances[:, 0], kind="stable")
     shown = order[: config.shown]
     neighbors = training[found.indices[shown]].astype(np.float32) / 255
@@ -79,8 +85,8 @@ def main(config: Config) -> int:
     return 0
 
 
-def _training_images(generator: Generator, config: Config) -> np.ndarray:
-    """Returns the images that the generator was trained on, uint8."""
+def _training_data(generator: Generator, config: Config) -> data.Dataset:
+    """Returns the images that the generator was trained on, with labels if they are needed."""
     saved = runs.RunFolder(config.folder).config()
     source = saved.get("data") if config.data is None else config.data
     if not isinstance(source, str):
@@ -89,14 +95,14 @@ def _training_images(generator: Generator, config: Config) -> np.ndarray:
             "pass --data"
         )
     options = {name: saved[name] for name in _DECODING if saved.get(name) is not None}
-    size = generator.image_shape[:2]
-    dataset = data.load(source, split="all", labels=False, size=size, **options)
+    size, labels = generator.image_shape[:2], config.features == "classifier"
+    dataset = data.load(source, split="all", labels=labels, size=size, **options)
     if dataset.image_shape != generator.image_shape:
         raise ValueError(
             f"data: images must be of shape {generator.image_shape}, as those of the generator, "
             f"got {dataset}"
         )
-    return dataset.images
+    return dataset
 
 
 if __name__ == "__main__":

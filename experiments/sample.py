@@ -62,7 +62,7 @@ def main(config: Config) -> int:
             f"{config.folder}: a .png needs images with 1 or 3 channels, got images of shape "
             f"{generator.image_shape}; use --out FILE.npy"
         )
-    label = _label(generator, config.label)
+    label = generator.label(config.label)
     classes = len(generator.class_names) if label is None else 0
     default = _PER_CLASS * classes if 0 < classes <= _MOST_ROWS else 64
     n = default if config.n is None else config.n
@@ -79,25 +79,6 @@ def main(config: Config) -> int:
         np.save(config.out, images)
     print(f"{n} samples written to {config.out}")
     return 0
-
-
-def _label(generator: Generator, label: str | None) -> int | None:
-    """Returns the number of a class that is given by its name or number."""
-    if label is None:
-        return None
-    names = generator.class_names
-    if not names:
-        raise ValueError(
-            f"label must be omitted, because the generator is not conditional, got {label}"
-        )
-    if label in names:
-        return names.index(label)
-    if label.isdecimal() and int(label) < len(names):
-        return int(label)
-    raise ValueError(
-        f"label must be the name of a class, {', '.join(names)}, or its number from 0 to "
-        f"{len(names) - 1}, got {label}"
-    )
 
 
 def _latents(generator: Generator, config: Config, n: int, columns: int) -> jax.Array:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "docs/data.md",
+    "docs/exploring.md",
     "docs/keras.md",
     "docs/onnx.md",
     "docs/scores.md",

@@ -26,6 +26,7 @@ from jaxlayers.train.gan_arguments import (
     label_smoothing,
 )
 from jaxlayers.train.gan_augmentation import ImageAugmentation, Probability, check_probability
+from jaxlayers.train.gan_average import averaged, check_average
 from jaxlayers.train.gan_discriminator import DiscriminatorTraining
 from jaxlayers.train.gan_losses import AdversarialLoss
 from jaxlayers.train.gan_regularizers import Regularizer
@@ -98,8 +99,8 @@ class GAN:
     Regularizers call the discriminator in training mode, with the state before the update, on
     images without noise; changes of the state in these calls are discarded. The function that they
     call includes the augmentations, so that gradients are with respect to the images before them,
-    as in StyleGAN2-ADA. The losses include the
-    layers' penalties, and the layers' constraints are applied after every update.
+    as in StyleGAN2-ADA. The losses include the layers' penalties, and the layers' constraints are
+    applied after every update.
 
     Raises:
         TypeError: If a model is not a layer, an optimizer is not an Optax optimizer, or another
@@ -113,8 +114,8 @@ class GAN:
         2016, https://arxiv.org/abs/1606.03498; instance noise: Arjovsky and Bottou, 2017,
         https://arxiv.org/abs/1701.04862; averaged params: Yazici et al., 2018,
         https://arxiv.org/abs/1806.04498; their warm-up: Karras et al., 2020,
-        https://arxiv.org/abs/2006.06676, `ema_rampup` in the code;
-        augmentations: Zhao et al., 2020, https://arxiv.org/abs/2006.10738, Karras et al., 2020
+        https://arxiv.org/abs/2006.06676, `ema_rampup` in the code; augmentations: Zhao et al.,
+        2020, https://arxiv.org/abs/2006.10738, and Karras et al., 2020
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -142,23 +143,17 @@ class GAN:
     augmentation_probability: Probability = 1.0
 
     def __post_init__(self) -> None:
-        if self.ema is not None:
-            object.__setattr__(self, "ema", _checks.fraction("GAN", "ema", self.ema))
+        ema, ema_warmup = check_average(self.ema, self.ema_warmup)
         if self.classes is not None:
             object.__setattr__(self, "classes", _checks.count("GAN", "classes", self.classes))
-        if self.ema_warmup is not None:
-            warmup = _checks.positive("GAN", "ema_warmup", self.ema_warmup)
-            if self.ema is None:
-                raise ValueError(
-                    f"GAN: ema_warmup must be None if ema is None, got {self.ema_warmup!r}"
-                )
-            object.__setattr__(self, "ema_warmup", warmup)
         check_models(self.generator, self.discriminator, self.classes)
         check_loss(self.loss, self.discriminator)
         gan_regularizers.named("GAN", "regularizers", self.regularizers)
         noise = fields.Function("step") if callable(self.instance_noise) else _DEVIATION
         fields.set_fields(
             self,
+            ema=ema,
+            ema_warmup=ema_warmup,
             regularizers=tuple(self.regularizers),
             augmentations=check_augmentations("GAN", self.augmentations),
             augmentation_probability=check_probability(
@@ -326,8 +321,8 @@ class GAN:
         opt_states = {"generator": generator_opt_state}
         if self.ema is not None:
             average = train_state.opt_state["ema"]
-            opt_states["ema"] = optax.incremental_update(
-                generator_params, average, 1 - self._ema_decay(train_state.step)
+            opt_states["ema"] = averaged(
+                average, generator_params, train_state.step, self.ema, self.ema_warmup
             )
         new_state = TrainState(
             params=updated.params | {"generator": generator_params},
@@ -420,16 +415,6 @@ class GAN:
             # Streamed images are always uint8.
             return data
         return check_batch(data, "data", self.image_shape, self.classes)
-
-    def _ema_decay(self, step: Array) -> Any:
-        """Returns the decay of the moving average in the step with this number of previous steps.
-
-        A half-life of h steps is a decay of `2**(-1 / h)`; one of 0 steps, in the first step, is a
-        decay of 0.
-        """
-        if self.ema_warmup is None:
-            return self.ema
-        return jnp.minimum(self.ema or 0.0, jnp.exp2(-1 / (self.ema_warmup * step)))
 
     @property
     def _discriminator_training(self) -> DiscriminatorTraining:

@@ -77,6 +77,12 @@ def test_latent_vectors_are_truncated_and_then_moved_along_the_directions(explor
     assert np.abs(images_of(explorer) - expected * 255).max() > 5
 
 
+def test_the_page_requires_no_other_files_and_no_other_server(explorer):
+    page = explorer.page("run")
+    assert not re.search(r"https?:|@import|url\(|\{\{", page)
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["data:,"]
+
+
 @pytest.mark.parametrize(
     "wrong, message",
     [

@@ -55,6 +55,23 @@ def test_the_training_images_are_those_of_the_run_by_default(folder, training, c
         nearest.main(nearest.Config(folder))
 
 
+def test_features_of_a_classifier_are_compared(folder, tmp_path, monkeypatch, capsys):
+    labels = np.arange(6) % 2
+    images = np.random.default_rng(0).integers(256, size=(6, 4, 4, 3), dtype=np.uint8)
+    np.savez(tmp_path / "labeled.npz", images=images, labels=labels)
+    arguments = []
+
+    def features_of(dataset):
+        arguments.append(dataset)
+        return lambda images: np.zeros((len(images), 2))
+
+    monkeypatch.setattr(nearest.train, "classifier_features", features_of)
+    config = nearest.Config(folder, str(tmp_path / "labeled.npz"), "classifier", n=3)
+    assert nearest.main(config) == 0
+    np.testing.assert_array_equal(arguments[0].labels, labels)
+    assert "smallest distance: 0, of sample 0 to training image 0" in capsys.readouterr().out
+
+
 def test_wrong_arguments_are_refused(folder, training, images):
     with pytest.raises(ValueError, match=r"shape \(4, 4, 3\), as those of the generator, got"):
         nearest.main(nearest.Config(folder, str(images)))
