@@ -28,8 +28,9 @@ class Config:
     modern64: residual networks at 64 x 64 pixels, with a relativistic loss, gradient penalties and
     adaptive augmentation; cifar32: the same at 32 x 32 pixels."""
     data: str = "mnist-5k"
-    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
-    IDX files, an .npz or .npy file, a folder or .zip of images."""
+    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), stacked-mnist-5k and
+    stacked-mnist (digits as color channels), or a path: a folder of IDX files, an .npz or .npy
+    file, a folder or .zip of images."""
     steps: int | None = None
     """Number of training steps; by default as in the preset."""
     batch_size: int | None = None
