@@ -48,6 +48,8 @@ class Config:
     """Learning rate of the generator."""
     discriminator_learning_rate: float | None = None
     """Learning rate of the discriminator."""
+    learning_rate_decay: float | None = None
+    """Fraction of the steps, at the end, in which the learning rates decrease linearly to 0."""
     discriminator_steps: int | None = None
     """Number of updates of the discriminator per step."""
     loss: (
@@ -132,7 +134,9 @@ class Config:
         """Returns the additional fields that may differ when a run is resumed."""
         # In-memory and streamed images are in different orders.
         same_order = (self.workers is None) == (started.workers is None)
-        return ("steps", "workers") if same_order else ("steps",)
+        # Learning rates that decrease until the last step depend on the number of steps.
+        is_constant = not started.resolved().learning_rate_decay
+        return ("workers",) * same_order + ("steps",) * is_constant
 
 
 # The grids of samples of a conditional model.

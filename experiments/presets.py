@@ -8,7 +8,7 @@ from typing import Any
 import optax
 
 from jaxlayers import Layer, train
-from jaxlayers.models import conditional_dcgan, dcgan, dcgan64, residual_gan
+from jaxlayers.models import dcgan, dcgan64, residual_gan, small_dcgan
 from jaxlayers.train import augmentation, gan_regularizers
 
 
@@ -21,12 +21,15 @@ class Preset:
             not conditional) and the two widths that returns the generator and the discriminator.
         generator_width: Width of the generator.
         discriminator_width: Width of the discriminator.
-        generator_optimizer: A function of the learning rate that returns the optimizer.
+        generator_optimizer: A function of the learning rate, or of its schedule, that returns the
+            optimizer.
         discriminator_optimizer: Likewise for the discriminator.
         generator_learning_rate: Learning rate of the generator.
         discriminator_learning_rate: Learning rate of the discriminator.
         steps: Number of training steps.
         batch_size: Number of images per step.
+        learning_rate_decay: Fraction of the steps in which the learning rates decrease linearly to
+            0, at the end of the run; 0 for constant learning rates.
         conditional: Whether the models have labels.
         size: Height and width to resize images to; `None` to keep their size.
         loss: As in `train.GAN`.
@@ -44,12 +47,13 @@ class Preset:
     models: Callable[[Sequence[int], int | None, int, int], tuple[Layer, Layer]]
     generator_width: int
     discriminator_width: int
-    generator_optimizer: Callable[[float], optax.GradientTransformation]
-    discriminator_optimizer: Callable[[float], optax.GradientTransformation]
+    generator_optimizer: Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]
+    discriminator_optimizer: Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]
     generator_learning_rate: float
     discriminator_learning_rate: float
     steps: int
     batch_size: int
+    learning_rate_decay: float = 0.0
     conditional: bool = False
     size: tuple[int, int] | None = None
     loss: str = "non_saturating"
@@ -86,9 +90,9 @@ class Preset:
         return train.GAN(
             generator,
             discriminator,
-            _accumulated(self.generator_optimizer(self.generator_learning_rate), accumulate),
-            _accumulated(
-                self.discriminator_optimizer(self.discriminator_learning_rate), accumulate
+            self._optimizer(self.generator_optimizer, self.generator_learning_rate, accumulate),
+            self._optimizer(
+                self.discriminator_optimizer, self.discriminator_learning_rate, accumulate
             ),
             self.ema or None,
             self.loss,
@@ -102,6 +106,22 @@ class Preset:
             augmentations=[AUGMENTATIONS[name](image_shape[0]) for name in self.augmentations],
             **self._probability(),
         )
+
+    def _optimizer(
+        self,
+        optimizer: Callable[[optax.ScalarOrSchedule], optax.GradientTransformation],
+        learning_rate: float,
+        accumulate: int,
+    ) -> optax.GradientTransformation:
+        """Returns an optimizer that accumulates gradients over several steps."""
+        schedule: optax.ScalarOrSchedule = learning_rate
+        if self.learning_rate_decay:
+            updates = self.steps // accumulate
+            decreasing = max(1, round(self.learning_rate_decay * updates))
+            schedule = optax.linear_schedule(learning_rate, 0.0, decreasing, updates - decreasing)
+        if accumulate == 1:
+            return optimizer(schedule)
+        return optax.MultiSteps(optimizer(schedule), accumulate).gradient_transformation()
 
     def _probability(self) -> dict[str, Any]:
         """Returns the argument of `train.GAN` for the probability of augmentations, if any."""
@@ -125,31 +145,24 @@ Colors and the size of the cutout are those of Zhao et al., 2020, https://arxiv.
 """
 
 
-def _accumulated(
-    optimizer: optax.GradientTransformation, steps: int
-) -> optax.GradientTransformation:
-    """Returns an optimizer that accumulates gradients over several steps."""
-    if steps == 1:
-        return optimizer
-    return optax.MultiSteps(optimizer, steps).gradient_transformation()
-
-
-def _dcgan(
+def _small_dcgan(
     image_shape: Sequence[int],
     classes: int | None,
     generator_width: int,
     discriminator_width: int,
-    *,
-    dropout: float = 0.0,
 ) -> tuple[Layer, Layer]:
-    if classes is None:
-        return (
-            dcgan.generator(image_shape, width=generator_width, dropout=dropout),
-            dcgan.discriminator(image_shape, discriminator_width, dropout, logits=True),
-        )
     return (
-        conditional_dcgan.generator(image_shape, classes, width=generator_width, dropout=dropout),
-        conditional_dcgan.discriminator(image_shape, classes, discriminator_width, dropout),
+        small_dcgan.generator(image_shape, classes, width=generator_width),
+        small_dcgan.discriminator(image_shape, classes, discriminator_width),
+    )
+
+
+def _dcgan(
+    image_shape: Sequence[int], _: int | None, generator_width: int, discriminator_width: int
+) -> tuple[Layer, Layer]:
+    return (
+        dcgan.generator(image_shape, width=generator_width),
+        dcgan.discriminator(image_shape, discriminator_width, logits=True),
     )
 
 
@@ -171,25 +184,28 @@ def _residual(
     )
 
 
-def _adam(b1: float, b2: float = 0.999) -> Callable[[float], optax.GradientTransformation]:
+def _adam(
+    b1: float, b2: float = 0.999
+) -> Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]:
     return partial(optax.adam, b1=b1, b2=b2)
 
 
 # The optimizer, the loss and the average of Huang et al., 2024, https://arxiv.org/abs/2501.05441,
 # with penalties that are not computed in every step.
 _small = Preset(
-    models=_dcgan,
+    models=_small_dcgan,
     generator_width=64,
     discriminator_width=16,
     generator_optimizer=_adam(b1=0.0, b2=0.99),
     discriminator_optimizer=_adam(b1=0.0, b2=0.99),
-    generator_learning_rate=4e-4,
-    discriminator_learning_rate=4e-4,
-    steps=3000,
+    generator_learning_rate=2e-3,
+    discriminator_learning_rate=2e-3,
+    learning_rate_decay=0.5,
+    steps=7000,
     batch_size=64,
     loss="relativistic_pairing",
     regularizers=("r1", "r2"),
-    regularizer_weight=1.0,
+    regularizer_weight=0.05,
     regularizer_every=8,
     ema=0.999,
     ema_warmup=0.05,
@@ -202,6 +218,8 @@ _modern64 = replace(
     discriminator_width=16,
     generator_learning_rate=2e-4,
     discriminator_learning_rate=2e-4,
+    learning_rate_decay=0.0,
+    regularizer_weight=1.0,
     steps=20000,
     batch_size=32,
     augmentations=("translation", "color", "cutout"),
@@ -213,7 +231,7 @@ PRESETS = {
     "conditional": replace(_small, conditional=True),
     # As published for Keras.
     "seed": Preset(
-        models=partial(_dcgan, dropout=0.4),
+        models=_dcgan,
         generator_width=256,
         discriminator_width=64,
         generator_optimizer=partial(train.rmsprop, decay=3e-8),

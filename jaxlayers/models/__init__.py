@@ -2,24 +2,24 @@
 
 from jaxlayers.models import (
     cnn,
-    conditional_dcgan,
     dcgan,
     dcgan64,
     mobilenet_v2,
     residual_gan,
     resnet,
+    small_dcgan,
     transfer,
     unet,
 )
 
 __all__ = [
     "cnn",
-    "conditional_dcgan",
     "dcgan",
     "dcgan64",
     "mobilenet_v2",
     "residual_gan",
     "resnet",
+    "small_dcgan",
     "transfer",
     "unet",
 ]

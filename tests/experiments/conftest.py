@@ -13,6 +13,7 @@ TINY = {
     "batch_size": 4,
     "loss": "non_saturating",
     "regularizers": (),
+    "learning_rate_decay": 0.0,
 }
 CHEAP = ("--loss", "non_saturating", "--regularizers")
 

@@ -89,6 +89,16 @@ def test_resume_uses_the_original_arguments(run_main, run_folder, images):
     assert RunFolder(run_folder).metrics()["step"][-1] == 6
 
 
+def test_steps_cannot_be_changed_if_the_learning_rates_depend_on_them(
+    run_main, images, tmp_path, tiny_preset
+):
+    out = ("--out", tmp_path / "run")
+    flags = ("--data", images, "--learning-rate-decay", 0.5)
+    assert run_main(dcgan, *out, *flags)[0] == 0
+    status, _, errors = run_main(dcgan, *out, "--resume", "--steps", 9)
+    assert status == 1 and "--steps was 2 and is 9" in errors
+
+
 def test_new_steps_replace_the_original_ones(run_main, run_folder):
     assert run_main(dcgan, "--out", run_folder, "--resume", "--steps", 8)[0] == 0
     assert read_config(run_folder)["steps"] == 8
@@ -114,6 +124,7 @@ FIXED = {
     "discriminator_width": 2,
     "generator_learning_rate": 0.5,
     "discriminator_learning_rate": 0.5,
+    "learning_rate_decay": 0.25,
     "size": (8, 8),
     "background": "black",
     "color_mode": "rgb",

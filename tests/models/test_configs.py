@@ -1,26 +1,25 @@
 """Models are read back from their configs, as from the folder of a run."""
 
 import json
+from functools import partial
 
 import pytest
 
 from jaxlayers.interop import keras as keras_files
 from jaxlayers.models import (
     cnn,
-    conditional_dcgan,
     dcgan,
     dcgan64,
     mobilenet_v2,
     residual_gan,
     resnet,
+    small_dcgan,
     unet,
 )
 
 MODELS = [
     cnn.lenet,
     cnn.vgg,
-    conditional_dcgan.generator,
-    conditional_dcgan.discriminator,
     dcgan.generator,
     dcgan.discriminator,
     dcgan64.generator,
@@ -30,6 +29,10 @@ MODELS = [
     residual_gan.discriminator,
     resnet.resnet18,
     resnet.resnet50,
+    small_dcgan.generator,
+    small_dcgan.discriminator,
+    partial(small_dcgan.generator, classes=10),
+    partial(small_dcgan.discriminator, classes=10),
     unet.unet,
 ]
 

@@ -1,4 +1,4 @@
-"""The conditional DCGAN, the DCGAN for 64 x 64 pixels and the residual GAN."""
+"""The small DCGAN, the DCGAN for 64 x 64 pixels and the residual GAN."""
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +8,15 @@ import pytest
 
 from jaxlayers import Functional, Input, layers
 from jaxlayers.interop import keras as keras_files
-from jaxlayers.models import conditional_dcgan, conditioning, dcgan64, residual_gan
+from jaxlayers.models import conditioning, dcgan64, residual_gan, small_dcgan
 from tests.parity.oracle import assert_close
 
 CONDITIONAL = {"image_shape": (8, 4, 1), "classes": 3}
 TINY = {
-    "conditional_generator": conditional_dcgan.generator(**CONDITIONAL, latent_size=5, width=32),
-    "conditional_discriminator": conditional_dcgan.discriminator(**CONDITIONAL, width=1),
+    "conditional_generator": small_dcgan.generator(**CONDITIONAL, latent_size=5, width=16),
+    "conditional_discriminator": small_dcgan.discriminator(**CONDITIONAL, width=1),
+    "small_generator": small_dcgan.generator((8, 4, 1), latent_size=5, width=16),
+    "small_discriminator": small_dcgan.discriminator((8, 4, 1), width=2),
     "dcgan64_generator": dcgan64.generator((32, 16, 3), latent_size=5, width=16),
     "dcgan64_discriminator": dcgan64.discriminator((32, 16, 3), width=2),
     "residual_generator": residual_gan.generator((8, 8, 3), latent_size=5, width=2),
@@ -149,13 +151,12 @@ def test_the_logit_of_an_image_depends_on_other_images_only_by_batch_normalizati
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        (conditional_dcgan.generator, {"classes": 0}, "generator: classes must be .* got 0"),
-        (conditional_dcgan.generator, {"image_shape": (30, 28, 1)}, "multiples of 4.*got .30, 28"),
-        (conditional_dcgan.generator, {"width": 12}, "multiple of 8, got 12"),
-        (conditional_dcgan.generator, {"latent_size": 0}, "latent_size must be .* got 0"),
-        (conditional_dcgan.generator, {"dropout": 2}, "dropout must be .* got 2"),
-        (conditional_dcgan.discriminator, {"classes": 2.5}, "discriminator: classes must be"),
-        (conditional_dcgan.discriminator, {"width": 0}, "discriminator: width must be .* got 0"),
+        (small_dcgan.generator, {"classes": 0}, "generator: classes must be .* got 0"),
+        (small_dcgan.generator, {"image_shape": (30, 28, 1)}, "multiples of 4.*got .30, 28"),
+        (small_dcgan.generator, {"width": 10}, "multiple of 4, got 10"),
+        (small_dcgan.generator, {"latent_size": 0}, "latent_size must be .* got 0"),
+        (small_dcgan.discriminator, {"classes": 2.5}, "discriminator: classes must be"),
+        (small_dcgan.discriminator, {"width": 0}, "discriminator: width must be .* got 0"),
         (dcgan64.generator, {"image_shape": (64, 40, 3)}, "multiples of 16, got .64, 40, 3"),
         (dcgan64.generator, {"width": 12}, "multiple of 8, got 12"),
         (dcgan64.discriminator, {"image_shape": (28, 28, 1)}, "multiples of 16, got .28, 28, 1"),
