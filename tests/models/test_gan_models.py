@@ -16,7 +16,7 @@ TINY = {
     "conditional_generator": small_dcgan.generator(**CONDITIONAL, latent_size=5, width=16),
     "conditional_discriminator": small_dcgan.discriminator(**CONDITIONAL, width=1),
     "small_generator": small_dcgan.generator((8, 4, 1), latent_size=5, width=16),
-    "small_discriminator": small_dcgan.discriminator((8, 4, 1), width=2),
+    "small_discriminator": small_dcgan.discriminator((8, 8, 1), width=4),
     "dcgan64_generator": dcgan64.generator((32, 16, 3), latent_size=5, width=16),
     "dcgan64_discriminator": dcgan64.discriminator((32, 16, 3), width=2),
     "residual_generator": residual_gan.generator((8, 8, 3), latent_size=5, width=2),
