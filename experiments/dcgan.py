@@ -181,8 +181,8 @@ def main(config: Config) -> int:
         print_line(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
     scores = None
     if config.score_every is not None:
-        assert isinstance(dataset, data.Dataset)  # it has labels
-        scores = train.SampleScores(train.classifier_features(dataset), dataset)
+        real = data.load_with_validation(config.data, **config.decoding())
+        scores = train.SampleScores(train.classifier_features(real[0]), *real)
     result = train.fit(task, dataset, fit_config, folder, resume=resume, scores=scores)
     return finish(config, out, fit_config, result)
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,20 +126,7 @@ def _real_images(config: Config, saved: Mapping[str, Any]) -> tuple[data.Dataset
         if getattr(config, name) or saved.get(name)
     }
     has_labels = config.features == "classifier" and config.inception is None
-    if "test" in data.split_names(source):
-        train_images, test_images = (
-            data.load(source, split=split, labels=has_labels, **decoding)
-            for split in ("train", "test")
-        )
-        return train_images, test_images
-    dataset = data.load(source, labels=has_labels, **decoding)
-    is_validation = np.arange(len(dataset)) % 5 == 4
-    return _rows(dataset, ~is_validation), _rows(dataset, is_validation)
-
-
-def _rows(dataset: data.Dataset, rows: np.ndarray) -> data.Dataset:
-    labels = None if dataset.labels is None else dataset.labels[rows]
-    return replace(dataset, images=dataset.images[rows], labels=labels)
+    return data.load_with_validation(source, labels=has_labels, **decoding)
 
 
 def _features(config: Config, training: data.Dataset) -> Features:

@@ -68,6 +68,11 @@ def main(config: Config) -> int:
     n = default if config.n is None else config.n
     # One class per row if the rows are complete, otherwise a near-square grid.
     columns = n // classes if classes and n % classes == 0 else math.ceil(math.sqrt(n))
+    if config.interpolate and columns < 2:
+        raise ValueError(
+            f"n must be at least {2 * classes} to interpolate between images of each of {classes} "
+            f"classes, got {n}"
+        )
     labels = generator.labels(n) if label is None else jnp.full(n, label)
     if labels is not None and config.interpolate:
         # Each row shows the class that it begins with.

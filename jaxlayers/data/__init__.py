@@ -10,7 +10,7 @@ for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], endless
 from jaxlayers.data.batches import batch_at, batches
 from jaxlayers.data.dataset import Dataset, split_validation
 from jaxlayers.data.single import border, read_image
-from jaxlayers.data.sources import load, load_with_validation, split_names
+from jaxlayers.data.sources import load, load_with_validation
 from jaxlayers.data.stacked import stacked
 from jaxlayers.data.streaming import Streamed
 
@@ -23,7 +23,6 @@ __all__ = [
     "load",
     "load_with_validation",
     "read_image",
-    "split_names",
     "split_validation",
     "stacked",
 ]

@@ -119,16 +119,17 @@ def concatenate(first: Dataset, second: Dataset) -> Dataset:
 def split_validation(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset]:
     """Splits a data set into training and validation data, by default 4/5 and 1/5 of each class.
 
-    The split is deterministic: every fifth image of each class is used for validation.
+    The split is deterministic: every fifth image of each class is used for validation, or every
+    fifth of all images if there are no labels.
 
     Args:
-        dataset: A data set with labels.
+        dataset: A data set.
         every: Number of images of a class per validation image; at least 2.
 
     Raises:
         TypeError: If `dataset` is not a `Dataset`, or `every` is not an integer.
-        ValueError: If `every` is below 2, there are no labels, or a class has fewer than `every`
-            images.
+        ValueError: If `every` is below 2, or a class, or a data set without labels, has fewer than
+            `every` images.
     """
     if not isinstance(dataset, Dataset):
         raise TypeError(
@@ -140,24 +141,24 @@ def split_validation(dataset: Dataset, every: int = 5) -> tuple[Dataset, Dataset
         raise TypeError(f"split_validation: every must be an integer, got {every!r}") from None
     if every < 2:
         raise ValueError(f"split_validation: every must be at least 2, got {every}")
-    if dataset.labels is None:
-        raise ValueError(
-            f"split_validation: dataset {dataset.name!r} has no labels; a folder with a sub-folder "
-            "of images for each class has them, and so has an .npz with labels"
-        )
+    labels = np.zeros(len(dataset), np.int32) if dataset.labels is None else dataset.labels
     is_validation = np.zeros(len(dataset), bool)
-    for label in np.unique(dataset.labels):
-        rows = np.flatnonzero(dataset.labels == label)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
         if len(rows) < every:
             name = dataset.class_names[label] if dataset.class_names else label
+            images = "" if dataset.labels is None else f"class {name} of "
             raise ValueError(
-                f"split_validation: class {name} of dataset {dataset.name!r} has {len(rows)} "
-                f"images; one of {every} is used for validation, so that each class needs at least "
-                f"{every}"
+                f"split_validation: {images}dataset {dataset.name!r} has {len(rows)} images; one "
+                f"of {every} is used for validation, so that at least {every} are needed"
             )
         is_validation[rows[every - 1 :: every]] = True
     training, validation = (
-        replace(dataset, images=dataset.images[rows], labels=dataset.labels[rows])
+        replace(
+            dataset,
+            images=dataset.images[rows],
+            labels=None if dataset.labels is None else labels[rows],
+        )
         for rows in (~is_validation, is_validation)
     )
     return training, validation

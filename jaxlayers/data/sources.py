@@ -101,15 +101,17 @@ def load_with_validation(
     source: str | Path,
     *,
     size: Sequence[int] | None = None,
+    labels: bool = True,
     color_mode: str | None = None,
     background: str | Sequence[int] = "white",
     skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
-    """Loads a data set with labels, split into training and validation data.
+    """Loads a data set, split into training and validation data.
 
     Args:
         source: As in `load`.
         size: As in `load`.
+        labels: Whether to load labels, which the source must have.
         color_mode: As in `load`.
         background: As in `load`.
         skip_unreadable: As in `load`.
@@ -119,35 +121,24 @@ def load_with_validation(
         otherwise 4/5 and 1/5 of it by `split_validation`.
 
     Raises:
-        ValueError: As in `load`, or if there are no labels.
+        ValueError: As in `load`, or if there should be labels and are none.
         TypeError: As in `load`.
 
     Example:
         >>> load_with_validation("mnist-5k")[1]
         Dataset('mnist-5k': 1000 images of 28 x 28 x 1, 10 classes)
     """
-    options = images.check_options("load", size, background, skip_unreadable, color_mode)
+    options = images.check_options("load", size, background, skip_unreadable, color_mode, labels)
     splits = _splits(source, options)
-    if "test" in splits:
-        train, test = (_choose(splits, split, source, options) for split in ("train", "test"))
-        return train, test
-    return split_validation(_choose(splits, "all", source, options))
-
-
-def split_names(source: str | Path) -> tuple[str, ...]:
-    """Returns the names of the splits of a source, which `load` accepts besides `"all"`.
-
-    Args:
-        source: As in `load`.
-
-    Raises:
-        FileNotFoundError, ValueError, TypeError: As in `load`.
-
-    Example:
-        >>> split_names("mnist-5k"), split_names("mnist")
-        (('train', 'test'), ('train', 'test'))
-    """
-    return tuple(name for name in _splits(source, Options()) if name != "all")
+    names = ("train", "test") if "test" in splits else ("all",)
+    loaded = [_choose(splits, name, source, options) for name in names]
+    if labels and any(dataset.labels is None for dataset in loaded):
+        raise ValueError(
+            f"load: {source} has no labels; a folder with a sub-folder of images for each class "
+            "has them, and so has an .npz with labels"
+        )
+    train, test = loaded if len(loaded) == 2 else split_validation(loaded[0])
+    return train, test
 
 
 def _splits(source: str | Path, options: Options) -> Splits:

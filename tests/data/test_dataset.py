@@ -126,16 +126,16 @@ def test_every_fifth_image_of_each_class_is_validation_data():
     assert (training.class_names, training.name) == (("a", "b"), "letters")
 
 
-@pytest.mark.parametrize(
-    "labels, message",
-    [
-        (None, "split_validation: dataset 'letters' has no labels; a folder with a sub-folder"),
-        (np.array([0] * 5 + [1] * 4, np.int32), "class b .* has 4 images.*needs at least 5"),
-    ],
-)
-def test_data_that_cannot_be_split_is_refused(labels, message):
-    images = np.zeros((9, 1, 1, 1), np.uint8)
-    with pytest.raises(ValueError, match=message):
+def test_without_labels_every_fifth_image_is_validation_data():
+    images = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
+    training, validation = split_validation(Dataset(images, None, None, "numbers"))
+    assert validation.images.ravel().tolist() == [4, 9] and len(training) == 9
+    assert training.labels is None
+
+
+def test_a_class_with_too_few_images_is_refused():
+    images, labels = np.zeros((9, 1, 1, 1), np.uint8), np.array([0] * 5 + [1] * 4, np.int32)
+    with pytest.raises(ValueError, match=r"class b of .* has 4 images.*at least 5"):
         split_validation(Dataset(images, labels, ("a", "b"), "letters"))
 
 

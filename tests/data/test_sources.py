@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_files import write_idx_folder, write_image
 
-from jaxlayers.data import load, load_with_validation, split_names
+from jaxlayers.data import load, load_with_validation
 
 
 @pytest.mark.parametrize("name", ["mnits", "no/such/folder", "gone.npz", "gone.zip"])
@@ -120,12 +120,9 @@ def test_images_without_labels_cannot_be_split(tmp_path):
         load_with_validation(tmp_path)
 
 
-def test_the_names_of_splits_are_those_that_can_be_loaded(tmp_path):
-    images = np.zeros((6, 4, 4, 1), np.uint8)
+def test_every_fifth_image_is_validation_data_if_there_are_no_labels(tmp_path):
+    images = np.arange(7, dtype=np.uint8).reshape(7, 1, 1, 1)
     np.save(tmp_path / "images.npy", images)
-    np.savez(tmp_path / "both.npz", x_train=images, x_test=images[:2])
-    assert split_names("mnist-5k") == ("train", "test")  # not all, which every source has
-    assert split_names(tmp_path / "images.npy") == ("train",)
-    assert split_names(tmp_path / "both.npz") == ("train", "test")
-    with pytest.raises(FileNotFoundError, match="neither a name nor a path"):
-        split_names("missing")
+    training, validation = load_with_validation(tmp_path / "images.npy", labels=False)
+    assert validation.images.ravel().tolist() == [4] and len(training) == 6
+    assert load_with_validation("mnist-5k", labels=False)[1].labels is None

@@ -22,10 +22,10 @@ from tests.experiments.conftest import TINY
 
 @pytest.fixture(scope="module")
 def labeled(tmp_path_factory):
-    """The path of an .npz file of twelve 4 x 4 images of three classes."""
+    """The path of an .npz file of thirty 4 x 4 images of three classes."""
     path = tmp_path_factory.mktemp("labeled") / "images.npz"
-    images = np.random.default_rng(0).integers(256, size=(12, 4, 4, 1), dtype=np.uint8)
-    np.savez(path, images=images, labels=np.arange(12) % 3)
+    images = np.random.default_rng(0).integers(256, size=(30, 4, 4, 1), dtype=np.uint8)
+    np.savez(path, images=images, labels=np.arange(30) % 3)
     return path
 
 
