@@ -120,7 +120,7 @@ def test_wrong_arguments_are_errors(files, tmp_path):
         score(files / "run", n=5)
     real = dict(np.load(files / "real.npz"))
     np.save(tmp_path / "unlabeled.npy", real["images"])
-    with pytest.raises(ValueError, match="'unlabeled' has no labels; use the features of another"):
+    with pytest.raises(ValueError, match=r"unlabeled.npy has no labels; a folder with"):
         score(files / "run", data=str(tmp_path / "unlabeled.npy"))
     np.save(tmp_path / "large.npy", np.zeros((9, 9, 9, 1)))
     with pytest.raises(ValueError, match=r"classifier features: images must be \[N, 8, 8, 1\]"):
