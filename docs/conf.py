@@ -6,7 +6,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from docutils import nodes
 from docutils.nodes import Element
@@ -111,10 +111,10 @@ def accepted(annotation: Any) -> Any:
         return str | Callable
     if not (isinstance(origin, type) and issubclass(origin, fields.Field)):
         return annotation
-    if origin is fields.Optional or origin is fields.Field:
-        argument = get_args(annotation)[0]
-        return argument | None if origin is fields.Optional else argument
-    return accepted(origin.__orig_bases__[0])
+    if origin is fields.Optional:
+        return get_args(annotation)[0] | None
+    base = get_args(origin.__orig_bases__[0])[0]
+    return get_args(annotation)[0] if isinstance(base, TypeVar) else base
 
 
 def set_signatures(app: Sphinx) -> None:
