@@ -34,8 +34,9 @@ class Config:
     has no test images, one fifth of the images is used for validation."""
     size: tuple[int, int] | None = None
     """Height and width to resize images to; required if files differ in size."""
-    background: Literal["white", "black"] = "white"
-    """Color that transparent pixels of image files are blended with."""
+    background: str = "white"
+    """Color that transparent pixels of image files are blended with: white, black, or #rrggbb in
+    hexadecimal, such as '#ff8000' (with quotes, because # begins a comment)."""
     color_mode: Literal["rgb", "grayscale"] | None = None
     """Color mode of the images; by default the color mode of the files."""
     skip_unreadable: bool = False

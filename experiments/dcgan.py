@@ -1,20 +1,18 @@
 """Trains a DCGAN: `python -m experiments.dcgan --help`."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import optax
 
 from experiments.command_line import run
 from experiments.machines import Machines, use_compilation_cache
+from experiments.presets import PRESETS, Preset
 from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
-from jaxlayers.models import dcgan
 from jaxlayers.runs.terminal import print_line
 
 
@@ -22,12 +20,17 @@ from jaxlayers.runs.terminal import print_line
 class Config:
     """Trains a DCGAN on images and writes all outputs to the folder of the run."""
 
-    preset: Literal["small", "seed"] = "small"
-    """small: a narrow model that generates digits after a few minutes on two CPU cores; seed: the
-    model as published for Keras, for accelerators."""
+    preset: Literal["small", "conditional", "seed", "dcgan64", "modern64", "cifar32"] = "small"
+    """small: a narrow model that generates digits after a few minutes on two CPU cores.
+    conditional: the same with labels, so that samples of one class can be requested.
+    seed: the model as published for Keras, for accelerators.
+    dcgan64: the published DCGAN at 64 x 64 pixels, for accelerators.
+    modern64: residual networks at 64 x 64 pixels, with a relativistic loss, gradient penalties and
+    adaptive augmentation; cifar32: the same at 32 x 32 pixels."""
     data: str = "mnist-5k"
-    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), or a path: a folder of
-    IDX files, an .npz or .npy file, a folder or .zip of images."""
+    """mnist-5k (included), mnist, fashion-mnist, cifar10 (downloaded once), stacked-mnist-5k and
+    stacked-mnist (digits as color channels), or a path: a folder of IDX files, an .npz or .npy
+    file, a folder or .zip of images."""
     steps: int | None = None
     """Number of training steps; by default as in the preset."""
     batch_size: int | None = None
@@ -36,24 +39,51 @@ class Config:
     """Seed of the params, the order of the data and all random numbers."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Dtype of computations; params, statistics, losses and optimizers are always float32."""
-    loss: Literal[
-        "non_saturating",
-        "least_squares",
-        "hinge",
-        "wasserstein",
-        "relativistic_average",
-        "relativistic_pairing",
-    ] = "non_saturating"
+    generator_width: int | None = None
+    """Width of the generator; the widths, and all of the following options without another default,
+    are by default as in the preset."""
+    discriminator_width: int | None = None
+    """Width of the discriminator."""
+    generator_learning_rate: float | None = None
+    """Learning rate of the generator."""
+    discriminator_learning_rate: float | None = None
+    """Learning rate of the discriminator."""
+    discriminator_steps: int | None = None
+    """Number of updates of the discriminator per step."""
+    loss: (
+        Literal[
+            "non_saturating",
+            "least_squares",
+            "hinge",
+            "wasserstein",
+            "relativistic_average",
+            "relativistic_pairing",
+        ]
+        | None
+    ) = None
     """Loss of both models; see docs/training.md."""
+    regularizers: tuple[Literal["r1", "r2", "gradient_penalty"], ...] | None = None
+    """Gradient penalties of the discriminator; without a name after it, none."""
+    regularizer_weight: float | None = None
+    """Weight of each gradient penalty."""
+    regularizer_every: int | None = None
+    """Number of steps from one computation of the gradient penalties to the next."""
+    augmentations: tuple[Literal["translation", "color", "cutout", "flip"], ...] | None = None
+    """Random augmentations of real and generated images; without a name after it, none."""
+    augmentation_probability: float | Literal["adaptive"] | None = None
+    """Probability with which each augmentation is applied; adaptive: it increases as the
+    discriminator overfits."""
     ema: float | None = None
     """Decay per step, such as 0.999, of a moving average of the generator's params, which is used
-    for sampling; by default no average."""
+    for sampling; 0 for no average."""
     accumulate: int = 1
     """Number of steps whose gradients are accumulated for one update."""
     size: tuple[int, int] | None = None
-    """Height and width to resize images to; required if files differ in size."""
-    background: Literal["white", "black"] = "white"
-    """Color that transparent pixels of image files are blended with."""
+    """Height and width to resize images to; by default as in the preset, 64 64 for dcgan64 and
+    modern64, 32 32 for cifar32. Required by the others if files differ in size."""
+    background: str = "white"
+    """Color that transparent pixels of image files are blended with: white, black, or #rrggbb in
+    hexadecimal, such as '#ff8000' (with quotes, because # begins a comment)."""
     color_mode: Literal["rgb", "grayscale"] | None = None
     """Color mode of the images; by default the color mode of the files."""
     skip_unreadable: bool = False
@@ -67,11 +97,15 @@ class Config:
     """Number of steps between logged metrics."""
     sample_every: int = 250
     """Number of steps between grids of samples."""
+    score_every: int | None = None
+    """Number of steps between scores of 5,000 samples, which take time; by default, there are no
+    scores. They use the features of a classifier, which is trained on the labels of the data before
+    the first run and then cached; see docs/scores.md."""
     checkpoint_every: int = 500
     """Number of steps between checkpoints."""
     best: str | None = None
-    """Name of a metric, such as generator_loss, whose best checkpoint is kept in addition to the
-    last three."""
+    """Name of a metric, such as generator_loss or, with --score-every, classifier_frechet_distance,
+    whose best checkpoint is kept in addition to the last three."""
     out: Path | None = None
     """Folder of the run; by default runs/dcgan-PRESET-TIME."""
     resume: bool = False
@@ -86,11 +120,8 @@ class Config:
     def resolved(self) -> "Config":
         """Returns the config with the defaults of the preset filled in."""
         preset = PRESETS[self.preset]
-        return replace(
-            self,
-            steps=preset.steps if self.steps is None else self.steps,
-            batch_size=preset.batch_size if self.batch_size is None else self.batch_size,
-        )
+        missing = [name for name in _IN_PRESET if getattr(self, name) is None]
+        return replace(self, **{name: getattr(preset, name) for name in missing})
 
     def decoding(self) -> dict[str, Any]:
         """Returns the arguments of `data.load` for the decoding of image files."""
@@ -104,39 +135,10 @@ class Config:
         return ("steps", "workers") if same_order else ("steps",)
 
 
-@dataclass(frozen=True)
-class Preset:
-    """A combination of sizes and optimizers."""
-
-    generator_width: int
-    discriminator_width: int
-    dropout: float
-    steps: int
-    batch_size: int
-    generator_optimizer: Callable[[], optax.GradientTransformation]
-    discriminator_optimizer: Callable[[], optax.GradientTransformation]
-
-
-PRESETS = {
-    "small": Preset(
-        generator_width=64,
-        discriminator_width=16,
-        dropout=0.0,
-        steps=3000,
-        batch_size=64,
-        generator_optimizer=lambda: optax.adam(1e-3, b1=0.5),
-        discriminator_optimizer=lambda: optax.adam(5e-4, b1=0.5),
-    ),
-    "seed": Preset(
-        generator_width=256,
-        discriminator_width=64,
-        dropout=0.4,
-        steps=10000,
-        batch_size=256,
-        generator_optimizer=lambda: train.rmsprop(1e-4, decay=3e-8),
-        discriminator_optimizer=lambda: train.rmsprop(2e-4, decay=6e-8),
-    ),
-}
+# The grids of samples of a conditional model.
+_COLUMNS, _MOST_ROWS = 10, 20
+# The options whose defaults are those of the preset.
+_IN_PRESET = {field.name for field in fields(Config)} & {field.name for field in fields(Preset)}
 
 
 def main(config: Config) -> int:
@@ -148,32 +150,13 @@ def main(config: Config) -> int:
     config.machines.join()
     if config.compilation_cache:
         use_compilation_cache()
-    preset = PRESETS[config.preset]
-    dataset: data.Dataset | data.Streamed
-    if config.workers is None:
-        dataset = data.load(config.data, split="all", labels=False, **config.decoding())
-    else:
-        dataset = data.Streamed(config.data, workers=config.workers, **config.decoding())
-    image_shape = dataset.image_shape
-    if image_shape[-1] not in (1, 3):
+    preset = replace(PRESETS[config.preset], **{name: getattr(config, name) for name in _IN_PRESET})
+    dataset = _load(config, labels=preset.conditional or config.score_every is not None)
+    if dataset.image_shape[-1] not in (1, 3):
         raise ValueError(f"data: images must have 1 or 3 channels, got {dataset}")
-    generator: dict[str, Any] = {
-        "image_shape": image_shape,
-        "width": preset.generator_width,
-        "dropout": preset.dropout,
-    }
-    float32_models = (
-        dcgan.generator(**generator),
-        dcgan.discriminator(image_shape, preset.discriminator_width, preset.dropout, logits=True),
-    )
-    models = [train.InBfloat16(m) if config.precision == "bfloat16" else m for m in float32_models]
-    task = train.GAN(
-        models[0],
-        models[1],
-        _with_accumulation(preset.generator_optimizer(), config.accumulate),
-        _with_accumulation(preset.discriminator_optimizer(), config.accumulate),
-        config.ema,
-        config.loss,
+    classes = _classes(dataset) if preset.conditional else None
+    task = preset.task(
+        dataset.image_shape, classes, precision=config.precision, accumulate=config.accumulate
     )
     assert config.steps is not None and config.batch_size is not None  # resolved
     fit_config = train.FitConfig(
@@ -182,6 +165,8 @@ def main(config: Config) -> int:
         seed=config.seed,
         log_every=config.log_every,
         sample_every=config.sample_every,
+        **_grid(classes),
+        **({} if config.score_every is None else {"score_every": config.score_every}),
         checkpoint_every=config.checkpoint_every,
         best=config.best,
         devices=config.devices,
@@ -190,17 +175,45 @@ def main(config: Config) -> int:
     folder = open_folder(config, out)
     if jax.process_index() == 0:
         print_line(f"{dataset}\n{config.preset} preset, {fit_config.steps} steps, into {out}")
-    result = train.fit(task, dataset, fit_config, folder, resume=resume)
+    scores = None
+    if config.score_every is not None:
+        assert isinstance(dataset, data.Dataset)  # it has labels
+        scores = train.SampleScores(train.classifier_features(dataset), dataset)
+    result = train.fit(task, dataset, fit_config, folder, resume=resume, scores=scores)
     return finish(config, out, fit_config, result)
 
 
-def _with_accumulation(
-    optimizer: optax.GradientTransformation, steps: int
-) -> optax.GradientTransformation:
-    """Returns an optimizer that accumulates gradients over several steps."""
-    if steps == 1:
-        return optimizer
-    return optax.MultiSteps(optimizer, steps).gradient_transformation()
+def _grid(classes: int | None) -> dict[str, int]:
+    """Returns the arguments of `FitConfig` for grids of samples with one class per row."""
+    if classes is None or classes > _MOST_ROWS:
+        return {}
+    return {"samples": _COLUMNS * classes, "sample_columns": _COLUMNS}
+
+
+def _load(config: Config, labels: bool) -> data.Dataset | data.Streamed:
+    """Returns the images, with labels or without."""
+    needs = f"for the preset {config.preset}" if config.score_every is None else "for scores"
+    if config.workers is not None:
+        if labels:
+            raise ValueError(
+                f"workers must be omitted {needs}, because streamed images have no labels, got "
+                f"{config.workers}"
+            )
+        return data.Streamed(config.data, workers=config.workers, **config.decoding())
+    dataset = data.load(config.data, split="all", labels=labels, **config.decoding())
+    if labels and dataset.labels is None:
+        raise ValueError(
+            f"data: must have labels {needs}, such as a folder with a sub-folder of images for "
+            f"each class, got {dataset}"
+        )
+    return dataset
+
+
+def _classes(dataset: data.Dataset | data.Streamed) -> int:
+    """Returns the number of classes of images with labels."""
+    assert isinstance(dataset, data.Dataset) and dataset.labels is not None
+    names = dataset.class_names
+    return int(dataset.labels.max()) + 1 if names is None else len(names)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ _CHANGEABLE = (
     "devices",
     "log_every",
     "sample_every",
+    "score_every",
     "skip_unreadable",
     "checkpoint_every",
     "best",

@@ -407,6 +407,7 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
                     "sample_every",
                     "samples",
                     "evaluate_every",
+                    "score_every",
                     "checkpoint_every",
                     "keep",
                 ],

@@ -46,15 +46,15 @@ MAY_IMPORT = {
     "ops": ("_files", "config"),
     "layers": (*HELPERS, *NAMED, "layer", "ops"),
     "compositions": (*HELPERS, "layer", "layers", "ops"),
-    "models": (*HELPERS, "layer", "layers", "compositions"),
+    "models": (*HELPERS, *NAMED, "layer", "layers", "compositions"),
     "metrics": (*HELPERS, "losses"),
     "data": HELPERS,
-    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "ops"),
+    "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "metrics", "ops"),
     "runs": (*HELPERS, "data", "metrics", "layer", "layers", "compositions", "interop"),
     "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
     "experiments": (
         *HELPERS,
-        *("data", "interop", "layer", "models", "runs", "train", "Layer", "trainable"),
+        *("data", "interop", "layer", "metrics", "models", "runs", "train", "Layer", "trainable"),
     ),
 }
 COMPOSITIONS = (
@@ -74,6 +74,8 @@ EXCEPTIONS = {
     "jaxlayers.interop.keras.__main__": {"runs"},
     # train.InBfloat16 is layers.InBfloat16; tasks depend only on the contract of a layer.
     "jaxlayers.train": {"layers"},
+    # The scores of generated images use the features of one particular classifier.
+    "jaxlayers.train.classifier_features": {"models", "__version__"},
     # The version, which is written into run folders.
     "jaxlayers.train.run_files": {"__version__"},
 }

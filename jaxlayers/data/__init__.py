@@ -6,7 +6,8 @@ Image files that do not fit into memory can be `Streamed`, that is read while tr
 from jaxlayers.data.batches import batch_at, batches
 from jaxlayers.data.dataset import Dataset, split_validation
 from jaxlayers.data.single import border, read_image
-from jaxlayers.data.sources import load, load_with_validation
+from jaxlayers.data.sources import load, load_with_validation, split_names
+from jaxlayers.data.stacked import stacked
 from jaxlayers.data.streaming import Streamed
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "load",
     "load_with_validation",
     "read_image",
+    "split_names",
     "split_validation",
+    "stacked",
 ]

@@ -23,6 +23,8 @@ class Dataset:
         background: The color, (red, green, blue) from 0 to 255, that `load` blended transparent
             pixels with; None if the images are not from image files. Pass the same to `read_image`
             for a model that is trained on these images.
+        channel_source: The images with one channel, and their labels, that the channels of these
+            images are, if they were made by `stacked`; otherwise None.
 
     Raises:
         TypeError: If a field has the wrong type, or images are floating point.
@@ -39,6 +41,7 @@ class Dataset:
     class_names: tuple[str, ...] | None
     name: str
     background: tuple[int, int, int] | None = None
+    channel_source: "Dataset | None" = None
 
     def __post_init__(self) -> None:
         images = as_images(self.images, "Dataset")

@@ -17,6 +17,7 @@ Pillow reads 16-bit color as the high byte of each value.
 
 import io
 import operator
+import re
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -101,13 +102,17 @@ def check_background(where: str, background: str | Sequence[int]) -> Color:
 
     Args:
         where: Name of the caller, for the error message.
-        background: A name of `BACKGROUNDS`, or three integers from 0 to 255.
+        background: A name of `BACKGROUNDS`, `"#rrggbb"` in hexadecimal, or three integers from 0
+            to 255.
 
     Raises:
         ValueError: If an argument has any other value.
     """
     if isinstance(background, str) and background in BACKGROUNDS:
         return BACKGROUNDS[background]
+    if isinstance(background, str) and re.fullmatch("#[0-9a-fA-F]{6}", background):
+        red, green, blue = bytes.fromhex(background[1:])
+        return red, green, blue
     if isinstance(background, list | tuple) and len(background) == 3:
         try:
             red, green, blue = map(operator.index, background)
@@ -117,7 +122,7 @@ def check_background(where: str, background: str | Sequence[int]) -> Color:
             if all(0 <= value <= 255 for value in (red, green, blue)):
                 return red, green, blue
     raise ValueError(
-        f"{where}: background must be {', '.join(map(repr, BACKGROUNDS))} or "
+        f"{where}: background must be {', '.join(map(repr, BACKGROUNDS))}, '#rrggbb' or "
         f"(red, green, blue), three integers from 0 to 255, got {background!r}"
     )
 

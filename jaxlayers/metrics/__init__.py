@@ -2,13 +2,20 @@
 
 from jaxlayers.metrics.confusion import confusion_matrix, precision, recall
 from jaxlayers.metrics.feature_statistics import FeatureStatistics
+from jaxlayers.metrics.features import Features
 from jaxlayers.metrics.frechet import frechet_distance
+from jaxlayers.metrics.image_scores import ImageScores, ScoredImages
 from jaxlayers.metrics.inception import inception_score
 from jaxlayers.metrics.kernel import kernel_distance
+from jaxlayers.metrics.modes import captured_modes, stacked_features
 from jaxlayers.metrics.neighbors import density_coverage, precision_recall
 
 __all__ = [
     "FeatureStatistics",
+    "Features",
+    "ImageScores",
+    "ScoredImages",
+    "captured_modes",
     "confusion_matrix",
     "density_coverage",
     "frechet_distance",
@@ -17,4 +24,5 @@ __all__ = [
     "precision",
     "precision_recall",
     "recall",
+    "stacked_features",
 ]

@@ -13,6 +13,7 @@ from jaxlayers._files import as_path, write_atomically
 from jaxlayers._text import printable, short_repr
 from jaxlayers.runs.arrays import read_arrays, write_arrays
 from jaxlayers.runs.lock import is_lock, locked
+from jaxlayers.runs.scores import read_scores
 
 # Maximum size of config.json and model.json; this package writes smaller files.
 _MAX_JSON_BYTES = 2**25
@@ -28,6 +29,7 @@ class RunFolder:
     | `metrics.jsonl` | one line per logged step: its number and its metrics |
     | `samples/step_0000100.png` | grids of samples from the same latent vectors |
     | `pictures/` | plots of a classifier |
+    | `scores.json` | scores of generated images, and of real images |
     | `curves.png` | the metrics as curves |
     | `events.*` | metrics and samples for TensorBoard |
     | `report.html` | the report, with all of the above in one file |
@@ -127,6 +129,8 @@ class RunFolder:
                 path.unlink()
         shutil.rmtree(self.path / "pictures", ignore_errors=True)
         (self.path / "evaluation.json").unlink(missing_ok=True)
+        if not self._has_scores_until(step):
+            (self.path / "scores.json").unlink(missing_ok=True)
         path = self.path / "metrics.jsonl"
         if path.exists():
             lines = [line for line in self.rows() if line["step"] <= step]
@@ -228,6 +232,14 @@ class RunFolder:
         # A run that was killed may have written an incomplete last line.
         lines = [line for line in text.splitlines(keepends=True) if line[-1] == "\n"]
         return [self._row(number, line) for number, line in enumerate(lines, 1)]
+
+    def _has_scores_until(self, step: int) -> bool:
+        """Returns whether there are scores of a step that is not after `step`."""
+        try:
+            table = read_scores(self.path / "scores.json")
+        except ValueError:
+            return False
+        return table is not None and table.step is not None and table.step <= step
 
     def _row(self, number: int, line: str) -> dict[str, Any]:
         try:

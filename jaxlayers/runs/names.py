@@ -15,13 +15,46 @@ _LARGER_IS_BETTER = (
     "f1",
     "density",
     "coverage",
-    "inception",
+    "score",
+    "confidence",
+    "class_entropy",
+    "smallest_class",
+    "modes",
 )
+# The name of the features, in front of these, may contain one of the words above.
+_SMALLER_IS_BETTER = ("loss", "distance", "divergence")
+
+FRECHET_DISTANCE = "Fréchet distance"
+"""The group of Fréchet distances."""
+
+# The groups of the scores of generated images that are shown together, by the ends of their names.
+_SCORES = {
+    FRECHET_DISTANCE: ("_frechet_distance", "fid"),
+    "Kernel distance": ("_kernel_distance", "kid"),
+    "Precision and recall": ("_precision", "_recall", "_density", "_coverage"),
+    "Classes of samples": ("_confidence", "_class_entropy", "_smallest_class", "_label_accuracy"),
+    "Score": ("_score",),
+    "Captured modes": ("_modes",),
+    "Divergence of modes": ("_mode_divergence",),
+}
 
 
 def larger_is_better(metric: str) -> bool:
     """Returns whether larger values of a metric are better, determined by its name."""
-    return any(word in metric.lower() for word in _LARGER_IS_BETTER)
+    name = metric.lower()
+    return not name.endswith(_SMALLER_IS_BETTER) and any(word in name for word in _LARGER_IS_BETTER)
+
+
+def score_group(metric: str) -> str | None:
+    """Returns the group of a score of generated images; `None` for any other metric.
+
+    Example:
+        >>> score_group("classifier_recall"), score_group("val_loss")
+        ('Precision and recall', None)
+    """
+    if metric.startswith(VALIDATION):
+        return None
+    return next((group for group, ends in _SCORES.items() if metric.endswith(ends)), None)
 
 
 def name_of(path: tuple[Any, ...]) -> str:

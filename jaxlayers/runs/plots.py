@@ -7,23 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.names import VALIDATION, score_group
+
+# Characters in a line of a legend; if it is wider than the figure, the panels become narrower.
+_LEGEND_CHARACTERS = 100
 
 
-def save_grid(images: np.ndarray, path: Path, scale: int | None = None) -> None:
-    """Writes images as one PNG, in a near-square grid.
+def save_grid(
+    images: np.ndarray, path: Path, scale: int | None = None, columns: int | None = None
+) -> None:
+    """Writes images as one PNG, in a grid.
 
     Args:
         images: [N, height, width, channels], values from 0 to 1, one or three channels.
         path: Path of the file.
         scale: Integer factor by which images are enlarged; if `None`, the factor that gives a width
             of about 600 pixels.
+        columns: As in `tile`.
 
     Raises:
         ImportError: If Pillow is not installed.
         ValueError: If the array has another shape.
     """
-    save_image(tile(images), path, scale)
+    save_image(tile(images, columns=columns), path, scale)
 
 
 def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
@@ -48,12 +54,13 @@ def save_image(image: np.ndarray, path: Path, scale: int | None = None) -> None:
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
 
 
-def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
-    """Arranges images in a near-square grid with dark gaps.
+def tile(images: np.ndarray, gap: int = 2, columns: int | None = None) -> np.ndarray:
+    """Arranges images in a grid with dark gaps.
 
     Args:
         images: [N, height, width, channels], one or three channels.
         gap: Pixels between images and around them.
+        columns: Number of images per row; `None` for a near-square grid.
 
     Returns:
         [rows * (height + gap) + gap, columns * (width + gap) + gap, channels].
@@ -66,7 +73,7 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
             f"tile: images must be [N, height, width, 1 or 3 channels], got shape {images.shape}"
         )
     count, height, width, channels = images.shape
-    columns = int(np.ceil(np.sqrt(count)))
+    columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     grid = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, channels))
     for index, image in enumerate(images):
@@ -76,17 +83,24 @@ def tile(images: np.ndarray, gap: int = 2) -> np.ndarray:
     return grid
 
 
-def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
+def save_curves(
+    metrics: Mapping[str, np.ndarray],
+    path: Path,
+    validation_scores: Mapping[str, float] | None = None,
+) -> None:
     """Plots metrics against steps in one PNG, with one panel per suffix of their names.
 
-    The panel of the losses is the first. Lines with more than a few points are smoothed, and the
-    original values are shown in a lighter color. A panel has a logarithmic axis if its largest
-    value is much larger than the others. If there are no metrics, nothing is written.
+    The panel of the losses is the first. Scores of generated images have panels by `score_group`.
+    Lines with more than a few points are smoothed, and the original values are shown in a lighter
+    color. A panel has a logarithmic axis if its largest value is much larger than the others. If
+    there are no metrics, nothing is written.
 
     Args:
         metrics: Arrays of equal length by name, one of which is `step`; `seconds` is not plotted.
             Lines connect the finite values.
         path: Path of the file.
+        validation_scores: Scores of real validation images by name, drawn as dashed lines in the
+            panels of the same scores of generated images.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -98,7 +112,8 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
     }
     panels: dict[str, list[str]] = {}
     for name in sorted(columns, key=lambda name: not name.endswith("loss")):
-        panels.setdefault(name.rpartition("_")[2], []).append(name)
+        panel = score_group(name) or name.rpartition("_")[2]
+        panels.setdefault(panel, []).append(name)
     if not panels:
         return
     drawing = figure(8, 3.2 * len(panels))
@@ -110,14 +125,25 @@ def save_curves(metrics: Mapping[str, np.ndarray], path: Path) -> None:
             (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
             marker = "o" if len(steps) == 1 else None  # a single point has no line
             style = {"color": line.get_color(), "marker": marker, "label": _legible(name)}
-            # Validation metrics have few points, each a mean over many examples.
-            smooth = not name.startswith(VALIDATION)
+            # Validation metrics and scores have few points, each computed from many examples.
+            smooth = not name.startswith(VALIDATION) and score_group(name) is None
             axis.plot(steps, _smoothed(values) if smooth else values, **style)
+            real = (validation_scores or {}).get(name, np.nan)
+            if np.isfinite(real):
+                axis.axhline(real, color=line.get_color(), linestyle="--", linewidth=1)
         if needs_log_axis(np.concatenate([columns[name] for name in names])):
             axis.set_yscale("log")
         axis.set_ylabel(_legible(label), parse_math=False)
         axis.grid(alpha=0.3)
-        legend = axis.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        if any(name in (validation_scores or {}) for name in names):
+            axis.plot([], [], "--", color="0.5", linewidth=1, label="real validation images")
+        longest = max(len(label) for label in axis.get_legend_handles_labels()[1])
+        legend = axis.legend(
+            frameon=False,
+            ncols=min(4, max(1, _LEGEND_CHARACTERS // (longest + 6))),
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+        )
         for text in legend.get_texts():
             text.set_parse_math(False)
     axes[-1].set_xlabel("step")

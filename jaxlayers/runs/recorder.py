@@ -10,6 +10,7 @@ import numpy as np
 from jaxlayers.runs import plots
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.report import report
+from jaxlayers.runs.scores import read_scores
 from jaxlayers.runs.tensorboard import TensorBoard
 from jaxlayers.runs.terminal import Progress, print_line
 
@@ -49,17 +50,20 @@ class Recorder:
         if self._events is not None:
             self._events.scalars(step, metrics)
 
-    def samples(self, step: int, images: np.ndarray) -> None:
+    def samples(self, step: int, images: np.ndarray, columns: int | None = None) -> None:
         """Adds a grid of samples, [N, height, width, channels], with values from 0 to 1."""
         if self._folder is not None:
-            plots.save_grid(images, self._folder.sample_path(step))
+            plots.save_grid(images, self._folder.sample_path(step), columns=columns)
         if self._events is not None:
-            self._events.image(step, plots.tile(images))
+            self._events.image(step, plots.tile(images, columns=columns))
 
     def close(self) -> None:
         """Writes the curves and the report."""
         if self._events is not None:
             self._events.close()
         if self._folder is not None:
-            plots.save_curves(self._folder.metrics(), self._folder.path / "curves.png")
+            path = self._folder.path
+            table = read_scores(path / "scores.json")
+            real = {} if table is None else table.validation_scores
+            plots.save_curves(self._folder.metrics(), path / "curves.png", real)
             report(self._folder)

@@ -14,11 +14,13 @@ from jaxlayers._files import write_atomically
 from jaxlayers._text import short_repr
 from jaxlayers.runs.evaluation import Evaluation, read_evaluation
 from jaxlayers.runs.folder import RunFolder
-from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.names import VALIDATION, score_group
 from jaxlayers.runs.plots import needs_log_axis
 from jaxlayers.runs.report_classifier import confusion_section, picture_sections
 from jaxlayers.runs.report_parts import breakable, data_uri, figure, section
 from jaxlayers.runs.report_result import result_section, steps_per_epoch
+from jaxlayers.runs.report_scores import scores_section
+from jaxlayers.runs.scores import ScoreTable, read_scores
 
 _MAX_POINTS = 2000
 _MAX_SAMPLES = 200
@@ -40,6 +42,7 @@ def report(folder: RunFolder) -> None:
     evaluation = read_evaluation(folder.path / "evaluation.json")
     if evaluation is not None and evaluation.step != max(metrics.get("step", [0])):
         evaluation = None  # of an earlier step, before the run was resumed
+    scores = read_scores(folder.path / "scores.json")
     write_report(
         folder.path / "report.html",
         title=folder.path.resolve().name,
@@ -49,6 +52,7 @@ def report(folder: RunFolder) -> None:
         samples=folder.samples(),
         pictures=folder.pictures(),
         evaluation=evaluation,
+        scores=scores,
     )
 
 
@@ -62,6 +66,7 @@ def write_report(
     samples: Mapping[int, Path],
     pictures: Mapping[str, Path] | None = None,
     evaluation: Evaluation | None = None,
+    scores: ScoreTable | None = None,
 ) -> None:
     """Writes the report as a self-contained HTML file.
 
@@ -81,6 +86,7 @@ def write_report(
         pictures: Other PNG files by caption, in order.
         evaluation: The evaluation of a classifier; its plots must be in the folder `pictures` next
             to the file.
+        scores: Scores of generated images.
 
     Raises:
         OSError: If an image cannot be read, or the file cannot be written.
@@ -100,6 +106,7 @@ def write_report(
         "title": html.escape(title),
         "result": result_section(config, metrics, evaluation),
         "samples_hidden": "" if samples else " hidden",
+        "scores": "" if scores is None else scores_section(scores),
         "matrix": confusion,
         "plots": plot_sections,
         "pictures": _pictures(pictures),
@@ -176,11 +183,13 @@ def _curves(metrics: Mapping[str, np.ndarray], per_epoch: int | None) -> dict[st
     for name, column in metrics.items():
         if name in ("step", "seconds") or not shown:
             continue
-        # Validation metrics keep the value of the last evaluation and are not smoothed.
-        is_validation = name.startswith(VALIDATION)
-        values = (_forward_filled(column) if is_validation else column)[shown]
-        charts[next((label for label in _CHARTS if name.endswith(_CHARTS[label])), _OTHER)].append(
-            {"name": name, "values": [_number(value) for value in values], "filled": is_validation}
+        # Validation metrics and scores keep their last value and are not smoothed.
+        group = score_group(name)
+        filled = name.startswith(VALIDATION) or group is not None
+        values = (_forward_filled(column) if filled else column)[shown]
+        ends = (label for label, end in _CHARTS.items() if name.endswith(end))
+        charts.setdefault(group or next(ends, _OTHER), []).append(
+            {"name": name, "values": [_number(value) for value in values], "filled": filled}
         )
     return {
         "logged": len(steps),

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from jaxlayers._text import printable
-from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.names import FRECHET_DISTANCE, VALIDATION, score_group
 
 if TYPE_CHECKING:
     import rich.progress
@@ -177,11 +177,11 @@ class _Bar:
         self._bar, self._steps, self._clock = bar, steps, _Clock()
         self._batch_size = batch_size
         self._row = bar.add_task("", total=steps, text="compiling")
-        self._validation: dict[str, float] = {}
+        self._rare: dict[str, float] = {}
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._validation |= _validation_metrics(metrics)
-        text = _format_metrics({**metrics, **self._validation})
+        self._rare |= _rare_metrics(metrics)
+        text = _format_metrics({**metrics, **self._rare})
         rate = self._clock.rate(step)
         if rate:
             left = self._steps - step
@@ -205,23 +205,30 @@ class _Lines:
         rate = self._clock.rate(step)
         now = time.monotonic()
         due = now - self._printed >= _INTERVAL or step >= self._steps
-        if not due and not _validation_metrics(metrics):
+        if not due and not _rare_metrics(metrics):
             return
         self._printed = now
         speed = f"  {_format_speed(rate, self._batch_size, self._steps - step)}" if rate else ""
         print_line(f"step {step}/{self._steps}  {_format_metrics(metrics)}{speed}")
 
 
-def _validation_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
+def _rare_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Returns the metrics that are not computed in every step."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if name.startswith(VALIDATION) or score_group(name) is not None
+    }
 
 
 def _format_metrics(metrics: Mapping[str, float]) -> str:
-    """Formats the losses and accuracies, those of validation data last."""
+    """Formats the losses, accuracies and Fréchet distances, those of validation data last."""
     chosen = [
         name
         for name in metrics
-        if name.endswith("loss") or name.removeprefix(VALIDATION) == "accuracy"
+        if name.endswith("loss")
+        or name.removeprefix(VALIDATION) == "accuracy"
+        or score_group(name) == FRECHET_DISTANCE
     ]
     chosen.sort(key=lambda name: (name.startswith(VALIDATION), name.endswith("accuracy")))
     return "  ".join(

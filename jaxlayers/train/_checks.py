@@ -28,6 +28,15 @@ def fraction(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
+def positive(owner: str, name: str, value: Any) -> float:
+    """Checks that an argument is a finite number above 0 and returns it."""
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if not number or isinstance(value, bool) or not 0 < value < np.inf:
+        error = ValueError if number else TypeError
+        raise error(f"{owner}: {name} must be a positive number, got {described(value)}")
+    return float(value)
+
+
 def count(owner: str, name: str, value: Any) -> int:
     """Checks that an argument is a positive integer and returns it."""
     try:
@@ -89,6 +98,14 @@ class _HasInputShape(Protocol):
     input_shape: Sequence[int] | None
 
 
+def input_shapes(model: Any) -> Any:
+    """Returns the shape that a layer was constructed with, or those of several inputs, or `None`.
+
+    Objects that do not inherit from `Layer` may not have the attribute.
+    """
+    return model.input_shape if isinstance(model, _HasInputShape) else None
+
+
 def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
     """Checks that a layer was constructed with an input shape and returns the shape.
 
@@ -103,7 +120,7 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
         ValueError: If it has no input shape, several inputs, or inputs of any size.
     """
     layer(owner, name, value)
-    shape = value.input_shape if isinstance(value, _HasInputShape) else None
+    shape = input_shapes(value)
     if shape is None:
         raise ValueError(
             f"{owner}: the {name} must be constructed with input_shape, the shape of {example}, "
@@ -171,7 +188,7 @@ def optional_pair(
     owner: str,
     model: Layer,
     init_key: Array,
-    shape: Shape,
+    shape: Any,
     params: Any,
     state: Any,
     names: tuple[str, str] = ("params", "state"),
@@ -182,7 +199,7 @@ def optional_pair(
         owner: Name of the caller.
         model: A layer.
         init_key: Random key to initialize the params with.
-        shape: Shape of one example.
+        shape: Shape of one example; a tuple of shapes if there are several inputs.
         params: Params; initialized if `None`.
         state: State; initialized if `None`.
         names: Names of both arguments in error messages.

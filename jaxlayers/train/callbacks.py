@@ -38,8 +38,9 @@ class EarlyStopping:
 
     Args:
         monitor: Name of a metric, such as `val_loss`. Smaller is better, except for names that
-            contain `accuracy`, `precision`, `recall`, `auc`, `f1`, `density`, `coverage` or
-            `inception`.
+            contain `accuracy`, `precision`, `recall`, `auc`, `f1`, `density`, `coverage`, `score`,
+            `confidence`, `class_entropy` or `smallest_class` and end in neither `loss` nor
+            `distance`.
         patience: Number of consecutive values without improvement after which the training ends; 0
             is equivalent to 1, as in Keras.
         restore_best: Whether `fit` returns and saves the state with the best value, instead of the

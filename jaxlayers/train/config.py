@@ -16,11 +16,14 @@ class FitConfig:
         log_every: Number of steps between logged metrics.
         sample_every: Number of steps between grids of samples.
         samples: Number of images per grid.
+        sample_columns: Number of images per row of a grid; `None` for a near-square grid.
         evaluate_every: Number of steps between evaluations on the validation data, if any.
+        score_every: Number of steps between scores of generated images, if any.
         checkpoint_every: Number of steps between checkpoints.
         keep: Number of latest checkpoints to keep.
-        best: Name of a metric, such as `val_loss` or `val_accuracy`, whose best checkpoint is kept
-            as well. Smaller is better, except for the metrics listed in `EarlyStopping`.
+        best: Name of a metric, such as `val_loss`, `val_accuracy` or `classifier_frechet_distance`,
+            whose best checkpoint is kept as well. Smaller is better, except for the metrics listed
+            in `EarlyStopping`.
         devices: Number of devices that each batch is divided among; `None` for all.
 
     Raises:
@@ -33,7 +36,9 @@ class FitConfig:
     log_every: fields.PositiveInteger = fields.PositiveInteger(default=10)
     sample_every: fields.PositiveInteger = fields.PositiveInteger(default=250)
     samples: fields.PositiveInteger = fields.PositiveInteger(default=64)
+    sample_columns: fields.Optional[int, int] = fields.Optional(fields.PositiveInteger())
     evaluate_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
+    score_every: fields.PositiveInteger = fields.PositiveInteger(default=1000)
     checkpoint_every: fields.PositiveInteger = fields.PositiveInteger(default=500)
     keep: fields.PositiveInteger = fields.PositiveInteger(default=3)
     best: fields.Optional[str, str] = fields.Optional(fields.Text())

@@ -33,7 +33,9 @@ from jaxlayers.train.run_files import (
     remove_if_not_started,
     run_description,
     write_results,
+    write_scores,
 )
+from jaxlayers.train.sample_scores import Scores
 from jaxlayers.train.sharding import Devices
 from jaxlayers.train.task import Evaluates, Task, TrainState, check_task
 
@@ -70,6 +72,7 @@ def fit(
     folder: str | Path | RunFolder | None = None,
     *,
     validation_data: Any = None,
+    scores: Scores | None = None,
     initial: Any = None,
     resume: bool | int = False,
     callbacks: Sequence[Callback] = (),
@@ -93,6 +96,8 @@ def fit(
         validation_data: Validation data, of the same kind as `data`. It is evaluated every
             `config.evaluate_every` steps and at the end; the metrics are logged with the prefix
             `val_`.
+        scores: Scores of generated images, such as `SampleScores`. They are computed every
+            `config.score_every` steps and after the last one, and logged with the metrics.
         initial: Initial values, instead of newly initialized params: a tuple `(params, state)` as
             returned by `runs.load` and `interop.keras.load` (for a GAN, dictionaries with the keys
             `"generator"` and `"discriminator"`), or a `TrainState`, to continue from its step.
@@ -147,7 +152,7 @@ def fit(
         evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
     init_key, sample_key = jax.random.split(jax.random.key(config.seed))
     train_state = devices.place(initial_state(task, init_key, initial, config))
-    check_best(task, config, train_state, rows, validation_rows)
+    check_best(task, config, train_state, rows, validation_rows, scores)
     with ExitStack() as stack:
         stack.callback(steps.close)
         checkpoints, best = None, None
@@ -183,7 +188,9 @@ def fit(
         if resume is not False and config.best is not None and checkpoints is not None:
             best = _best_so_far(config.best, recorder.rows, checkpoints, like)
         loop = Loop(
-            task, steps, evaluation, config, sample_key, recorder, checkpoints, callbacks, best
+            *(task, steps, evaluation, config, sample_key, recorder, checkpoints, callbacks),
+            best=best,
+            scores=scores,
         )
         try:
             train_state = loop.run(
@@ -198,6 +205,7 @@ def fit(
         restores = any(isinstance(c, EarlyStopping) and c.restore_best for c in callbacks)
         if loop.best is not None and restores:
             train_state = loop.best.state
+        write_scores(scores, loop.last_scores, output)
         write_results(task, train_state, output, recorder)
     number = interruption.signal if last_step < config.steps else None
     if number is not None and is_main_process and verbose:

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 
 from jaxlayers.runs.folder import RunFolder
-from jaxlayers.runs.names import VALIDATION
+from jaxlayers.runs.names import VALIDATION, score_group
 from jaxlayers.train import inputs
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
+from jaxlayers.train.sample_scores import Scores
 from jaxlayers.train.task import TrainState
 
 
@@ -94,10 +95,16 @@ def check_steps(config: FitConfig, steps_taken: int) -> None:
 
 
 def check_best(
-    task: Any, config: FitConfig, train_state: TrainState, rows: Any, validation_rows: Any
+    task: Any,
+    config: FitConfig,
+    train_state: TrainState,
+    rows: Any,
+    validation_rows: Any,
+    scores: Scores | None,
 ) -> None:
     """Checks that `config.best` is a metric, before anything is compiled or written."""
-    if config.best is None:
+    score_names = [] if scores is None else list(scores.names(task))
+    if config.best is None or config.best in score_names:
         return
     batch = inputs.first_batch(rows, config.batch_size)
     if batch is None:
@@ -106,10 +113,13 @@ def check_best(
     if validation_rows is not None:
         batch = inputs.first_batch(validation_rows, 1)
         metrics += [VALIDATION + name for name in jax.eval_shape(task.evaluate, train_state, batch)]
+    metrics += score_names
     if config.best not in metrics:
         hint = ""
         if config.best.startswith(VALIDATION) and validation_rows is None:
             hint = "; metrics that start with val_ require validation_data"
+        elif score_group(config.best) is not None and scores is None:
+            hint = "; scores of generated images require scores"
         raise ValueError(
             f"fit: best must be a metric of the task, {', '.join(metrics)}, "
             f"got {config.best!r}{hint}"

@@ -1,6 +1,5 @@
 """The task of training a generative adversarial network."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,16 +7,30 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array, lax
 
 from jaxlayers import _fields as fields
-from jaxlayers.data import Dataset
+from jaxlayers.data import Streamed
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.train import _checks, gan_losses, gan_regularizers
+from jaxlayers.train.augmentation import Augmentation, check_augmentations
+from jaxlayers.train.gan_arguments import (
+    by_model,
+    check_batch,
+    check_labels,
+    check_labels_of_model,
+    check_loss,
+    check_models,
+    label_smoothing,
+)
+from jaxlayers.train.gan_augmentation import ImageAugmentation, Probability, check_probability
+from jaxlayers.train.gan_average import averaged, check_average
+from jaxlayers.train.gan_discriminator import DiscriminatorTraining
 from jaxlayers.train.gan_losses import AdversarialLoss
 from jaxlayers.train.gan_regularizers import Regularizer
-from jaxlayers.train.images import as_float, as_images, from_unit, to_unit
+from jaxlayers.train.images import as_float, from_unit, to_unit
 from jaxlayers.train.inputs import Streams
 from jaxlayers.train.optimizers import check_optimizer, learning_rates, update
 from jaxlayers.train.task import Metrics, TrainState
@@ -64,10 +77,30 @@ class GAN:
             such as `optax.linear_schedule(0.1, 0.0, 10000)`.
         discriminator_steps: Number of updates of the discriminator per step, all on the same real
             images and each on newly generated ones.
+        classes: Number of classes of a conditional GAN; `None` for a GAN without labels. The
+            generator then has two inputs, latent vectors and labels, and the discriminator images
+            and labels, as a `Functional` has. A label is an integer from 0, of shape `()`.
+        ema_warmup: Largest half-life of the moving average as a fraction of the steps so far, a
+            positive number, such as 0.05; `None` for a constant decay. The decay in a step is the
+            smaller of `ema` and `2**(-1 / (ema_warmup * step))`, where `step` is the number of
+            previous steps. The average therefore forgets the initial params also in a short run.
+        augmentations: Random augmentations of all images that the discriminator receives, real and
+            generated, in its own update, in regularizers, and in the update of the generator: such
+            as `Translation()`, `Color()`, `Cutout(8)` and `Flip()` of `train.augmentation`, which
+            are differentiable.
+        augmentation_probability: The probability with which each augmentation is applied to each
+            image: a number from 0 to 1; a function of the number of previous steps; or
+            `train.AdaptiveProbability()`, whose state is in `opt_state["augmentation"]`.
+
+    In a conditional GAN, generated images have the labels of the real images of the batch. Both
+    kinds of images therefore have the same distribution of labels, also in data sets whose classes
+    differ in size, and the pairs of relativistic losses and of the gradient penalty have one label.
 
     Regularizers call the discriminator in training mode, with the state before the update, on
-    images without noise; changes of the state in these calls are discarded. The losses include the
-    layers' penalties, and the layers' constraints are applied after every update.
+    images without noise; changes of the state in these calls are discarded. The function that they
+    call includes the augmentations, so that gradients are with respect to the images before them,
+    as in StyleGAN2-ADA. The losses include the layers' penalties, and the layers' constraints are
+    applied after every update.
 
     Raises:
         TypeError: If a model is not a layer, an optimizer is not an Optax optimizer, or another
@@ -79,7 +112,10 @@ class GAN:
     Reference:
         Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661; label smoothing: Salimans et al.,
         2016, https://arxiv.org/abs/1606.03498; instance noise: Arjovsky and Bottou, 2017,
-        https://arxiv.org/abs/1701.04862
+        https://arxiv.org/abs/1701.04862; averaged params: Yazici et al., 2018,
+        https://arxiv.org/abs/1806.04498; their warm-up: Karras et al., 2020,
+        https://arxiv.org/abs/2006.06676, `ema_rampup` in the code; augmentations: Zhao et al.,
+        2020, https://arxiv.org/abs/2006.10738, and Karras et al., 2020
 
     Example:
         >>> from jaxlayers.models import dcgan
@@ -101,46 +137,29 @@ class GAN:
     label_smoothing: float = 0.0
     instance_noise: float | Callable[[Array], Array | float] = 0.0
     discriminator_steps: int = 1
+    classes: int | None = None
+    ema_warmup: float | None = None
+    augmentations: Sequence[Augmentation] = ()
+    augmentation_probability: Probability = 1.0
 
     def __post_init__(self) -> None:
-        if self.ema is not None:
-            object.__setattr__(self, "ema", _checks.fraction("GAN", "ema", self.ema))
-        latent = _checks.input_shape(
-            "GAN",
-            "generator",
-            self.generator,
-            "a latent vector, such as Sequential([...], input_shape=(100,))",
-        )
-        images = tuple(self.generator.output_shape(latent))
-        if len(images) != 3:
-            raise ValueError(
-                "GAN: the generator must return images, of shape (height, width, channels); for "
-                f"latent vectors of shape {latent} it returns {images}"
-            )
-        _checks.layer("GAN", "discriminator", self.discriminator)
-        try:
-            output = tuple(self.discriminator.output_shape(images))
-        except ValueError as error:
-            raise ValueError(
-                "GAN: the discriminator must accept the images of the generator, of shape "
-                f"{images}, but raises: {error}"
-            ) from error
-        if output != (1,):
-            raise ValueError(
-                "GAN: the discriminator must return one number per image, shape (1,); for images "
-                f"of shape {images} it returns {output}"
-            )
-        try:
-            gan_losses.get(self.loss)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"GAN: {error}") from None
-        self._check_final_activation()
+        ema, ema_warmup = check_average(self.ema, self.ema_warmup)
+        if self.classes is not None:
+            object.__setattr__(self, "classes", _checks.count("GAN", "classes", self.classes))
+        check_models(self.generator, self.discriminator, self.classes)
+        check_loss(self.loss, self.discriminator)
         gan_regularizers.named("GAN", "regularizers", self.regularizers)
-        self._check_label_smoothing()
         noise = fields.Function("step") if callable(self.instance_noise) else _DEVIATION
         fields.set_fields(
             self,
+            ema=ema,
+            ema_warmup=ema_warmup,
             regularizers=tuple(self.regularizers),
+            augmentations=check_augmentations("GAN", self.augmentations),
+            augmentation_probability=check_probability(
+                "GAN", self.augmentation_probability, self.augmentations
+            ),
+            label_smoothing=label_smoothing(self.label_smoothing, self.loss),
             instance_noise=noise.check("GAN", "instance_noise", self.instance_noise),
             discriminator_steps=_checks.count(
                 "GAN", "discriminator_steps", self.discriminator_steps
@@ -152,12 +171,13 @@ class GAN:
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one latent vector."""
-        return tuple(self.generator.input_shape or ())
+        shape: Any = self.generator.input_shape
+        return tuple(shape if self.classes is None else shape[0])
 
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image, (height, width, channels)."""
-        return tuple(self.generator.output_shape(self.latent_shape))
+        return tuple(self.generator.output_shape(self.generator.input_shape or ()))
 
     def init(
         self,
@@ -182,8 +202,8 @@ class GAN:
         """
         _checks.key("GAN", key)
         generator_key, discriminator_key, run_key = jax.random.split(key, 3)
-        given = _by_model("params", params), _by_model("state", state)
-        models = (
+        given = by_model("params", params), by_model("state", state)
+        models: tuple[tuple[str, Layer, Array, Any], ...] = (
             ("generator", self.generator, generator_key, self.latent_shape),
             ("discriminator", self.discriminator, discriminator_key, self.image_shape),
         )
@@ -192,13 +212,16 @@ class GAN:
                 "GAN",
                 model,
                 model_key,
-                shape,
+                shape if self.classes is None else (shape, ()),
                 given[0].get(name),
                 given[1].get(name),
                 names=(f"params[{name!r}]", f"state[{name!r}]"),
             )
             for name, model, model_key, shape in models
         }
+        if self.classes is not None:
+            for name, model, _, shape in models:
+                check_labels_of_model(name, model, *initialized[name], shape, self.classes)
         generator, discriminator = initialized["generator"], initialized["discriminator"]
         return TrainState(
             params={"generator": generator[0], "discriminator": discriminator[0]},
@@ -212,72 +235,72 @@ class GAN:
                 {"penalties": {name: jnp.zeros(()) for name in self._regularizers}}
                 if self.regularizers
                 else {}
-            ),
+            )
+            | self._augmentation.init(),
             step=jnp.zeros((), jnp.int32),
             key=run_key,
         )
 
-    def step(self, train_state: TrainState, images: Array) -> tuple[TrainState, Metrics]:
+    def step(self, train_state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         """Takes one training step.
 
         This is a pure function, to be compiled by `jax.jit` with `train_state` donated.
 
         Args:
             train_state: The state returned by `init` or the previous step.
-            images: Real images, [batch, height, width, channels], with values from 0 to 1, or uint8
-                from 0 to 255.
+            batch: Real images, [batch, height, width, channels], with values from 0 to 1, or uint8
+                from 0 to 255. If there are classes, a tuple of images and their labels, integers
+                [batch] or [batch, 1].
 
         Returns:
             The new state, and the metrics, which are scalars: `discriminator_loss` and
             `generator_loss` (without penalties); `real_accuracy` and `fake_accuracy`, the fractions
             of real and of generated images that the discriminator classified correctly before its
             update (see `gan_losses.AdversarialLoss`); the penalty of each regularizer by name, such
-            as `r1`, in this step or, if it was not computed, in the last step in which it was; and
-            `generator_learning_rate` and `discriminator_learning_rate` if the state of the
-            optimizer has a learning rate (`optax.inject_hyperparams`).
+            as `r1`, in this step or, if it was not computed, in the last step in which it was;
+            `augmentation_probability` if there are augmentations; and `generator_learning_rate` and
+            `discriminator_learning_rate` if the state of the optimizer has a learning rate
+            (`optax.inject_hyperparams`).
 
         Raises:
-            TypeError: If an argument is not a train state or not an array.
-            ValueError: If there are no images, or they have another shape or range of values.
-                Inside `jit`, where values are not known, if they are integers other than uint8.
+            TypeError: If an argument is not a train state or not an array, or there are classes and
+                no labels.
+            ValueError: If there are no images, or images or labels have another shape or range of
+                values. Inside `jit`, where values are not known, if images are integers other than
+                uint8; an invalid label makes the losses NaN.
         """
         _checks.train_state("GAN", train_state)
-        images = from_unit(self.generator, as_float(as_images("GAN", images, self.image_shape)))
+        batch = check_batch(batch, "batch", self.image_shape, self.classes)
+        images, labels = (batch, None) if self.classes is None else batch
+        images = from_unit(self.generator, as_float(images))
         step_key = jax.random.fold_in(train_state.key, train_state.step)
         keys = jax.random.split(step_key, 4)
         latent_key, generator_key, discriminator_key, adversarial_key = keys
         # fold_in with a number below 4 may return one of these keys.
-        random_key, noise_key, updates_key = (
+        random_key, adversarial_random_key, updates_key = (
             jax.random.fold_in(step_key, number) for number in (4, 5, 6)
         )
+        discriminator = self._discriminator_training
         if self.discriminator_steps > 1:
-            train_state = self._first_updates(train_state, images, updates_key)
+            train_state = self._first_updates(train_state, images, labels, updates_key)
         params, state = train_state.params, train_state.state
-        latents = self._latents(latent_key, images.shape[0])
+        inputs = self._generator_inputs(latent_key, images.shape[0], labels)
 
         def generate(generator_params: Any) -> Any:
             return self.generator.apply(
-                generator_params, state["generator"], latents, training=True, key=generator_key
+                generator_params, state["generator"], inputs, training=True, key=generator_key
             )
 
         (fakes, generator_state), generator_vjp = jax.vjp(generate, params["generator"])
 
-        discriminator_params, discriminator_state, opt_states, metrics = self._update_discriminator(
-            train_state, images, fakes, discriminator_key, random_key
+        updated, metrics = discriminator.update(
+            train_state, images, fakes, labels, discriminator_key, random_key
         )
 
         def generator_loss(generator_params: Any, fakes: Array, generator_state: Any) -> Any:
-            relativistic = self._loss.relativistic
-            inputs = jnp.concatenate([images, fakes]) if relativistic else fakes
-            logits, _ = self._discriminator_logits.apply(
-                discriminator_params,
-                discriminator_state,
-                self._with_noise(inputs, train_state.step, noise_key),
-                training=True,
-                key=adversarial_key,
+            loss = discriminator.generator_loss(
+                updated, images, fakes, labels, adversarial_key, adversarial_random_key
             )
-            loss = self._loss.generator(*(jnp.split(logits, 2) if relativistic else [logits]))
-            loss = _checks.scalar("GAN", "loss: the function of the generator", loss)
             return loss + self.generator.penalty(generator_params, generator_state), loss
 
         # allow_int: the state of a layer may contain counters, which have no gradient.
@@ -295,21 +318,24 @@ class GAN:
             value,
             lambda params: generator_loss(params, *generate(params))[0],
         )
-        opt_states["generator"] = generator_opt_state
+        opt_states = {"generator": generator_opt_state}
         if self.ema is not None:
             average = train_state.opt_state["ema"]
-            opt_states["ema"] = optax.incremental_update(generator_params, average, 1 - self.ema)
+            opt_states["ema"] = averaged(
+                average, generator_params, train_state.step, self.ema, self.ema_warmup
+            )
         new_state = TrainState(
-            params={"generator": generator_params, "discriminator": discriminator_params},
-            state={"generator": generator_state, "discriminator": discriminator_state},
-            opt_state=opt_states,
+            params=updated.params | {"generator": generator_params},
+            state=updated.state | {"generator": generator_state},
+            opt_state=updated.opt_state | opt_states,
             step=train_state.step + 1,
             key=train_state.key,
         )
         rates = learning_rates(generator_opt_state, "generator_")
+        metrics |= discriminator.augmentation.metrics(updated)
         return new_state, metrics | {"generator_loss": loss} | rates
 
-    def sample(self, train_state: TrainState, key: Array, n: int) -> Array:
+    def sample(self, train_state: TrainState, key: Array, n: int, labels: Any = None) -> Array:
         """Returns generated images with values from 0 to 1.
 
         The averaged params are used if there are any.
@@ -318,18 +344,31 @@ class GAN:
             train_state: The state returned by `init` or `step`.
             key: A JAX random key.
             n: Number of images, a positive integer.
+            labels: Their classes, integers [n] or [n, 1]; `None` for equally many images of each
+                class, in the order of the classes.
 
         Returns:
             [n, height, width, channels].
 
         Raises:
-            TypeError: If an argument is not a train state or not a random key.
-            ValueError: If `n` is not positive.
+            TypeError: If an argument is not a train state, not a random key, or not an array.
+            ValueError: If `n` is not positive, labels have another shape or range of values, or
+                there are labels and no classes. Inside `jit`, images of an invalid label are NaN.
         """
         n = _checks.count("GAN.sample", "n", n)
         _checks.key("GAN.sample", key)
+        if self.classes is None:
+            if labels is not None:
+                raise ValueError(
+                    "GAN.sample: labels must be None for a GAN without classes, "
+                    f"got {_checks.described(labels)}"
+                )
+        elif labels is None:
+            labels = np.arange(n) * self.classes // n
+        else:
+            labels = check_labels("GAN.sample", labels, n, self.classes)
         generator, params, state = self.models(train_state)["generator"]
-        images, _ = generator.apply(params, state, self._latents(key, n))
+        images, _ = generator.apply(params, state, self._generator_inputs(key, n, labels))
         return to_unit(generator, images)
 
     def models(self, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
@@ -354,72 +393,62 @@ class GAN:
         }
 
     def rows(self, data: Any) -> Any:
-        """Checks the images of a data set and returns them.
+        """Checks the images and labels of a data set and returns them.
 
         Args:
-            data: A `Dataset`, images as in `step`, or streamed data.
+            data: A `Dataset`, images as in `step`, or streamed data. If there are classes, a
+                `Dataset` with labels, or a tuple of images and labels as in `step`.
+
+        Returns:
+            The images; if there are classes, a tuple of the images and the labels.
 
         Raises:
-            TypeError: If the argument is not an array.
-            ValueError: If the images have another shape or range of values.
+            TypeError: If the argument is not an array, or there are classes and no labels.
+            ValueError: If images or labels have another shape or range of values.
         """
-        if isinstance(data, Dataset):
-            data = data.images
-        # Streamed data is always uint8.
-        return data if isinstance(data, Streams) else as_images("GAN", data, self.image_shape)
+        if isinstance(data, Streams):
+            if self.classes is not None and isinstance(data, Streamed):
+                raise ValueError(
+                    f"GAN: with {self.classes} classes, the data must have labels, which streamed "
+                    "images do not have; use data.load"
+                )
+            # Streamed images are always uint8.
+            return data
+        return check_batch(data, "data", self.image_shape, self.classes)
 
     @property
-    def _discriminator_logits(self) -> Layer:
-        if not self._loss.includes_sigmoid:
-            return self.discriminator
-        return _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
+    def _discriminator_training(self) -> DiscriminatorTraining:
+        loss, logits = gan_losses.get(self.loss), self.discriminator
+        if loss.includes_sigmoid:
+            logits = _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
+        if self.label_smoothing:
+            smoothed = partial(loss.discriminator, label_smoothing=self.label_smoothing)
+            loss = replace(loss, discriminator=smoothed)
+        return DiscriminatorTraining(
+            self.discriminator,
+            logits,
+            self.discriminator_optimizer,
+            loss,
+            self._regularizers,
+            self.instance_noise,
+            self._augmentation,
+        )
 
     @property
-    def _loss(self) -> AdversarialLoss:
-        loss = gan_losses.get(self.loss)
-        if not self.label_smoothing:
-            return loss
-        smoothed = partial(loss.discriminator, label_smoothing=self.label_smoothing)
-        return replace(loss, discriminator=smoothed)
+    def _augmentation(self) -> ImageAugmentation:
+        return ImageAugmentation(
+            self.generator, tuple(self.augmentations), self.augmentation_probability
+        )
 
     @property
     def _regularizers(self) -> dict[str, Regularizer]:
         return gan_regularizers.named("GAN", "regularizers", self.regularizers)
 
-    def _check_final_activation(self) -> None:
-        """Checks that the discriminator ends in an activation that the loss includes."""
-        if gan_losses.get(self.loss).includes_sigmoid:
-            _checks.logits("GAN", "discriminator", self.discriminator, "sigmoid", (1,))
-            return
-        found = _checks.final_activation(self.discriminator)
-        if found is not None and found.name != "linear":
-            raise ValueError(
-                "GAN: discriminator must end in no activation, because the loss "
-                f"{_checks.described(self.loss)} includes none; it ends in {found.name}"
-            )
-
-    def _check_label_smoothing(self) -> None:
-        smoothing = _checks.fraction("GAN", "label_smoothing", self.label_smoothing)
-        object.__setattr__(self, "label_smoothing", smoothing)
-        if smoothing and not _has_label_smoothing(gan_losses.get(self.loss)):
-            table = gan_losses.BY_NAME.items()
-            accepted = [repr(name) for name, loss in table if _has_label_smoothing(loss)]
-            raise ValueError(
-                f"GAN: label_smoothing must be 0 for losses other than {' and '.join(accepted)}, "
-                "unless the function of the discriminator has this argument; got "
-                f"{smoothing} and the loss {_checks.described(self.loss)}"
-            )
-
-    def _with_noise(self, images: Array, step: Array, key: Array) -> Array:
-        """Returns images with instance noise, which is different for each image."""
-        noise = self.instance_noise
-        if not callable(noise) and not noise:
-            return images
-        deviation = noise(step) if callable(noise) else noise
-        return images + (deviation * jax.random.normal(key, images.shape)).astype(images.dtype)
-
-    def _first_updates(self, train_state: TrainState, images: Array, key: Array) -> TrainState:
+    def _first_updates(
+        self, train_state: TrainState, images: Array, labels: Array | None, key: Array
+    ) -> TrainState:
         """Updates the discriminator `discriminator_steps - 1` times."""
+        discriminator = self._discriminator_training
 
         def update_once(train_state: TrainState, number: Array) -> tuple[TrainState, None]:
             keys = jax.random.split(jax.random.fold_in(key, number), 4)
@@ -427,105 +456,24 @@ class GAN:
             fakes, _ = self.generator.apply(
                 train_state.params["generator"],
                 train_state.state["generator"],
-                self._latents(latent_key, images.shape[0]),
+                self._generator_inputs(latent_key, images.shape[0], labels),
                 training=True,
                 key=generator_key,
             )
-            params, state, opt_states, _ = self._update_discriminator(
-                train_state, images, fakes, discriminator_key, random_key
-            )
-            updated = train_state._replace(
-                params=train_state.params | {"discriminator": params},
-                state=train_state.state | {"discriminator": state},
-                opt_state=train_state.opt_state | opt_states,
+            updated, _ = discriminator.update(
+                train_state, images, fakes, labels, discriminator_key, random_key
             )
             return updated, None
 
         return lax.scan(update_once, train_state, jnp.arange(self.discriminator_steps - 1))[0]
 
-    def _update_discriminator(
-        self, train_state: TrainState, images: Array, fakes: Array, key: Array, random_key: Array
-    ) -> tuple[Params, State, dict[str, Any], Metrics]:
-        """Updates the discriminator on real and generated images.
-
-        Returns:
-            The params and the state of the discriminator, the parts of the optimizer state by name,
-            and metrics.
-        """
-        state, step = train_state.state["discriminator"], train_state.step
-        penalty_key, noise_key = jax.random.split(random_key)
-
-        def logits_of(params: Any, images: Array, key: Array) -> tuple[Array, State]:
-            model = self._discriminator_logits
-            return model.apply(params, state, images, training=True, key=key)
-
-        def loss_of(params: Any) -> Any:
-            inputs = self._with_noise(jnp.concatenate([images, fakes]), step, noise_key)
-            logits, new_state = logits_of(params, inputs, key)
-            real, fake = jnp.split(logits, 2)
-            loss = self._loss.discriminator(real, fake)
-            loss = _checks.scalar("GAN", "loss: the function of the discriminator", loss)
-            penalty = self.discriminator.penalty(params, new_state)
-            return loss + penalty, (loss, real, fake, new_state)
-
-        params = train_state.params["discriminator"]
-        value_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
-        (value, (loss, real, fake, new_state)), gradient = value_and_gradient(params)
-        regularizers = self._regularizers
-        penalties = gan_regularizers.penalties(
-            regularizers, lambda *arguments: logits_of(*arguments)[0], images, fakes, penalty_key
-        )
-        latest = dict(train_state.opt_state.get("penalties", {}))
-        for name, regularizer in regularizers.items():
-            added, added_gradient, latest[name] = gan_regularizers.value_and_gradient(
-                regularizer, penalties[name], params, step, latest[name]
-            )
-            value += added
-            gradient = jax.tree.map(jnp.add, gradient, added_gradient)
-
-        def objective(params: Any) -> Array:
-            added = [
-                gan_regularizers.scheduled(regularizer, penalties[name], step)(params)
-                for name, regularizer in regularizers.items()
-            ]
-            return sum(added, start=loss_of(params)[0])
-
-        params, opt_state = update(
-            self.discriminator,
-            self.discriminator_optimizer,
-            params,
-            train_state.opt_state["discriminator"],
-            gradient,
-            value,
-            objective,
-        )
-        threshold = self._loss.threshold
-        metrics = {
-            "discriminator_loss": loss,
-            "real_accuracy": jnp.mean(real > (jnp.mean(fake) if threshold is None else threshold)),
-            "fake_accuracy": jnp.mean(fake <= (jnp.mean(real) if threshold is None else threshold)),
-        }
-        rates = learning_rates(opt_state, "discriminator_")
-        opt_states = {"discriminator": opt_state} | ({"penalties": latest} if latest else {})
-        return params, new_state, opt_states, metrics | latest | rates
-
-    def _latents(self, key: Array, n: int) -> Array:
-        return jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
-
-
-def _has_label_smoothing(loss: AdversarialLoss) -> bool:
-    return "label_smoothing" in inspect.signature(loss.discriminator).parameters
-
-
-def _by_model(argument: str, given: Any) -> dict[str, Any]:
-    """Checks the argument `params` or `state` of `init` and returns it as a dictionary."""
-    if given is None:
-        return {}
-    names = ("generator", "discriminator")
-    allowed = f"GAN: {argument} must be a dictionary with the keys {' and '.join(map(repr, names))}"
-    if not isinstance(given, dict):
-        raise TypeError(f"{allowed}, got {_checks.described(given)}")
-    unknown = [name for name in given if name not in names]
-    if unknown:
-        raise ValueError(f"{allowed}, got the keys {', '.join(map(repr, given))}")
-    return given
+    def _generator_inputs(self, key: Array, n: int, labels: Any) -> Any:
+        """Returns random latent vectors; if there are classes, a tuple of these and the labels."""
+        latents = jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
+        if self.classes is None:
+            return latents
+        labels = jnp.asarray(labels, jnp.int32)
+        # An Embedding would accept negative labels, which count from the end.
+        valid = (labels >= 0) & (labels < self.classes)
+        valid = valid.reshape(n, *(1 for _ in self.latent_shape))
+        return jnp.where(valid, latents, jnp.nan), labels

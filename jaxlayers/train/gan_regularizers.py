@@ -2,7 +2,9 @@
 
 Each is a frozen dataclass: hashable, equal by value, and its repr is the call that constructs it.
 As a function, it takes the discriminator, real images, generated images and a key, and returns a
-scalar that is added to the loss of the discriminator.
+scalar that is added to the loss of the discriminator. The discriminator is a function of images
+only; that of a conditional GAN is called with the labels of the batch, which real and generated
+images have in common.
 """
 
 import itertools

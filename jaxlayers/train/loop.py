@@ -1,5 +1,6 @@
 """The training loop: compiled calls of many steps, and the work between them."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from jaxlayers.train.callbacks import Callback
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.nonfinite import first_not_finite
+from jaxlayers.train.sample_scores import Scores
 from jaxlayers.train.steps import StepResult, Steps
 from jaxlayers.train.task import Metrics, Samples, TrainState
 
@@ -48,12 +50,13 @@ class Loop:
         task: The task to train.
         steps: Takes steps of the task.
         evaluation: Evaluates the validation data; `None` if there is none.
-        config: The intervals between logs, samples, evaluations and checkpoints.
+        config: The intervals between logs, samples, evaluations, scores and checkpoints.
         sample_key: Random key of the samples.
         recorder: Writes metrics and samples.
         checkpoints: Writes checkpoints; `None` for no checkpoints.
         callbacks: Called with the metrics of each logged step.
         best: The best step so far, if the run is resumed.
+        scores: Scores of generated images; `None` for no scores.
     """
 
     def __init__(
@@ -67,13 +70,16 @@ class Loop:
         checkpoints: Checkpoints | None,
         callbacks: Sequence[Callback] = (),
         best: Best | None = None,
+        scores: Scores | None = None,
     ) -> None:
         self._steps, self._config, self._recorder = steps, config, recorder
         self._evaluation, self._checkpoints = evaluation, checkpoints
         self._callbacks, self._call_length = callbacks, _CallLength()
         self._sample_key = sample_key
+        self._task, self._scores = task, scores
         self._sample = jax.jit(task.sample, static_argnums=2) if isinstance(task, Samples) else None
         self.best = best
+        self.last_scores: tuple[int, Mapping[str, float]] | None = None  # after which step
 
     def run(self, train_state: TrainState, stop_requested: Callable[[], bool]) -> TrainState:
         """Takes the remaining steps, until a stop is requested.
@@ -121,12 +127,28 @@ class Loop:
         due |= config.best is not None and step % config.checkpoint_every == 0
         return self._evaluation.means(train_state) if due and self._evaluation else {}
 
+    def _scores_if_due(self, step: int) -> Mapping[str, float]:
+        """Returns the scores of images generated after a step, if they are due.
+
+        They are computed while the next call runs, and not for a run that is interrupted.
+        """
+        config = self._config
+        due = step == config.steps or step % config.score_every == 0
+        if self._scores is None or not due:
+            return {}
+        scores = self._scores(self._task, self.last_finite)
+        self.last_scores = step, scores
+        self._call_length.paused()
+        return scores
+
     def _next_due_step(self, step: int) -> int:
-        """Returns the next step after which a log, sample, evaluation or checkpoint is due."""
+        """Returns the next step after which any output, such as a log or a sample, is due."""
         config = self._config
         every = [config.log_every, config.sample_every, config.checkpoint_every]
         if self._evaluation is not None:
             every.append(config.evaluate_every)
+        if self._scores is not None:
+            every.append(config.score_every)
         return min(config.steps, *(step - step % n + n for n in every))
 
     def _finish(self, call: _Call, last: bool = False) -> bool:
@@ -142,9 +164,11 @@ class Loop:
         )
         values = metrics | jax.device_get(evaluated)
         numbers = {name: value.item() for name, value in values.items()}
-        improved = self._improves(step, numbers, last)
+        scores = self._scores_if_due(step)
+        numbers |= scores
+        improved = self._improves(step, numbers, last or config.best in scores)
         stop = False
-        if last or evaluated or step % config.log_every == 0:
+        if last or evaluated or scores or step % config.log_every == 0:
             self._recorder.metrics(step, numbers)
             for callback in self._callbacks:
                 stop |= bool(callback(step, numbers, self.last_finite))
@@ -153,7 +177,7 @@ class Loop:
         if samples is None and last:
             samples = self._samples_if_due(self.last_finite, step, last)
         if samples is not None:
-            self._recorder.samples(step, np.asarray(samples))
+            self._recorder.samples(step, np.asarray(samples), config.sample_columns)
         if self._checkpoints is not None and (
             last or improved or step % config.checkpoint_every == 0
         ):
@@ -166,7 +190,7 @@ class Loop:
         Metrics of training batches, which exist for every step, are compared only at checkpoints.
         """
         name = self._config.best
-        if name is None or name not in numbers:
+        if name is None or not math.isfinite(numbers.get(name, math.nan)):
             return False
         due = last or step % self._config.checkpoint_every == 0 or name.startswith(VALIDATION)
         if not due or (self.best and not is_better(name, numbers[name], self.best.metric)):
@@ -207,6 +231,10 @@ class _CallLength:
         if self._ended is not None:
             self._seconds_per_step = (now - self._ended) / steps
         self._ended = now
+
+    def paused(self) -> None:
+        """Excludes the next call, which has run while something else was computed."""
+        self._ended = None
 
     def steps(self) -> int:
         if jax.process_count() > 1:

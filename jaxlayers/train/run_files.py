@@ -1,17 +1,19 @@
 """The files that `fit` writes at the beginning and at the end of a run."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import jax
 
 from jaxlayers.data import Dataset, border
+from jaxlayers.metrics.image_scores import ScoredImages
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.load import describe, save_models
 from jaxlayers.runs.recorder import Recorder
 from jaxlayers.train import inputs
+from jaxlayers.train.sample_scores import SampleScores
 from jaxlayers.train.task import HasModels, TrainState
 
 
@@ -55,6 +57,22 @@ def remove_if_not_started(folder: RunFolder, new: bool) -> Iterator[None]:
         if new and not started:
             folder.remove()
         raise
+
+
+def write_scores(
+    scores: Any, last: tuple[int, Mapping[str, float]] | None, folder: RunFolder | None
+) -> None:
+    """Writes the last scores of generated images, together with those of real images.
+
+    Args:
+        scores: The argument `scores` of `fit`; only those of `SampleScores` are written.
+        last: The step after which scores were computed, and the scores; `None` if there are none.
+        folder: The folder of the run; `None` to write nothing.
+    """
+    if isinstance(scores, SampleScores) and last is not None and folder is not None:
+        step, values = last
+        scored = ScoredImages(dict(values), scores.samples, None)
+        scores.table(scored, step).write(folder.path / "scores.json")
 
 
 def write_results(

@@ -92,6 +92,27 @@ class Samples(Protocol):
 
 
 @runtime_checkable
+class SamplesByClass(Protocol):
+    """A task that generates images of given classes."""
+
+    classes: int | None  # number of classes; None if the images have no classes
+
+    def sample(self, train_state: TrainState, key: Array, n: int, labels: Any = None) -> Array:
+        """Returns generated images.
+
+        Args:
+            train_state: The state.
+            key: A JAX random key.
+            n: Number of images.
+            labels: The class of each image, integers [n].
+
+        Returns:
+            [n, height, width, channels], with values from 0 to 1.
+        """
+        ...
+
+
+@runtime_checkable
 class Evaluates(Protocol):
     """A task that can be evaluated on validation data."""
 

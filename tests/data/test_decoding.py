@@ -59,7 +59,12 @@ def test_load_streamed_and_read_image_blend_with_the_background(tmp_path):
     square = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     square.paste((255, 0, 0, 255), (2, 2, 6, 6))
     square.save(tmp_path / "a.png")
-    for background, corner in (("white", WHITE), ("black", (0, 0, 0)), ((1, 2, 3), (1, 2, 3))):
+    for background, corner in (
+        ("white", WHITE),
+        ("black", (0, 0, 0)),
+        ("#0102fE", (1, 2, 254)),
+        ((1, 2, 3), (1, 2, 3)),
+    ):
         expected = np.full((8, 8, 3), corner, np.uint8)
         expected[2:6, 2:6] = 255, 0, 0
         images = load(tmp_path, background=background).images

@@ -358,7 +358,13 @@ def test_a_file_of_excessive_size_is_refused_before_it_is_read(folder):
     [
         ({"labels": "no"}, TypeError, "load: labels must be True or False, got 'no'"),
         ({"skip_unreadable": 1}, TypeError, "load: skip_unreadable must be True or False, got 1"),
-        ({"background": "pink"}, ValueError, "load: background must be 'white', 'black' or .red"),
+        (
+            {"background": "pink"},
+            ValueError,
+            "background must be 'white', 'black', '#rrggbb' or .red",
+        ),
+        ({"background": "#ff80"}, ValueError, "load: background must be .* got '#ff80'"),
+        ({"background": "#ff80zz"}, ValueError, "load: background must be .* got '#ff80zz'"),
         ({"background": (0, 0, 256)}, ValueError, "three integers from 0 to 255, got .0, 0, 256"),
         ({"background": 0.5}, ValueError, "load: background must be .* got 0.5"),
         ({"color_mode": "RGB"}, ValueError, "load: color_mode must be 'grayscale', 'rgb' or None"),

@@ -103,7 +103,7 @@ def test_invalid_shapes_are_refused(tmp_path, shape):
     [
         ({"border": 2}, "read_image: border must be from 0 to 1, or None, got 2"),
         ({"border": "x"}, "read_image: border must be from 0 to 1, or None, got 'x'"),
-        ({"background": 0.0}, "read_image: background must be 'white', 'black' or .* got 0.0"),
+        ({"background": 0.0}, "read_image: background must be 'white', 'black', .* got 0.0"),
     ],
 )
 def test_wrong_arguments_are_refused(tmp_path, arguments, message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_files import write_idx_folder, write_image
 
-from jaxlayers.data import load, load_with_validation
+from jaxlayers.data import load, load_with_validation, split_names
 
 
 @pytest.mark.parametrize("name", ["mnits", "no/such/folder", "gone.npz", "gone.zip"])
@@ -118,3 +118,14 @@ def test_images_without_labels_cannot_be_split(tmp_path):
     write_image(tmp_path / "1.png")
     with pytest.raises(ValueError, match="has no labels"):
         load_with_validation(tmp_path)
+
+
+def test_the_names_of_splits_are_those_that_can_be_loaded(tmp_path):
+    images = np.zeros((6, 4, 4, 1), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    np.savez(tmp_path / "both.npz", x_train=images, x_test=images[:2])
+    assert split_names("mnist-5k") == ("train", "test")  # not all, which every source has
+    assert split_names(tmp_path / "images.npy") == ("train",)
+    assert split_names(tmp_path / "both.npz") == ("train", "test")
+    with pytest.raises(FileNotFoundError, match="neither a name nor a path"):
+        split_names("missing")

@@ -5,7 +5,16 @@ import pytest
 
 from experiments import dcgan
 
-TINY = {"generator_width": 8, "discriminator_width": 1, "steps": 2, "batch_size": 4}
+# Without penalties, whose second derivatives take long to compile.
+TINY = {
+    "generator_width": 8,
+    "discriminator_width": 1,
+    "steps": 2,
+    "batch_size": 4,
+    "loss": "non_saturating",
+    "regularizers": (),
+}
+CHEAP = ("--loss", "non_saturating", "--regularizers")
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import dataclasses
 import gzip
 import json
 import signal
@@ -8,16 +9,19 @@ import time
 from typing import get_args, get_type_hints
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments import command_line, dcgan
 from experiments.dcgan import Config
-from jaxlayers import data, train
+from experiments.presets import AUGMENTATIONS, PRESETS
+from jaxlayers import train
 from jaxlayers.models import dcgan as models
 from jaxlayers.runs import RunFolder
 from tests.experiments import commands
+from tests.experiments.conftest import CHEAP, TINY
 
 
 def relative_paths(path):
@@ -26,9 +30,8 @@ def relative_paths(path):
 
 def test_the_command_writes_all_outputs_to_its_folder(tmp_path, images):
     out = tmp_path / "run"
-    process = commands.run(
-        "dcgan", "--data", images, "--steps", 3, "--batch-size", 4, "--seed", 7, "--out", out
-    )
+    numbers = ("--steps", 3, "--batch-size", 4, "--seed", 7)
+    process = commands.run("dcgan", "--data", images, *numbers, *CHEAP, "--out", out)
     assert (process.returncode, process.stderr) == (0, "")
     assert "12 images of 4 x 4 x 1" in process.stdout and "step 3/3" in process.stdout
     assert str(out) in process.stdout.splitlines()[-1]
@@ -84,16 +87,16 @@ def interrupt(number, command, out):
 
 def test_ctrl_c_ends_the_command_with_status_130_and_a_complete_folder(tmp_path, images):
     out = tmp_path / "run"
-    command = commands.command("dcgan", "--data", images, "--batch-size", 4, "--out", out)
+    command = commands.command("dcgan", "--data", images, "--batch-size", 4, "--out", out, *CHEAP)
     status, output = interrupt(signal.SIGINT, command, out)
     assert status == 130, output
     assert "Traceback" not in output
     last = RunFolder(out).metrics()["step"][-1]
     assert output.splitlines()[-1] == (
-        f"stopped at step {last:.0f} of 3000; "
+        f"stopped at step {last:.0f} of {PRESETS['small'].steps}; "
         f"to resume: python -m experiments.dcgan --out {out} --resume"
     )
-    assert 10 <= last < 3000
+    assert 10 <= last < PRESETS["small"].steps
     assert f"samples/step_{last:07d}.png" in relative_paths(out)
     assert RunFolder(out).load_parameters()[0].keys() == {"generator", "discriminator"}
 
@@ -103,7 +106,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, im
         return commands.command("dcgan", "--out", out, *arguments)
 
     out = tmp_path / "run"
-    started = ("--data", images, "--batch-size", 4, "--ema", 0.9)
+    started = ("--data", images, "--batch-size", 4, "--ema", 0.9, *CHEAP)
     status, output = interrupt(signal.SIGTERM, command(out, *started, "--steps", 100000), out)
     assert status == 143, output
     stopped = int(RunFolder(out).metrics()["step"][-1])
@@ -126,7 +129,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, im
 def test_compiled_programs_are_cached(tmp_path, images, monkeypatch):
     monkeypatch.setenv("JAXLAYERS_CACHE", str(tmp_path / "cache"))
     cache = tmp_path / "cache" / "compiled"
-    arguments = ("dcgan", "--data", images, "--batch-size", 4, "--steps", 1, "--out")
+    arguments = ("dcgan", "--data", images, "--batch-size", 4, "--steps", 1, *CHEAP, "--out")
     assert commands.run(*arguments, tmp_path / "a", "--no-compilation-cache").returncode == 0
     assert not cache.exists()
     assert commands.run(*arguments, tmp_path / "b").returncode == 0
@@ -142,7 +145,8 @@ def test_images_can_be_streamed_from_files(tmp_path):
     for number in range(9):
         pixels = rng.integers(256, size=(4, 4), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "pictures" / f"{number}.png")
-    arguments = ("dcgan", "--data", tmp_path / "pictures", "--batch-size", 4, "--steps", 5)
+    pictures = ("--data", tmp_path / "pictures", *CHEAP)
+    arguments = ("dcgan", *pictures, "--batch-size", 4, "--steps", 5)
     for name, workers in (("one", 1), ("none", 0)):
         process = commands.run(*arguments, "--workers", workers, "--out", tmp_path / name)
         assert (process.returncode, process.stderr) == (0, "")
@@ -168,7 +172,7 @@ def fit_calls(monkeypatch):
     """The arguments of the calls of `fit`, which is replaced."""
     calls = []
 
-    def fit(task, dataset, config, folder, *, resume):
+    def fit(task, dataset, config, folder, *, resume, scores):
         calls.append((task, dataset, config, folder))
         return train.FitResult(task.init(jax.random.key(0)))
 
@@ -217,19 +221,55 @@ def test_defaults_are_taken_from_the_preset(images, fit_calls, tmp_path):
     dcgan.main(Config(data=str(images), batch_size=4, out=tmp_path / "a"))
     dcgan.main(Config("seed", data=str(images), steps=5, batch_size=3, seed=9, out=tmp_path / "b"))
     (_, _, small, _), (task, _, config, _) = fit_calls
-    assert (small.steps, small.batch_size, small.seed) == (3000, 4, 0)
+    assert (small.steps, small.batch_size, small.seed) == (PRESETS["small"].steps, 4, 0)
     assert (config.steps, config.batch_size, config.seed) == (5, 3, 9)
     assert task.generator == models.generator((4, 4, 1), width=256, dropout=0.4)
     assert task.discriminator == models.discriminator((4, 4, 1), 64, 0.4, logits=True)
-    assert task.loss == "non_saturating"
+    assert task.loss == "non_saturating" and task.regularizers == () and task.ema is None
 
 
-def test_all_losses_can_be_chosen(images, fit_calls, tmp_path):
-    names = get_args(get_type_hints(Config)["loss"])
+def test_options_replace_those_of_the_preset(images, fit_calls, tmp_path):
+    names = get_args(get_args(get_type_hints(Config)["loss"])[0])
     assert set(names) == set(train.gan_losses.BY_NAME)
-    dcgan.main(Config(data=str(images), batch_size=4, loss="hinge", out=tmp_path / "run"))
+    names = get_args(get_args(get_type_hints(Config)["regularizers"])[0])
+    assert set(get_args(names[0])) == set(train.gan_regularizers.BY_NAME)
+    names = get_args(get_args(get_type_hints(Config)["augmentations"])[0])
+    assert set(get_args(names[0])) == set(AUGMENTATIONS)
+    given = {
+        "loss": "hinge",
+        "regularizers": ("r1", "gradient_penalty"),
+        "regularizer_weight": 2.0,
+        "regularizer_every": 3,
+        "augmentations": ("flip", "cutout"),
+        "augmentation_probability": 0.5,
+        "discriminator_steps": 2,
+        "generator_width": 16,
+        "discriminator_width": 3,
+        "ema": 0.0,
+    }
+    dcgan.main(Config(data=str(images), batch_size=4, out=tmp_path / "run", **given))
     ((task, *_),) = fit_calls
-    assert task.loss == "hinge"
+    assert (task.loss, task.discriminator_steps, task.ema) == ("hinge", 2, None)
+    assert task.augmentations == (train.augmentation.Flip(), train.augmentation.Cutout(2))
+    assert task.augmentation_probability == 0.5
+    r1, penalty = task.regularizers
+    assert r1 == train.gan_regularizers.R1(2.0, 3)
+    assert penalty == train.gan_regularizers.GradientPenalty(2.0, 3)
+    assert task.generator == models.generator((4, 4, 1), width=16, dropout=0.0)
+    assert task.discriminator == models.discriminator((4, 4, 1), 3, 0.0, logits=True)
+
+
+def test_learning_rates_replace_those_of_the_preset():
+    preset = dataclasses.replace(
+        PRESETS["small"], generator_learning_rate=0.25, discriminator_learning_rate=0.125, **TINY
+    )
+    task = preset.task((4, 4, 1))
+    for name, optimizer in (("generator", 0.25), ("discriminator", 0.125)):
+        update = getattr(task, f"{name}_optimizer")
+        gradient = {"kernel": jnp.full(2, 3.0)}
+        step, _ = update.update(gradient, update.init(gradient), gradient)
+        # The first step of Adam is the learning rate.
+        np.testing.assert_allclose(step["kernel"], -optimizer, rtol=1e-4)
 
 
 @pytest.mark.usefixtures("tiny_preset")
@@ -324,9 +364,3 @@ def test_help_lists_every_argument(run_main):
     assert status == 0
     for argument in ("--preset", "--data", "--steps", "--batch-size", "--seed", "--out"):
         assert argument in output
-
-
-def test_both_presets_accept_the_embedded_digits():
-    shape = data.load("mnist-5k").images.shape[1:]
-    for preset in dcgan.PRESETS.values():
-        assert models.generator(shape, width=preset.generator_width).output_shape() == shape

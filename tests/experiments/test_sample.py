@@ -2,6 +2,7 @@ import json
 import sys
 
 import jax
+import jax.numpy as jnp
 import keras as keras_itself
 import numpy as np
 import optax
@@ -14,8 +15,8 @@ from jaxlayers import Sequential, data, layers, runs, train
 from jaxlayers.interop import keras
 from jaxlayers.interop.keras.__main__ import convert
 from jaxlayers.models import dcgan
-from jaxlayers.runs import RunFolder
-from tests.experiments import commands
+from jaxlayers.runs import RunFolder, latents
+from tests.experiments import commands, generators
 
 ARGUMENTS = {"image_shape": (4, 4, 3), "latent_size": 5, "width": 8}
 
@@ -77,6 +78,68 @@ def test_a_png_shows_samples_in_a_grid(run, tmp_path):
     np.testing.assert_array_equal(pixels[::scale, ::scale][2:6, 8:12], np.round(images[1] * 255))
 
 
+def test_latent_vectors_can_be_truncated(run, tmp_path):
+    generator, params, state = run[1]
+    vectors = 0.3 * latents.uniform(jax.random.key(0), 4, 5)
+    expected, _ = generator.apply(params, state, vectors)
+    samples = draw(run, tmp_path / "samples.npy", n=4, truncation=0.3)
+    np.testing.assert_allclose(samples, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_each_row_of_an_interpolation_goes_from_one_image_to_another(run, tmp_path):
+    samples = draw(run, tmp_path / "samples.npy", n=8, interpolate="spherical")
+    ends = latents.uniform(jax.random.key(0), 6, 5)
+    middle = latents.spherical(ends[::2], ends[1::2], 0.5)
+    vectors = np.stack([ends[::2], middle, ends[1::2]], 1).reshape(9, 5)
+    generator, params, state = run[1]
+    expected, _ = generator.apply(params, state, vectors)
+    # The last of three rows is not complete.
+    np.testing.assert_allclose(samples, expected[:8], rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def conditional_run(tmp_path_factory):
+    """The folder of a run with three classes, and its generator."""
+    path = tmp_path_factory.mktemp("conditional")
+    generator = generators.conditional()
+    params, state = generator.init(jax.random.key(0))
+    runs.save(path, generator, params, state)
+    description = json.loads((path / "model.json").read_text())
+    description |= {"class_names": ["cat", "dog", "1"]}
+    (path / "model.json").write_text(json.dumps(description))
+    return path, (generator, params, state)
+
+
+@pytest.mark.parametrize("label, number", [("dog", 1), ("0", 0), ("1", 2)])
+def test_samples_of_one_class_can_be_requested(conditional_run, tmp_path, label, number):
+    generator, params, state = conditional_run[1]
+    vectors = latents.uniform(jax.random.key(0), 4, 5)
+    expected, _ = generator.apply(params, state, (vectors, jnp.full(4, number)))
+    samples = draw(conditional_run, tmp_path / "samples.npy", n=4, label=label)
+    np.testing.assert_allclose(samples, (expected + 1) / 2, rtol=1e-5, atol=1e-6)
+
+
+def test_by_default_each_row_shows_ten_samples_of_a_class(conditional_run, tmp_path):
+    generator, params, state = conditional_run[1]
+    samples = draw(conditional_run, tmp_path / "samples.npy")
+    inputs = latents.uniform(jax.random.key(0), 30, 5), jnp.repeat(jnp.arange(3), 10)
+    expected, _ = generator.apply(params, state, inputs)
+    np.testing.assert_allclose(samples, (expected + 1) / 2, rtol=1e-5, atol=1e-6)
+    sample.main(Config(conditional_run[0], out=tmp_path / "samples.png"))
+    with Image.open(tmp_path / "samples.png") as picture:
+        scale = 600 // 62
+        assert picture.size == (62 * scale, 20 * scale)
+
+
+def test_the_class_is_the_same_along_an_interpolation(conditional_run, tmp_path):
+    generator, params, state = conditional_run[1]
+    samples = draw(conditional_run, tmp_path / "samples.npy", n=4, interpolate="linear")
+    start, end = latents.uniform(jax.random.key(0), 4, 5)[2:]
+    # The second row begins with the third of four samples, which is of the second of three classes.
+    expected, _ = generator.apply(params, state, (jnp.stack([start, end]), jnp.full(2, 1)))
+    np.testing.assert_allclose(samples[2:], (expected + 1) / 2, rtol=1e-5, atol=1e-6)
+
+
 @pytest.fixture
 def error_of(monkeypatch, capsys):
     """Returns a function that runs the command in this process and returns its error message."""
@@ -97,6 +160,15 @@ def test_user_errors_are_messages(run, tmp_path, error_of):
     assert "No such file or directory" in error_of(run[0], "--out", tmp_path / "no" / "a.png")
     assert "nowhere: has no model.json" in error_of(tmp_path / "nowhere")
     assert "seed must be" in error_of(run[0], "--seed", 2**70)
+    assert "truncation must be a number from 0 to 1" in error_of(run[0], "--truncation", 2)
+    assert "label must be omitted" in error_of(run[0], "--label", "7")
+    assert "n must be at least 2" in error_of(run[0], "--n", 1, "--interpolate", "linear")
+
+
+@pytest.mark.parametrize("label", ["bird", "3", "-1"])
+def test_unknown_classes_are_refused(conditional_run, error_of, label):
+    message = "label must be the name of a class, cat, dog, 1, or its number from 0 to 2, got"
+    assert f"{message} {label}" in error_of(conditional_run[0], f"--label={label}")
 
 
 def test_a_run_that_has_not_ended_is_refused(run, tmp_path, error_of):

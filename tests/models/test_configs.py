@@ -5,14 +5,29 @@ import json
 import pytest
 
 from jaxlayers.interop import keras as keras_files
-from jaxlayers.models import cnn, dcgan, mobilenet_v2, resnet, unet
+from jaxlayers.models import (
+    cnn,
+    conditional_dcgan,
+    dcgan,
+    dcgan64,
+    mobilenet_v2,
+    residual_gan,
+    resnet,
+    unet,
+)
 
 MODELS = [
     cnn.lenet,
     cnn.vgg,
+    conditional_dcgan.generator,
+    conditional_dcgan.discriminator,
     dcgan.generator,
     dcgan.discriminator,
+    dcgan64.generator,
+    dcgan64.discriminator,
     mobilenet_v2.mobilenet_v2,
+    residual_gan.generator,
+    residual_gan.discriminator,
     resnet.resnet18,
     resnet.resnet50,
     unet.unet,

@@ -39,6 +39,16 @@ def test_the_gap_can_be_zero():
     np.testing.assert_array_equal(plots.tile(DIGITS[:1], gap=0), DIGITS[0])
 
 
+def test_a_grid_can_have_any_number_of_columns(tmp_path):
+    images = np.repeat(DIGITS[:1], 6, 0) * np.linspace(0, 1, 6)[:, None, None, None]
+    _, height, width, _ = images.shape
+    rows = images.reshape(3, 2, height, width, 1).swapaxes(1, 2).reshape(3 * height, 2 * width, 1)
+    np.testing.assert_array_equal(plots.tile(images, gap=0, columns=2), rows)
+    plots.save_grid(images, tmp_path / "grid.png", scale=1, columns=2)
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.size == (2 * (width + 2) + 2, 3 * (height + 2) + 2)
+
+
 @pytest.mark.parametrize("channels, mode", [(1, "L"), (3, "RGB")])
 def test_a_grid_has_the_channels_of_the_images(tmp_path, channels, mode):
     images = np.linspace(0, 1, 2 * 3 * 3 * channels).reshape(2, 3, 3, channels)
@@ -109,6 +119,24 @@ def test_losses_accuracies_and_other_metrics_have_separate_panels(tmp_path):
         )
         heights.append(read(tmp_path / "curves.png").shape[0])
     assert heights == [384, 2 * 384, 3 * 384]
+
+
+def test_scores_of_validation_images_are_dashed_lines(tmp_path):
+    metrics = {"step": np.arange(9), "x_frechet_distance": np.linspace(10, 8, 9)}
+    widest = []
+    for real in ({}, {"x_frechet_distance": 2.0}):
+        plots.save_curves(metrics, tmp_path / "curves.png", real)
+        red, blue = (read(tmp_path / "curves.png")[..., channel].astype(int) for channel in (0, 2))
+        # The line from 10 to 8 is above the lower half only if there is a line at 2.
+        widest.append((blue - red > 50)[200:].sum(1).max())
+    assert widest[0] < 100 < 400 < widest[1]
+
+
+def test_groups_of_scores_have_a_panel_each(tmp_path):
+    names = ("x_frechet_distance", "x_kernel_distance", "x_recall", "x_precision")
+    metrics = {"step": np.arange(3)} | dict.fromkeys(names, np.ones(3))
+    plots.save_curves(metrics, tmp_path / "curves.png")
+    assert read(tmp_path / "curves.png").shape[0] == 3 * 384
 
 
 def test_no_curves_are_written_without_metrics(tmp_path):

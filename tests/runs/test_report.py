@@ -1,7 +1,6 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from html.parser import HTMLParser
@@ -268,16 +267,6 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 """
 
 
-@pytest.fixture(scope="module")
-def browser():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        # Some of these names are scripts that only print how to install the browser.
-        if path and not subprocess.run([path, "--version"], capture_output=True).returncode:
-            return path
-    return pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-
-
 @pytest.fixture
 def run_in_browser(browser, write, tmp_path):
     """Returns a function that opens a report, runs a script in it and returns `results`."""
@@ -296,10 +285,7 @@ def run_in_browser(browser, write, tmp_path):
         (tmp_path / "copy.html").write_text(before + element + after, "utf-8")
         run = subprocess.run(
             [
-                browser,
-                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-                *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-                *("--disable-component-update", "--enable-logging=stderr"),
+                *browser,
                 *("--virtual-time-budget=10000", "--window-size=1000,900", "--dump-dom"),
                 f"--user-data-dir={tmp_path / 'profile'}",
                 (tmp_path / "copy.html").as_uri(),

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from jaxlayers.runs import RunFolder
-from jaxlayers.train import CheckpointError, fit, frozen
+from jaxlayers.train import AdaptiveProbability, CheckpointError, fit, frozen
+from jaxlayers.train.augmentation import Color, Flip
 from jaxlayers.train.gan_regularizers import R1
 from tests.train import toys
 from tests.train.killable import IMAGES, config
@@ -60,6 +61,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, optimizer):
             "regularizers": [R1(1.0, every=4), "gradient_penalty"],
             "instance_noise": 0.1,
             "discriminator_steps": 2,
+            "ema_warmup": 0.1,
+            "augmentations": [Flip(), Color()],
+            "augmentation_probability": AdaptiveProbability(target=0.0, interval=3, images=200),
         }
     task = toys.gan(generator_optimizer=adam, ema=0.9, **arguments)
     uninterrupted, resumed = (

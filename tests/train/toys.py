@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxlayers import Layer, Sequential, layers
+from jaxlayers import Functional, Input, Layer, Sequential, layers
 from jaxlayers.train import GAN, TrainState
 
 IMAGE_SHAPE = (4, 4, 1)
@@ -30,6 +30,29 @@ def discriminator(*last, **dense):
     return Sequential(
         [layers.Flatten(), layers.Dense(6, **dense), layers.LeakyReLU(0.2), layers.Dense(1), *last]
     )
+
+
+CLASSES = 3
+
+
+def conditional_generator(classes=CLASSES):
+    z, label = Input((LATENT,)), Input((), dtype="int32")
+    x = layers.Concatenate()([z, layers.Embedding(classes, 2)(label)])
+    x = layers.BatchNormalization(momentum=0.9)(layers.Dense(5)(x))
+    x = layers.Dense(16, activation="sigmoid")(x)
+    return Functional((z, label), layers.Reshape(IMAGE_SHAPE)(x))
+
+
+def conditional_discriminator(classes=CLASSES):
+    image, label = Input(IMAGE_SHAPE), Input((), dtype="int32")
+    x = layers.Concatenate()([layers.Flatten()(image), layers.Embedding(classes, 2)(label)])
+    x = layers.LeakyReLU(0.2)(layers.Dense(6)(x))
+    return Functional((image, label), layers.Dense(1)(x))
+
+
+def conditional_gan(**arguments):
+    models = conditional_generator(), conditional_discriminator()
+    return gan(*models, **{"classes": CLASSES} | arguments)
 
 
 def gan(
