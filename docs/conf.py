@@ -5,12 +5,13 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args, get_origin
 
 from docutils import nodes
 from docutils.nodes import Element
-from sphinx.addnodes import pending_xref
+from sphinx.addnodes import desc_signature, pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.roles import XRefRole
@@ -145,9 +146,26 @@ def as_restructured_text(
     ]
 
 
+def add_defining_modules(app: Sphinx, doctree: nodes.document) -> None:
+    """Gives each entry a second id, by the module that defines it, for links from its source.
+
+    The pages of sources link back by one module name per page, but names of one source may be
+    documented in several modules.
+    """
+    for entry in doctree.findall(desc_signature):
+        value: Any = sys.modules.get(entry.get("module", ""))
+        for attribute in entry.get("fullname", "").split("."):
+            value = getattr(value, attribute, None)
+        module = getattr(value, "__module__", None)
+        if isinstance(module, str) and module != entry["module"]:
+            entry["module"] = module
+            entry["ids"].append(f"{module}.{entry['fullname']}")
+
+
 def setup(app: Sphinx) -> None:
-    """Registers the role of single backticks, and the signatures of layers."""
+    """Registers the role of single backticks, and the functions that change entries."""
     app.add_role("symbol", Symbol())
     app.connect("missing-reference", resolve_symbol)
     app.connect("builder-inited", set_signatures)
     app.connect("autodoc-process-docstring", as_restructured_text, priority=100)
+    app.connect("doctree-read", add_defining_modules, priority=100)
