@@ -415,6 +415,7 @@ CLASSES: dict[type, tuple[dict[str, Any], dict[str, list[Any]]]] = {
             ),
             "seed": [*INTEGERS, -1, 2**63],
             "best": excluding(STRINGS, None),
+            "sample_columns": excluding(COUNTS, None),
             "devices": excluding(COUNTS, None),
         },
     ),

@@ -135,8 +135,8 @@ def test_every_loss_and_regularizer_can_be_compared(digits, tmp_path):
     (source,) = compare._sources(config(digits, tmp_path))
     regularizers = {
         "none": (),
-        "r1": (R1(1.0, 8),),
-        "r1+r2": (R1(1.0, 8), R2(1.0, 8)),
+        "r1": (R1(0.05, 8),),
+        "r1+r2": (R1(0.05, 8), R2(0.05, 8)),
         "gradient_penalty": (GradientPenalty(10.0),),
     }
     for loss in Config().losses:
