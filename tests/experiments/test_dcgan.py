@@ -61,8 +61,8 @@ def test_the_command_writes_all_outputs_to_its_folder(tmp_path, images):
     params, _ = RunFolder(out).load_parameters()
     for model, layer in ((m, layer) for m in params for layer in params[m].values()):
         assert all(np.isfinite(weight).all() for weight in layer.values())
-        # Biases are initialized to zero, and remain so before a normalization.
-        assert np.all(layer["beta" if "beta" in layer else "bias"]) or model == "generator"
+        # Biases and offsets are initialized to zero.
+        assert all(np.any(layer[name]) for name in ("beta", "bias") if name in layer), model
     with Image.open(out / "samples" / "step_0000003.png") as picture:
         assert picture.mode == "L"
         # A grid of 8 x 8 samples of 4 x 4 pixels with gaps of 2, scaled by an integer.
