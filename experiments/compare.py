@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -15,19 +15,11 @@ import numpy as np
 from experiments.command_line import run
 from experiments.comparison_results import Result, Results
 from experiments.machines import use_compilation_cache
-from experiments.presets import PRESETS
+from experiments.presets import PRESETS, Loss
 from jaxlayers import data, runs, train
 from jaxlayers.runs.lock import locked
 from jaxlayers.runs.terminal import print_line
 
-Loss = Literal[
-    "non_saturating",
-    "least_squares",
-    "hinge",
-    "wasserstein",
-    "relativistic_average",
-    "relativistic_pairing",
-]
 Penalties = Literal["none", "r1", "r1+r2", "gradient_penalty"]
 
 
@@ -45,14 +37,7 @@ class Config:
     data: tuple[str, ...] = ("mnist", "fashion-mnist")
     """Data sets with labels: mnist, fashion-mnist, cifar10 (downloaded once), mnist-5k (included),
     or paths as in experiments.cnn."""
-    losses: tuple[Loss, ...] = (
-        "non_saturating",
-        "least_squares",
-        "hinge",
-        "wasserstein",
-        "relativistic_average",
-        "relativistic_pairing",
-    )
+    losses: tuple[Loss, ...] = get_args(Loss)
     """Losses of both models; see docs/training.md."""
     regularizers: tuple[Penalties, ...] = ("none", "r1", "r1+r2", "gradient_penalty")
     """Gradient penalties of the discriminator."""

@@ -10,7 +10,7 @@ import jax
 
 from experiments.command_line import run
 from experiments.machines import Machines, use_compilation_cache
-from experiments.presets import PRESETS, Preset
+from experiments.presets import PRESETS, Loss, Preset
 from experiments.resuming import finish, open_folder
 from jaxlayers import data, train
 from jaxlayers.runs.terminal import print_line
@@ -52,17 +52,7 @@ class Config:
     """Fraction of the steps, at the end, in which the learning rates decrease linearly to 0."""
     discriminator_steps: int | None = None
     """Number of updates of the discriminator per step."""
-    loss: (
-        Literal[
-            "non_saturating",
-            "least_squares",
-            "hinge",
-            "wasserstein",
-            "relativistic_average",
-            "relativistic_pairing",
-        ]
-        | None
-    ) = None
+    loss: Loss | None = None
     """Loss of both models; see docs/training.md."""
     regularizers: tuple[Literal["r1", "r2", "gradient_penalty"], ...] | None = None
     """Gradient penalties of the discriminator; without a name after it, none."""

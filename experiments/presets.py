@@ -3,13 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import optax
 
 from jaxlayers import Layer, train
 from jaxlayers.models import dcgan, dcgan64, residual_gan, small_dcgan
 from jaxlayers.train import augmentation, gan_regularizers
+
+Loss = Literal[
+    "non_saturating",
+    "least_squares",
+    "hinge",
+    "wasserstein",
+    "relativistic_average",
+    "relativistic_pairing",
+]
+"""Names of the losses, as `train.GAN` has them."""
 
 
 @dataclass(frozen=True)
