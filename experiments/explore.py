@@ -33,15 +33,16 @@ def main(config: Config) -> int:
     """Serves the page until Ctrl-C, and returns the exit status."""
     if not 0 <= config.port < 2**16:
         raise ValueError(f"port must be from 0 to {2**16 - 1}, got {config.port}")
-    print_line("computing the principal directions")
-    explorer = Explorer(load_generator(config.folder), config.directions)
-    page = explorer.page(config.folder.resolve().name)
-    with LocalServer(page, explorer.images, config.port) as server:
+    generator = load_generator(config.folder)
+    with LocalServer(config.port) as server:
+        print_line("computing the principal directions")
+        explorer = Explorer(generator, config.directions)
+        page = explorer.page(config.folder.resolve().name)
         print_line(f"{server.address}\nCtrl-C ends the server")
         if config.browser:
             webbrowser.open(server.address)
         try:
-            server.serve_forever()
+            server.serve(page, explorer.images)
         except KeyboardInterrupt:
             print_line("stopped")
     return 0

@@ -29,14 +29,13 @@ _HEADERS = {
 class LocalServer(socketserver.ThreadingTCPServer):
     """Serves a page, and the results of a function that the page calls.
 
+    The port is opened by the constructor; requests wait until `serve`.
+
     Only this machine can connect. Pages of other sites in the same browser cannot read anything:
     every address contains a random token, and the host of each request must be this machine, so
     that no other name can be bound to its address.
 
     Args:
-        page: The page, HTML.
-        call: A function from decoded JSON to the content of the response. It is not called by
-            several threads at a time. A ValueError is a response with status 400.
         port: The port; 0 for any that is free.
 
     Raises:
@@ -47,8 +46,10 @@ class LocalServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = sys.platform != "win32"
     daemon_threads = True
 
-    def __init__(self, page: str, call: Callable[[Any], bytes], port: int) -> None:
-        self.page, self.call = page.encode(), call
+    page: bytes
+    call: Callable[[Any], bytes]
+
+    def __init__(self, port: int) -> None:
         self.token = secrets.token_urlsafe(16)
         self.lock = threading.Lock()
         try:
@@ -64,6 +65,17 @@ class LocalServer(socketserver.ThreadingTCPServer):
     def address(self) -> str:
         """The address of the page."""
         return f"http://127.0.0.1:{self.server_address[1]}/{self.token}/"
+
+    def serve(self, page: str, call: Callable[[Any], bytes]) -> None:
+        """Responds to requests until `shutdown` is called in another thread.
+
+        Args:
+            page: The page, HTML.
+            call: A function from decoded JSON to the content of the response. It is not called by
+                several threads at a time. A ValueError is a response with status 400.
+        """
+        self.page, self.call = page.encode(), call
+        self.serve_forever(poll_interval=0.1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Prints the traceback of an error, unless the browser closed the connection."""

@@ -4,12 +4,12 @@ import gc
 import importlib.util
 import mmap
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests import browser as browsers
 
 os.environ["KERAS_BACKEND"] = "jax"
 # Most of the time is spent on compiling code that runs once. Without LLVM's optimizations this time
@@ -66,15 +66,8 @@ def pytest_runtest_logfinish() -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> tuple[str, ...]:
-    """The command of a browser without a window, to which options and an address are added."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        # Some of these names are scripts that only print how to install the browser.
-        if path and not subprocess.run([path, "--version"], capture_output=True).returncode:
-            return (
-                path,
-                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-                *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-                *("--disable-component-update", "--enable-logging=stderr"),
-            )
-    return pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    """The command of a browser without a window, to which an address is added."""
+    command = browsers.command()
+    if command is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    return command

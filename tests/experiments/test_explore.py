@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 from contextlib import contextmanager
-from html import unescape
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +18,7 @@ from experiments.explorer import SAMPLES, Explorer
 from experiments.generators import load_generator
 from experiments.local_server import LocalServer
 from jaxlayers.runs import latents
+from tests.browser import run, with_script
 from tests.experiments import commands, generators
 
 UNMOVED = {"seed": 0, "truncation": 1, "shifts": [0, 0, 0, 0], "label": 0}
@@ -45,8 +45,8 @@ def images_of(explorer, **request):
 @contextmanager
 def served(page, call):
     """Serves a page in another thread, on a free port."""
-    with LocalServer(page, call, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    with LocalServer(0) as server:
+        thread = threading.Thread(target=server.serve, args=(page, call))
         thread.start()
         try:
             yield server
@@ -179,7 +179,8 @@ def test_wrong_requests_are_responses_with_a_message(server, body):
     assert respond(server, "POST", f"/{server.token}/images", "1")[0] == 200
 
 
-def test_a_port_in_use_is_refused(folder):
+def test_a_port_in_use_is_refused_before_anything_is_computed(folder, monkeypatch):
+    monkeypatch.delattr(explore, "Explorer")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -210,19 +211,10 @@ def test_the_command_serves_until_ctrl_c(folder):
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
 
-# The page, in a browser. `script` is run at the end of the page, after these helpers. `results` is
-# returned, and there must be no errors of the page or of its policy.
-
-RECORD_PROBLEMS = """<script>
-const problems = [], results = {};
-addEventListener("error", ({ message, target }) => problems.push(message || target.src), true);
-addEventListener("unhandledrejection", ({ reason }) => problems.push(String(reason)));
-addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
-</script>"""
+# The page, in a browser. `script` is run at the end of the page, after these helpers.
 
 HELPERS = """
 const byId = (id) => document.getElementById(id);
-const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const pixels = (canvas) =>
   [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
 const all = () => [...document.querySelectorAll("#samples canvas")].map(pixels);
@@ -243,32 +235,9 @@ def run_in_browser(browser, tmp_path):
     """Returns a function that opens the page, runs a script in it and returns `results`."""
 
     def run_in_browser(explorer, script, width=1000, call=None):
-        page = explorer.page("<b>Run</b> {{data}}").replace("<head>", "<head>" + RECORD_PROBLEMS, 1)
-        element = f"""<script type="module">{HELPERS}
-        try {{ {script} }} catch (error) {{ problems.push(String(error)); }}
-        const answer = document.createElement("pre");
-        answer.id = "answer";
-        answer.textContent = JSON.stringify({{ ...results, problems }});
-        document.body.append(answer);
-        </script></body>"""
-        before, _, after = page.rpartition("</body>")
-        with served(before + element + after, call or explorer.images) as server:
-            run = subprocess.run(
-                [
-                    *browser,
-                    *("--virtual-time-budget=10000", f"--window-size={width},900", "--dump-dom"),
-                    f"--user-data-dir={tmp_path / 'profile'}",
-                    server.address,
-                ],
-                capture_output=True,
-                encoding="utf-8",
-                timeout=60,
-            )
-        assert ":CONSOLE" not in run.stderr, run.stderr
-        (answer,) = re.findall(r'<pre id="answer">(.*?)</pre>', run.stdout, re.DOTALL)
-        results = json.loads(unescape(answer))
-        assert results.pop("problems") == []
-        return results
+        page = with_script(explorer.page("<b>Run</b> {{data}}"), HELPERS, script)
+        with served(page, call or explorer.images) as server:
+            return run(browser, server.address, tmp_path / "profile", width)
 
     return run_in_browser
 

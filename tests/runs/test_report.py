@@ -1,7 +1,6 @@
 import base64
 import json
 import re
-import subprocess
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxlayers.runs import plots, report
+from tests.browser import run, with_script
 
 MALICIOUS = "</script><script>document.title = 'taken'</script><img src=x onerror=\"taken()\">&lt;'"
 
@@ -242,14 +242,8 @@ def test_the_error_for_a_missing_picture_names_it(write, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# The following tests run in a browser. `script` is inserted at the end of a copy of the page, after
-# these helpers. `results` is returned, together with errors raised by the page or its policy.
-
-RECORD_PROBLEMS = """<script>
-const problems = [], results = {};
-addEventListener("error", ({ message, target }) => problems.push(message || target.src), true);
-addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
-</script>"""
+# The following tests run in a browser. `script` is run at the end of a copy of the page, after
+# these helpers.
 
 HELPERS = """
 const [losses, others] = document.querySelectorAll("figure");
@@ -263,7 +257,6 @@ const point = (figure, part, name = "pointermove") => {
 };
 const reading = (figure) => figure.querySelector(".reading").textContent.replace(/\\s+/g, " ");
 const cursor = (figure) => plot(figure).querySelector("line.at");
-const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 """
 
 
@@ -272,33 +265,9 @@ def run_in_browser(browser, write, tmp_path):
     """Returns a function that opens a report, runs a script in it and returns `results`."""
 
     def run_in_browser(script, **parts):
-        page = write(**parts).replace("<head>", "<head>" + RECORD_PROBLEMS, 1)
-        element = f"""<script type="module">{HELPERS}
-        try {{ {script} }} catch (error) {{ problems.push(String(error)); }}
-        await wait(100);
-        const answer = document.createElement("pre");
-        answer.id = "answer";
-        answer.textContent = JSON.stringify({{ ...results, problems }});
-        document.body.append(answer);
-        </script></body>"""
-        before, _, after = page.rpartition("</body>")
-        (tmp_path / "copy.html").write_text(before + element + after, "utf-8")
-        run = subprocess.run(
-            [
-                *browser,
-                *("--virtual-time-budget=10000", "--window-size=1000,900", "--dump-dom"),
-                f"--user-data-dir={tmp_path / 'profile'}",
-                (tmp_path / "copy.html").as_uri(),
-            ],
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-        )
-        assert ":CONSOLE" not in run.stderr, run.stderr
-        (answer,) = re.findall(r'<pre id="answer">(.*?)</pre>', run.stdout, re.DOTALL)
-        results = json.loads(unescape(answer))
-        assert results.pop("problems") == []
-        return results
+        copy = tmp_path / "copy.html"
+        copy.write_text(with_script(write(**parts), HELPERS, script), "utf-8")
+        return run(browser, copy.as_uri(), tmp_path / "profile")
 
     return run_in_browser
 
