@@ -30,7 +30,7 @@ def conditional_batch_normalization(
     """Returns the output of a batch normalization whose scale and offset depend on the label.
 
     Args:
-        x: [batch, height, width, channels].
+        x: [batch, ..., channels].
         label: [batch], the class of each example.
         classes: Number of classes.
         name: Name of the batch normalization, with which the names of the other layers begin.
@@ -45,7 +45,7 @@ def conditional_batch_normalization(
 
     def by_class(weight: str, initializer: str) -> SymbolicTensor:
         embedding = layers.Embedding(classes, channels, embeddings_initializer=initializer)
-        reshape = layers.Reshape((1, 1, channels))
+        reshape = layers.Reshape((*[1] * (len(x.shape) - 2), channels))
         embedded = embedding(label, name=f"{name}_{weight}")
         reshaped: SymbolicTensor = reshape(embedded, name=f"{name}_{weight}_reshape")
         return reshaped

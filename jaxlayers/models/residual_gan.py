@@ -17,7 +17,8 @@ from jaxlayers.models import arguments
 _BASE = 4
 # The number of channels doubles with each halving of the size, up to this multiple of the width.
 _MOST = 8
-_MOMENTUM = 0.9
+# Moving statistics that do not follow single batches, for averaged params, as in `small_dcgan`.
+_MOMENTUM = 0.99
 # Not the configured data format, because image_shape is channels last.
 _FORMAT = "channels_last"
 
