@@ -70,7 +70,7 @@ class Layer:
             input_shape: Shape of one example.
 
         Returns:
-            `params`, the trainable weights, and `state`, the non-trainable weights: dictionaries
+            `params`, the trainable weights, and `state`, the non-trainable weights, as dictionaries
             with Keras's weight names, `{}` if there are none.
 
         Raises:

@@ -26,9 +26,9 @@ def summarize(model: Composition, input_shape: Any) -> str:
         input_shape: Shape of one example of the input, with `None` for any size.
 
     Returns:
-        The table as text: one row per layer with its name, class, output shape (`None` for the
-        batch), number of parameters and, unless the model is a chain of layers, its inputs. They
-        are followed by the totals and their size in memory.
+        The table as text, with one row per layer that has its name, class, output shape (`None` for
+        the batch), number of parameters and, unless the model is a chain of layers, its inputs. The
+        rows are followed by the totals and their size in memory.
     """
     shape = with_size(input_shape)
     params, state = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))

@@ -1,8 +1,11 @@
 """The examples in docstrings run and print the documented outputs."""
 
+import ast
 import doctest
 import importlib
+import inspect
 import pkgutil
+import re
 
 import jax
 import jax.numpy as jnp
@@ -39,3 +42,13 @@ def test_all_layers_and_models_have_examples() -> None:
     models = {"generator", "discriminator", "lenet", "vgg"}
     models |= {"resnet18", "resnet50", "mobilenet_v2", "unet"}
     assert {*jaxlayers.layers.__all__, *compositions, *models} <= with_example
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_returned_values_are_not_documented_as_types(name) -> None:
+    """Sphinx shows what precedes a colon in the first line of this section as a type."""
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(name)))):
+        if isinstance(node, definitions) and (text := ast.get_docstring(node)):
+            for line in re.findall(r"^Returns:\n +(.*)", text, re.MULTILINE):
+                assert not re.search(r":(\s|$)", re.sub(r"`.*?`", "", line)), (node.name, line)

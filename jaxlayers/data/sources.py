@@ -117,8 +117,8 @@ def load_with_validation(
         skip_unreadable: As in `load`.
 
     Returns:
-        The training and the validation data: `train` and `test` of the source if it has these,
-        otherwise 4/5 and 1/5 of it by `split_validation`.
+        The training and the validation data. They are `train` and `test` of the source if it has
+        these, otherwise 4/5 and 1/5 of it by `split_validation`.
 
     Raises:
         ValueError: As in `load`, or if there should be labels and are none.

@@ -100,7 +100,7 @@ def discriminator(
         logits: Whether to omit the final sigmoid.
 
     Returns:
-        A Sequential from [batch, *image_shape] to [batch, 1]: the probability that the image is
+        A Sequential from [batch, *image_shape] to [batch, 1], the probability that the image is
         real, or its logit.
 
     Raises:

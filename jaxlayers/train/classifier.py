@@ -130,7 +130,7 @@ class Classifier(OneModelTask):
                 one-hot.
 
         Returns:
-            The new state, and the metrics, which are means over the batch: `loss` (without
+            The new state, and the metrics, which are means over the batch. They are `loss` (without
             penalties), `accuracy`, `top_5_accuracy` if there are more than five classes, and
             `learning_rate` if the state of the optimizer has one (`optax.inject_hyperparams`).
 

@@ -253,7 +253,7 @@ class GAN:
                 [batch] or [batch, 1].
 
         Returns:
-            The new state, and the metrics, which are scalars: `discriminator_loss` and
+            The new state, and the metrics, which are scalars. They are `discriminator_loss` and
             `generator_loss` (without penalties); `real_accuracy` and `fake_accuracy`, the fractions
             of real and of generated images that the discriminator classified correctly before its
             update (see `gan_losses.AdversarialLoss`); the penalty of each regularizer by name, such

@@ -111,9 +111,9 @@ class Supervised(OneModelTask):
                 without the last axis of the outputs.
 
         Returns:
-            The new state, and the metrics, which are scalars: `loss` (without penalties), the
-            metrics in `metrics` by name, and `learning_rate` if the state of the optimizer has one
-            (`optax.inject_hyperparams`).
+            The new state, and the metrics, which are scalars. They are `loss` (without penalties),
+            the metrics in `metrics` by name, and `learning_rate` if the state of the optimizer has
+            one (`optax.inject_hyperparams`).
 
         Raises:
             TypeError: If `batch` is not a pair of arrays.

@@ -158,7 +158,7 @@ def _output_structure(model: Layer, params: Params, state: State, x: Any) -> Any
     """Checks that the params and the state are those of the model, and returns its outputs.
 
     Returns:
-        The outputs as shapes and dtypes: one, or a tuple or dictionary.
+        The outputs as shapes and dtypes; a tuple or a dictionary if there are several.
 
     Raises:
         ValueError: If the model cannot be applied with them to inputs of these shapes.
