@@ -16,6 +16,7 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers._lookup import resolve
+from jaxlayers.ops.random import draw
 
 Initializer = Callable[..., Array]
 Shape = Sequence[int]
@@ -105,7 +106,8 @@ class RandomNormal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("RandomNormal", "key", key)
-        return self.mean + self.stddev * jax.random.normal(key, tuple(shape), dtype)
+        samples = draw(lambda shape: jax.random.normal(key, shape, dtype), shape)
+        return self.mean + self.stddev * samples
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ class TruncatedNormal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("TruncatedNormal", "key", key)
-        samples = jax.random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype)
+        samples = draw(
+            lambda shape: jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype), shape
+        )
         return self.mean + self.stddev * samples
 
 
@@ -153,7 +157,9 @@ class RandomUniform:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("RandomUniform", "key", key)
-        return jax.random.uniform(key, tuple(shape), dtype, self.minval, self.maxval)
+        return draw(
+            lambda shape: jax.random.uniform(key, shape, dtype, self.minval, self.maxval), shape
+        )
 
 
 _AXES = fields.Tuple(fields.Integer(), "a tuple of integers")

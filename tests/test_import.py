@@ -41,7 +41,7 @@ NAMED = ("activations", "constraints", "initializers", "losses", "regularizers")
 # Models are above the compositions, metrics above the losses; data imports no other part.
 MAY_IMPORT = {
     **dict.fromkeys(HELPERS, HELPERS),
-    **dict.fromkeys(NAMED, HELPERS),
+    **dict.fromkeys(NAMED, (*HELPERS, "ops")),
     "layer": HELPERS,
     "ops": ("_files", "config"),
     "layers": (*HELPERS, *NAMED, "layer", "ops"),
@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "data": HELPERS,
     "interop": (*HELPERS, *NAMED, "layer", "layers", "compositions", "metrics", "ops"),
     "runs": (*HELPERS, "data", "metrics", "layer", "layers", "compositions", "interop"),
-    "train": (*HELPERS, "data", "losses", "metrics", "layer", "runs"),
+    "train": (*HELPERS, "data", "losses", "metrics", "layer", "ops", "runs"),
     "experiments": (
         *HELPERS,
         *("data", "interop", "layer", "metrics", "models", "runs", "train", "Layer", "trainable"),

@@ -13,7 +13,7 @@ from jaxlayers.layer import Layer, Params, State
 from jaxlayers.layers import arguments
 from jaxlayers.layers.precision import at_least_float32, floating
 from jaxlayers.layers.randomness import noise_shape_field, noise_shape_for, required_key
-from jaxlayers.ops.random import bernoulli
+from jaxlayers.ops.random import bernoulli, draw
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,4 +180,5 @@ _SELU_LIMIT = -1.6732632423543772848170429916717 * 1.050700987355480493419334985
 
 def _normal(layer: Layer, key: Array | None, x: Array) -> Array:
     """Returns noise with the shape and the dtype of `x`."""
-    return jax.random.normal(required_key(layer, key), x.shape, x.dtype)
+    key = required_key(layer, key)
+    return draw(lambda shape: jax.random.normal(key, shape, x.dtype), x.shape)

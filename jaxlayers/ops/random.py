@@ -1,4 +1,7 @@
-"""Random masks, for dropout."""
+"""Random arrays that compile fast, and random masks for dropout."""
+
+import math
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +12,23 @@ from jax import Array
 # dropout on the CPU (128 x 14 x 14 x 64: 21 ms with 32 bits per number, 12 with 16).
 _RELATIVE_ERROR = 1e-4
 _VALUES = 2**16
+
+
+def draw(sampler: Callable[[tuple[int, ...]], Array], shape: Sequence[int]) -> Array:
+    """Returns a random array, drawn with at most two axes.
+
+    The values are the same as those of `sampler(shape)`. On the CPU, XLA compiles random numbers of
+    four axes many times slower, because it repeats the computation of their positions in every
+    round of the generator (kernel of 3 x 3 x 8 x 17: 9.3 s instead of 0.8).
+
+    Args:
+        sampler: A function from a shape to an array, such as `partial(jax.random.normal, key)`.
+        shape: Shape of the array. The first axis is one of the two, so that arrays that are divided
+            among devices by their batch remain so.
+    """
+    if len(shape) <= 2:
+        return sampler(tuple(shape))
+    return sampler((shape[0], math.prod(shape[1:]))).reshape(shape)
 
 
 def bernoulli(key: Array, probability: float, shape: tuple[int, ...]) -> Array:
@@ -25,10 +45,10 @@ def bernoulli(key: Array, probability: float, shape: tuple[int, ...]) -> Array:
     rare = min(probability, 1 - probability) * _VALUES
     even = bool(shape) and isinstance(shape[-1], int) and shape[-1] % 2 == 0
     if not even or threshold == _VALUES or error > _RELATIVE_ERROR * rare:
-        mask: Array = jax.random.bernoulli(key, probability, shape)
-        return mask
+        return draw(lambda shape: jax.random.bernoulli(key, probability, shape), shape)
     # Halves along the last axis: arrays divided among devices by their batch remain so.
-    bits = jax.random.bits(key, (*shape[:-1], shape[-1] // 2), jnp.uint32)
+    half = (*shape[:-1], shape[-1] // 2)
+    bits = draw(lambda shape: jax.random.bits(key, shape, jnp.uint32), half)
     halves = jnp.concatenate([bits >> 16, bits & (_VALUES - 1)], -1)
     drawn: Array = halves < jnp.uint32(threshold)
     return drawn

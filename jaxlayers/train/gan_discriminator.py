@@ -10,6 +10,7 @@ import optax
 from jax import Array
 
 from jaxlayers.layer import Layer, State
+from jaxlayers.ops.random import draw
 from jaxlayers.train import _checks, gan_regularizers
 from jaxlayers.train.gan_augmentation import ImageAugmentation
 from jaxlayers.train.gan_losses import AdversarialLoss
@@ -171,7 +172,8 @@ class DiscriminatorTraining:
         if not callable(noise) and not noise:
             return images
         deviation = noise(step) if callable(noise) else noise
-        return images + (deviation * jax.random.normal(key, images.shape)).astype(images.dtype)
+        noise = draw(lambda shape: jax.random.normal(key, shape), images.shape)
+        return images + (deviation * noise).astype(images.dtype)
 
     def _accuracies(self, real: Array, fake: Array) -> Metrics:
         """Returns the fractions of logits of real and of generated images classified correctly."""

@@ -1,10 +1,14 @@
-"""Random masks of dropout."""
+"""Random arrays and masks."""
+
+import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxlayers.ops.random import bernoulli
+from jaxlayers import Sequential, layers
+from jaxlayers.ops.random import bernoulli, draw
 
 
 @pytest.mark.parametrize("probability", [0.5, 0.7, 0.9, 0.001, 0.99997])
@@ -31,3 +35,33 @@ def test_certain_values(probability, value) -> None:
 def test_other_keys_give_other_values() -> None:
     masks = [np.asarray(bernoulli(jax.random.key(n), 0.5, (8, 8))) for n in (0, 0, 1)]
     assert (masks[0] == masks[1]).all() and (masks[0] != masks[2]).any()
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (7,), (3, 5), (2, 3, 4), (3, 3, 8, 17), [2, 1, 3, 2, 5], (0, 3, 4)]
+)
+@pytest.mark.parametrize("sampler", [jax.random.normal, jax.random.uniform, jax.random.bits])
+def test_values_do_not_depend_on_the_axes_that_are_drawn(shape, sampler) -> None:
+    key = jax.random.key(3)
+    drawn = draw(lambda axes: sampler(key, axes), shape)
+    np.testing.assert_array_equal(drawn, sampler(key, tuple(shape)), strict=True)
+
+
+def test_random_numbers_are_drawn_with_at_most_two_axes() -> None:
+    """XLA compiles those of more axes slowly."""
+    model = Sequential(
+        [layers.Conv2D(4, 3), layers.Dropout(0.5), layers.SpatialDropout2D(0.3)],
+        input_shape=(6, 6, 2),
+    )
+    model = Sequential([model, layers.GaussianNoise(0.1), layers.AlphaDropout(0.1)])
+    key = jax.random.key(0)
+
+    def train(key):
+        params, state = model.init(key, (6, 6, 2))
+        return model.apply(params, state, jnp.ones((2, 6, 6, 2)), training=True, key=key)
+
+    drawn = re.findall(
+        r"random_bits\[bit_width=\d+ shape=\((.*?)\)\]", str(jax.make_jaxpr(train)(key))
+    )
+    assert len(drawn) >= 5
+    assert all(shape.strip(",").count(",") <= 1 for shape in drawn), drawn
