@@ -117,6 +117,15 @@ class Composition(Layer):
                 f"got an array of shape {tuple(x.shape)}{hint}"
             )
 
+    def _check_sizes(self, what: str, shape: Sequence[int | None], x: Any) -> None:
+        """Raises an error if an array `[batch, ...]` does not have the sizes in `shape`."""
+        sizes = tuple(getattr(x, "shape", (None, *shape)))
+        if any(n is not None and n != size for n, size in zip(shape, sizes[1:], strict=True)):
+            raise ValueError(
+                f"{self._label}: {what} must be [{', '.join(map(str, ('batch', *shape)))}], "
+                f"got an array of shape {sizes}; None in the shape of Input is for any size"
+            )
+
 
 _fold_in_each = jax.vmap(jax.random.fold_in, (None, 0))
 

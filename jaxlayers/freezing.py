@@ -1,5 +1,6 @@
 """Freezing of layers in a model, and the mask of its trainable weights."""
 
+import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -135,10 +136,13 @@ def _apply_to(
     result = changed(model, "")
     missing = [] if wanted is None else sorted(wanted.keys() - found)
     if missing:
+        paths = [*_paths(inside)]
+        near = [path for path in paths if path.endswith(f"/{missing[0]}")]
+        near = near or difflib.get_close_matches(missing[0], paths, n=3)
+        hint = f"; did you mean {' or '.join(map(repr, near[:3]))}?" if near else ""
         raise ValueError(
             f"{owner}: names must be names of layers of {inside.name!r}, "
-            f"{short_repr([*_paths(inside)])}, "
-            f"got {missing[0]!r}"
+            f"{short_repr(paths)}, got {missing[0]!r}{hint}"
         )
     return result
 

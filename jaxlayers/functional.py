@@ -440,7 +440,9 @@ class Functional(Composition):
         inputs = flatten(self.inputs)
         for output, array in zip(inputs, arrays, strict=True):
             what = "x" if len(inputs) == 1 else f"input {output.layer!r}"
-            self._check_rank(what, self._shapes().of(output), array)
+            shape = self._shapes().of(output)
+            self._check_rank(what, shape, array)
+            self._check_sizes(what, shape, array)
         return [
             self._nodes[output.layer].layer.apply({}, {}, array)[0]
             for output, array in zip(inputs, arrays, strict=True)

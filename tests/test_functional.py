@@ -163,6 +163,19 @@ def test_inputs_of_another_form_are_refused(x, message) -> None:
         model.init(jax.random.key(0), ((3,), (4,)))
 
 
+def test_inputs_have_the_sizes_of_the_constructor_as_in_keras() -> None:
+    image = Input((8, None, 1), "image")
+    model = Functional(image, layers.GlobalAveragePooling2D()(image), name="mean")
+    for columns in (3, 8):
+        assert model.apply({}, {}, normal(2, 8, columns, 1))[0].shape == (2, 1)
+    message = r"Functional 'mean': x must be \[batch, 8, None, 1\], got .* \(2, 9, 7, 1\)"
+    with pytest.raises(ValueError, match=message):
+        model.apply({}, {}, normal(2, 9, 7, 1))
+    # Keras's Sequential accepts other sizes.
+    pooling = Sequential([layers.GlobalAveragePooling2D()], (8, 8, 1))
+    assert pooling.apply({}, {}, normal(2, 9, 7, 1))[0].shape == (2, 1)
+
+
 def test_a_single_input_can_be_in_a_list_or_dictionary() -> None:
     model, x = residual(), normal(2, 3)
     weights = init(model)

@@ -74,6 +74,8 @@ EXCEPTIONS = {
     "jaxlayers.interop.keras.__main__": {"runs"},
     # train.InBfloat16 is layers.InBfloat16; tasks depend only on the contract of a layer.
     "jaxlayers.train": {"layers"},
+    # The check for models that begin with a Rescaling.
+    "jaxlayers.train.input_scale": {"layers", "compositions"},
     # The scores of generated images use the features of one particular classifier.
     "jaxlayers.train.classifier_features": {"models", "__version__"},
     # The version, which is written into run folders.

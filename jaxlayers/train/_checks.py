@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxlayers._structure import are_several_shapes
 from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
 from jaxlayers.train.task import TrainState
 
@@ -137,6 +138,28 @@ def input_shape(owner: str, name: str, value: Any, example: str) -> Shape:
             f"{owner}: the {name} must have one input, {example}, got inputs of shapes {shape}"
         )
     return tuple(shape)
+
+
+def one_output(owner: str, name: str, model: Layer, shape: Shape) -> Shape:
+    """Checks that a model has one output, and returns its shape for one example.
+
+    Args:
+        owner: Name of the caller.
+        name: Name of the argument.
+        model: The model.
+        shape: Shape of one input.
+
+    Raises:
+        ValueError: If it has several outputs.
+    """
+    output = model.output_shape(shape)
+    if are_several_shapes(output):
+        outputs = list(output) if isinstance(output, dict) else len(output)
+        raise ValueError(
+            f"{owner}: the {name} must have one output, got a model with the outputs {outputs}; "
+            "for several outputs write a task, see docs/training.md#your-own-task"
+        )
+    return tuple(output)
 
 
 def final_activation(model: Layer) -> FinalActivation | None:

@@ -23,6 +23,7 @@ from jaxlayers.train.images import (
     check_probabilities,
     values_of,
 )
+from jaxlayers.train.input_scale import check_input_scale
 from jaxlayers.train.optimizers import check_optimizer
 from jaxlayers.train.task import Metrics, TrainState
 
@@ -88,7 +89,8 @@ class Classifier(OneModelTask):
             self.model,
             "an image, such as Sequential([...], input_shape=(28, 28, 1))",
         )
-        output = tuple(self.model.output_shape(shape))
+        check_input_scale("Classifier", "model", self.model)
+        output = _checks.one_output("Classifier", "model", self.model, shape)
         if len(output) != 1 or output[0] < 2:
             raise ValueError(
                 "Classifier: the model must return one number per class for at least two classes, "

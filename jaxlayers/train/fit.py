@@ -20,9 +20,9 @@ from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.evaluation import Evaluation
 from jaxlayers.train.fit_arguments import (
-    check_best,
     check_config,
     check_folder,
+    check_metric_names,
     check_steps,
     initial_state,
 )
@@ -152,7 +152,7 @@ def fit(
         evaluation = Evaluation(task, validation_rows, config.batch_size, devices)
     init_key, sample_key = jax.random.split(jax.random.key(config.seed))
     train_state = devices.place(initial_state(task, init_key, initial, config))
-    check_best(task, config, train_state, rows, validation_rows, scores)
+    check_metric_names(task, config, callbacks, train_state, rows, validation_rows, scores)
     with ExitStack() as stack:
         stack.callback(steps.close)
         checkpoints, best = None, None

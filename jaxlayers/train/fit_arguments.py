@@ -10,6 +10,7 @@ import jax
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.names import VALIDATION, score_group
 from jaxlayers.train import inputs
+from jaxlayers.train._checks import described
 from jaxlayers.train.callbacks import Callback, EarlyStopping
 from jaxlayers.train.config import FitConfig
 from jaxlayers.train.sample_scores import Scores
@@ -21,7 +22,10 @@ def check_config(
 ) -> tuple[FitConfig, tuple[Callback, ...]]:
     """Checks the arguments and sets `config.best` to the metric that early stopping restores."""
     if not isinstance(config, FitConfig):
-        raise TypeError(f"fit: config must be a FitConfig, got {config!r}")
+        hint = ""
+        if hasattr(config, "shape"):
+            hint = "; inputs and targets are one argument, fit(task, (inputs, targets), config)"
+        raise TypeError(f"fit: config must be a FitConfig, got {described(config)}{hint}")
     if callable(callbacks) or not all(map(callable, callbacks)):
         raise TypeError(
             f"fit: callbacks must be a list of functions (step, metrics, train_state), "
@@ -94,17 +98,25 @@ def check_steps(config: FitConfig, steps_taken: int) -> None:
         )
 
 
-def check_best(
+def check_metric_names(
     task: Any,
     config: FitConfig,
+    callbacks: Sequence[Callback],
     train_state: TrainState,
     rows: Any,
     validation_rows: Any,
     scores: Scores | None,
 ) -> None:
-    """Checks that `config.best` is a metric, before anything is compiled or written."""
+    """Checks that `config.best` and what `EarlyStopping` monitors are metrics of the run."""
+    wanted = {
+        callback.monitor: "EarlyStopping: monitor"
+        for callback in callbacks
+        if isinstance(callback, EarlyStopping)
+    }
+    if config.best is not None:
+        wanted.setdefault(config.best, "fit: best")
     score_names = [] if scores is None else list(scores.names(task))
-    if config.best is None or config.best in score_names:
+    if wanted.keys() <= {*score_names}:
         return
     batch = inputs.first_batch(rows, config.batch_size)
     if batch is None:
@@ -114,13 +126,14 @@ def check_best(
         batch = inputs.first_batch(validation_rows, 1)
         metrics += [VALIDATION + name for name in jax.eval_shape(task.evaluate, train_state, batch)]
     metrics += score_names
-    if config.best not in metrics:
+    for name, argument in wanted.items():
+        if name in metrics:
+            continue
         hint = ""
-        if config.best.startswith(VALIDATION) and validation_rows is None:
+        if name.startswith(VALIDATION) and validation_rows is None:
             hint = "; metrics that start with val_ require validation_data"
-        elif score_group(config.best) is not None and scores is None:
+        elif score_group(name) is not None and scores is None:
             hint = "; scores of generated images require scores"
         raise ValueError(
-            f"fit: best must be a metric of the task, {', '.join(metrics)}, "
-            f"got {config.best!r}{hint}"
+            f"{argument} must be a metric of the task, {', '.join(metrics)}, got {name!r}{hint}"
         )

@@ -14,6 +14,7 @@ from jaxlayers.layer import Layer, Params, Shape, State
 from jaxlayers.train import _checks, gan_losses
 from jaxlayers.train.gan_losses import AdversarialLoss
 from jaxlayers.train.images import as_images, values_of
+from jaxlayers.train.input_scale import check_input_scale
 
 
 def check_models(generator: Layer, discriminator: Layer, classes: int | None) -> None:
@@ -40,6 +41,7 @@ def check_models(generator: Layer, discriminator: Layer, classes: int | None) ->
             f"latent vectors of shape {inputs} it returns {images}"
         )
     _checks.layer("GAN", "discriminator", discriminator)
+    check_input_scale("GAN", "discriminator", discriminator)
     if classes is None:
         _check_no_labels("discriminator", discriminator)
     elif (shapes := _checks.input_shapes(discriminator)) and not are_several_shapes(shapes):

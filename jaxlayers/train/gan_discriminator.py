@@ -172,8 +172,8 @@ class DiscriminatorTraining:
         if not callable(noise) and not noise:
             return images
         deviation = noise(step) if callable(noise) else noise
-        noise = draw(lambda shape: jax.random.normal(key, shape), images.shape)
-        return images + (deviation * noise).astype(images.dtype)
+        normal = draw(lambda shape: jax.random.normal(key, shape), images.shape)
+        return images + (deviation * normal).astype(images.dtype)
 
     def _accuracies(self, real: Array, fake: Array) -> Metrics:
         """Returns the fractions of logits of real and of generated images classified correctly."""

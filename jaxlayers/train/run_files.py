@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from jaxlayers.data import Dataset, border
+from jaxlayers.layer import Layer, Params, State
 from jaxlayers.metrics.image_scores import ScoredImages
 from jaxlayers.runs.folder import RunFolder
 from jaxlayers.runs.load import describe, save_models
@@ -39,7 +40,7 @@ def model_description(task: Any, train_state: TrainState, data: Any, rows: Any) 
     """Returns the entries of model.json: the models and a description of their inputs."""
     described: dict[str, Any] = {}
     if isinstance(task, HasModels):
-        described |= describe(task.models(train_state))
+        described |= describe(_models(task, train_state))
     if isinstance(data, Dataset) and data.labels is not None and isinstance(rows, tuple):
         names = data.class_names or tuple(map(str, range(data.labels.max() + 1)))
         preprocessing = {"background": data.background or "white", "border": border(data.images)}
@@ -81,7 +82,22 @@ def write_results(
     """Writes the trained models, the curves and the report."""
     if folder is not None:
         if isinstance(task, HasModels):
-            save_models(folder, task.models(train_state))
+            save_models(folder, _models(task, train_state))
         else:
             folder.save_parameters(train_state.params, train_state.state)
     recorder.close()
+
+
+def _models(task: HasModels, train_state: TrainState) -> dict[str, tuple[Layer, Params, State]]:
+    """Returns the models of a task after checking their form."""
+    models = task.models(train_state)
+    entries = models.items() if isinstance(models, dict) else [(None, models)]
+    for name, entry in entries:
+        if name is not None and isinstance(entry, tuple) and len(entry) == 3:
+            continue
+        got = type(entry).__name__ + ("" if name is None else f" for {name!r}")
+        raise TypeError(
+            f"fit: {type(task).__name__}.models must return a dictionary from names to tuples "
+            f"(model, params, state), got {got}"
+        )
+    return models

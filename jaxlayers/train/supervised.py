@@ -19,6 +19,7 @@ from jaxlayers.metrics.supervised import Metric
 from jaxlayers.train import _checks
 from jaxlayers.train._one_model import OneModelTask, weighted_mean
 from jaxlayers.train.images import as_array, as_float, check_probabilities, values_of
+from jaxlayers.train.input_scale import check_input_scale
 from jaxlayers.train.optimizers import check_optimizer
 from jaxlayers.train.task import Metrics, TrainState
 
@@ -74,7 +75,7 @@ class Supervised(OneModelTask):
         shape = _checks.input_shape(
             "Supervised", "model", self.model, "one example, such as Sequential([...], (8,))"
         )
-        output = tuple(self.model.output_shape(shape))
+        output = _checks.one_output("Supervised", "model", self.model, shape)
         if not output:
             raise ValueError(
                 "Supervised: the model must return arrays of at least one axis per example, such "
@@ -276,6 +277,7 @@ class Supervised(OneModelTask):
 
     def _model_inputs(self, inputs: Array) -> Array:
         if _is_image(inputs):
+            check_input_scale("Supervised", "model", self.model)
             return as_float(inputs)
         floating = jnp.issubdtype(inputs.dtype, jnp.inexact)
         return inputs if floating else inputs.astype(jnp.result_type(float))

@@ -154,12 +154,14 @@ def test_invalid_callbacks_are_refused(tmp_path):
             validation_data=ROWS,
             callbacks=[EarlyStopping("val_loss", restore_best=True)],
         )
-    with pytest.raises(ValueError, match=r"best must be a metric.*got 'val_loss'; metrics that"):
+    with pytest.raises(ValueError, match=r"monitor must be .*got 'val_loss'; metrics that"):
         fit(
             toys.SumTask(),
             ROWS,
             CONFIG,
             tmp_path / "run",
-            callbacks=[EarlyStopping("val_loss", restore_best=True)],
+            callbacks=[EarlyStopping("val_loss")],
         )
+    with pytest.raises(ValueError, match=r"monitor must be a metric of the task, .*got 'los'"):
+        fit(toys.SumTask(), ROWS, CONFIG, tmp_path / "run", callbacks=[EarlyStopping("los")])
     assert not (tmp_path / "run").exists()

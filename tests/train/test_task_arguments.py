@@ -10,7 +10,7 @@ import pytest
 
 from jaxlayers import Functional, Input, Sequential, layers
 from jaxlayers.models import cnn, dcgan
-from jaxlayers.train import GAN, Classifier, Supervised
+from jaxlayers.train import GAN, Classifier, FitConfig, Supervised, fit
 from jaxlayers.train.augmentation import Flip
 from jaxlayers.train.task import check_task
 from tests.train import toys
@@ -438,3 +438,64 @@ def test_models_for_any_size_are_refused_and_accepted_in_a_sequential():
     task = classifier(model=Sequential([model], input_shape=SHAPE))
     _, metrics = task.step(task.init(KEY), (IMAGES, LABELS))
     assert np.isfinite(metrics["loss"])
+
+
+def pixels(*after, scale=1 / 127.5):
+    """Returns a model of images from 0 to 255."""
+    inside = [layers.Rescaling(scale, -1), layers.Flatten(), layers.Dense(4), *after]
+    image = Input(SHAPE)
+    return Functional(image, Sequential(inside, SHAPE)(image))
+
+
+def test_models_that_scale_images_again_are_refused():
+    expected = r"images with values from 0 to 1, but it begins with Rescaling.*in front of"
+    with pytest.raises(ValueError, match=f"Classifier: the model must take {expected}"):
+        classifier(model=pixels())
+    with pytest.raises(ValueError, match=f"GAN: the discriminator must take {expected}"):
+        gan(discriminator=pixels(layers.Dense(1)))
+    supervised = Supervised(pixels(), optax.sgd(0.1), "mse")
+    with pytest.raises(ValueError, match=f"Supervised: the model must take {expected}"):
+        supervised.predict(supervised.init(KEY), BYTES)
+    # Floats are not scaled by this task.
+    assert supervised.predict(supervised.init(KEY), IMAGES * 255).shape == (6, 4)
+
+
+def test_models_of_pixels_are_accepted_after_a_rescaling():
+    model = pixels()
+    task = classifier(model=Sequential([layers.Rescaling(255.0), model], SHAPE))
+    train_state = task.init(KEY)
+    name = model.name
+    logits, _ = model.apply(train_state.params[name], {}, BYTES.astype(np.float32))
+    np.testing.assert_allclose(
+        task.predict(train_state, BYTES), jax.nn.softmax(logits), rtol=1e-5, atol=1e-6
+    )
+    classifier(model=pixels(scale=0.5))
+
+
+def test_models_of_several_outputs_are_refused():
+    image = Input(SHAPE)
+    flat = layers.Flatten()(image)
+    several = Functional(image, {"image": flat, "label": layers.Dense(4)(flat)})
+    expected = r"one output, got a model with the outputs \['image', 'label'\]; for several"
+    with pytest.raises(ValueError, match=f"Classifier: the model must have {expected}"):
+        classifier(model=several)
+    with pytest.raises(ValueError, match=f"Supervised: the model must have {expected}"):
+        Supervised(several, optax.sgd(0.1), "mse")
+    pair = Functional(image, [flat, flat])
+    with pytest.raises(ValueError, match="got a model with the outputs 2;"):
+        classifier(model=pair)
+
+
+@pytest.mark.parametrize(
+    ("models", "got"),
+    [({"model": MODEL}, "Sequential for 'model'"), ((MODEL, {}, {}), "tuple"), (None, "NoneType")],
+)
+def test_models_of_a_task_must_have_params_and_state(models, got, tmp_path):
+    class Task(toys.SumTask):
+        def models(self, train_state):
+            return models
+
+    config = FitConfig(steps=2, batch_size=2)
+    with pytest.raises(TypeError, match=rf"Task.models must .*params, state\), got {got}"):
+        fit(Task(), np.ones((4, 1), np.float32), config, tmp_path / "run", verbose=False)
+    assert not (tmp_path / "run").exists()
