@@ -203,6 +203,8 @@ def jaxlayers_facts():
         "kernel of a dense layer": shape(layers.Dense(4).init(KEY, (2,))[0]["kernel"]),
         "default padding": f"`{layers.Conv2D(4, 3).padding!r}`".replace("'", '"'),
         "epsilon of batch normalization": number(norm.epsilon),
+        "epsilon of layer normalization": number(layers.LayerNormalization().epsilon),
+        "epsilon of group normalization": number(layers.GroupNormalization().epsilon),
         "part of the moving mean kept per step": number(1 - float(state["moving_mean"][0])),
         "moving variance of the batch 0, 2": variance(state["moving_variance"][0], 0.99),
     }
@@ -227,6 +229,8 @@ def flax_facts():
         "kernel of a dense layer": shape(nnx.Linear(2, 4, rngs=rngs).kernel[...]),
         "default padding": f'`"{convolution.padding}"`',
         "epsilon of batch normalization": number(norm.epsilon),
+        "epsilon of layer normalization": number(nnx.LayerNorm(4, rngs=rngs).epsilon),
+        "epsilon of group normalization": number(nnx.GroupNorm(4, 2, rngs=rngs).epsilon),
         "part of the moving mean kept per step": number(1 - float(norm.mean[...][0])),
         "moving variance of the batch 0, 2": variance(norm.var[...][0], 0.99),
     }
@@ -249,6 +253,8 @@ def equinox_facts():
         "kernel of a dense layer": shape(equinox.nn.Linear(2, 4, key=KEY).weight),
         "default padding": "`0`",
         "epsilon of batch normalization": number(norm.eps),
+        "epsilon of layer normalization": number(equinox.nn.LayerNorm(4).eps),
+        "epsilon of group normalization": number(equinox.nn.GroupNorm(2, 4).eps),
         "part of the moving mean kept per step": number(1 - float(mean[0])),
         "moving variance of the batch 0, 2": variance(moving_variance[0], 0.99),
     }
@@ -268,6 +274,8 @@ def torch_facts():
         "kernel of a dense layer": shape(torch.nn.Linear(2, 4).weight.detach()),
         "default padding": "`0`",
         "epsilon of batch normalization": number(norm.eps),
+        "epsilon of layer normalization": number(torch.nn.LayerNorm(4).eps),
+        "epsilon of group normalization": number(torch.nn.GroupNorm(2, 4).eps),
         "part of the moving mean kept per step": number(1 - float(norm.running_mean[0])),
         "moving variance of the batch 0, 2": variance(norm.running_var[0], 0.9),
     }
