@@ -70,8 +70,9 @@ def call(layer: _Layer, x: Any, name: str | None) -> Any:
     """
     inputs = flatten(x)
     if not inputs or not all(isinstance(tensor, SymbolicTensor) for tensor in inputs):
+        label = getattr(layer, "_label", repr(layer))  # that of a model, whose repr is long
         raise TypeError(
-            f"{layer!r}: layers are called on symbolic tensors, such as jaxlayers.Input((3,)), got "
+            f"{label}: layers are called on symbolic tensors, such as jaxlayers.Input((3,)), got "
             f"{_described(x)}; to compute with arrays, use params, state = layer.init(key, "
             "input_shape) and y, state = layer.apply(params, state, x)"
         )

@@ -27,7 +27,7 @@ from jaxlayers.graph.order import Graph, graph_of, ordered, part_of, uses_of
 from jaxlayers.graph.shapes import AnyShape, Shapes, infer_shapes
 from jaxlayers.graph.tracing import traced
 from jaxlayers.input_layer import InputLayer
-from jaxlayers.layer import FinalActivation, Layer, Params, State
+from jaxlayers.layer import FinalActivation, Layer, Params, State, output_and_state
 from jaxlayers.layers.arguments import example_shape, is_training
 from jaxlayers.summary import summarize
 
@@ -212,8 +212,10 @@ class Functional(Composition):
                 if fused is not None:
                     y, new = fused(params.get(name, {}), old, arguments)
                 else:
-                    y, new = layer.apply(
-                        params.get(name, {}), old, arguments, training=training, key=keys[position]
+                    weights = params.get(name, {}), old
+                    y, new = output_and_state(
+                        layer,
+                        layer.apply(*weights, arguments, training=training, key=keys[position]),
                     )
             if new:
                 new_state[name] = _with_penalties_added(old, new) if is_repeated else new

@@ -1,7 +1,8 @@
 """The interface of layers: `init` and the pure function `apply`, over dictionaries of arrays."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple, Self
 
@@ -51,6 +52,7 @@ class Layer:
     """
 
     def __new__(cls, *arguments: Any, **fields: Any) -> Self:
+        _check_no_keras_argument(cls, fields)
         layer = super().__new__(cls)
         # Keras numbers the names of layers in the order of construction, and so does Functional.
         # The number is not part of the value.
@@ -132,7 +134,7 @@ class Layer:
                 _inferring_shape.reset(token)
             params, state = weights
         x = jax.ShapeDtypeStruct((1, *input_shape), float)
-        y, _ = jax.eval_shape(lambda *a: self.apply(*a), params, state, x)
+        y, _ = jax.eval_shape(lambda *a: output_and_state(self, self.apply(*a)), params, state, x)
         return tuple(y.shape[1:])
 
     def penalty(self, params: Params, state: State) -> Array:
@@ -217,6 +219,17 @@ class Layer:
         return f"{type(self).__name__}({', '.join(_arguments(self))})"
 
 
+def output_and_state(layer: Layer, returned: Any) -> tuple[Any, State]:
+    """Checks that `apply` of a layer returned two values, and returns them."""
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        raise TypeError(
+            f"{type(layer).__name__}: apply must return a tuple (output, state), "
+            f"got {type(returned).__name__}"
+        )
+    output, state = returned
+    return output, state
+
+
 def _is_inferring_shape(layer: Layer) -> bool:
     return any(other is layer for other in _inferring_shape.get())
 
@@ -227,3 +240,21 @@ def _arguments(layer: Any) -> Iterator[str]:
         value = getattr(layer, field.name)
         if field.init and not (value == field.default and type(value) is type(field.default)):
             yield f"{field.name}={value!r}"
+
+
+# Arguments of all layers of Keras that layers do not have, and what has this purpose.
+_KERAS_ARGUMENTS = {
+    "name": "names are passed to the call, layer(x, name=...), or to Sequential(..., names=...)",
+    "input_shape": "it is an argument of the model, Sequential([...], input_shape=...)",
+    "trainable": "jaxlayers.freeze(model, names) freezes layers",
+    "dtype": "layers compute in the dtype of weights and inputs; see layers.InBfloat16",
+    "seed": "random numbers are determined by the key of init and apply",
+}
+
+
+def _check_no_keras_argument(cls: Any, given: Iterable[str]) -> None:
+    for name in _KERAS_ARGUMENTS.keys() & given:
+        if name not in inspect.signature(cls.__init__).parameters:
+            raise TypeError(
+                f"{cls.__name__}: there is no argument {name!r}; {_KERAS_ARGUMENTS[name]}"
+            )

@@ -11,6 +11,7 @@ from jax import Array
 
 from jaxlayers import _fields as fields
 from jaxlayers._any_size import has_any_size, output_shape
+from jaxlayers._symbolic import SymbolicTensor
 from jaxlayers.composition import (
     Composition,
     activation_before,
@@ -19,7 +20,7 @@ from jaxlayers.composition import (
     notes,
 )
 from jaxlayers.fusion import fused_convolutions
-from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State
+from jaxlayers.layer import FinalActivation, Layer, Params, Shape, State, output_and_state
 from jaxlayers.layers.arguments import example_shape, is_training
 from jaxlayers.summary import summarize
 
@@ -35,10 +36,14 @@ class _Layers(fields.Field[Sequence[Layer], tuple[Layer, ...]]):
             raise ValueError(f"{owner}: {name} must have at least one layer, got {value!r}")
         for position, layer in enumerate(layers):
             if not isinstance(layer, Layer):
-                hint = f"; for an activation use layers.Activation({layer!r})"
+                hint = ""
+                if isinstance(layer, str):
+                    hint = f"; for an activation use layers.Activation({layer!r})"
+                elif isinstance(layer, SymbolicTensor):
+                    hint = "; pass the shape of the input as input_shape"
                 raise TypeError(
                     f"{owner}: layer {position} of {name} must be a jaxlayers.Layer, got {layer!r} "
-                    f"({type(layer).__name__}){hint if isinstance(layer, str) else ''}"
+                    f"({type(layer).__name__}){hint}"
                 )
         return layers
 
@@ -155,8 +160,9 @@ class Sequential(Composition):
                 if position in fused:
                     x, layer_state = fused[position](*layer_weights, x)
                 else:
-                    x, layer_state = layer.apply(
-                        *layer_weights, x, training=training, key=keys[position]
+                    x, layer_state = output_and_state(
+                        layer,
+                        layer.apply(*layer_weights, x, training=training, key=keys[position]),
                     )
             if layer_state:
                 new_state[name] = layer_state

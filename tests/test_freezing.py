@@ -67,7 +67,7 @@ def test_input_layers_are_not_frozen() -> None:
 def test_names_that_the_model_does_not_have_are_refused() -> None:
     for change in (freeze, unfreeze):
         owner = change.__name__
-        with pytest.raises(ValueError, match=f"{owner}: names .*'encoder/dense'.*, got 'dense'; did "):
+        with pytest.raises(ValueError, match=f"{owner}: names .*'encoder/dense'.*, got 'dense'; "):
             change(MODEL, ["head", "dense"])
         with pytest.raises(ValueError, match=r"got 'heads'; did you mean 'head'\?"):
             change(MODEL, ["heads"])

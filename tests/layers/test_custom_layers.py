@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jaxlayers import Functional, Input, Sequential
 from jaxlayers.layer import Layer
 
 
@@ -60,3 +61,19 @@ def test_a_layer_that_is_not_a_dataclass_has_the_default_repr() -> None:
 
     plain = Plain(2.0)
     assert repr(plain) == object.__repr__(plain)
+
+
+def test_apply_must_return_the_output_and_the_state() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class OutputOnly(Layer):
+        def apply(self, params, state, x, *, training=False, key=None):
+            return x
+
+        def output_shape(self, input_shape):
+            return input_shape
+
+    x = Input((3,))
+    message = r"OutputOnly: apply must return a tuple \(output, state\), got "
+    for model in (Sequential([OutputOnly()], (3,)), Functional(x, OutputOnly()(x))):
+        with pytest.raises(TypeError, match=message):
+            model.apply({}, {}, jnp.ones((2, 3)))

@@ -305,6 +305,24 @@ def test_unknown_arguments_are_refused(name) -> None:
         getattr(layers, name)(kernel_sise=3)
 
 
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("name", "to the call, layer.x, name=.* or to Sequential"),
+        ("input_shape", "an argument of the model"),
+        ("trainable", "jaxlayers.freeze"),
+        ("dtype", "InBfloat16"),
+        ("seed", "the key of init and apply"),
+    ],
+)
+def test_arguments_that_all_layers_of_keras_have_are_refused_with_a_hint(argument, hint) -> None:
+    for layer in (layers.Dense, layers.Dropout, layers.ReLU, layers.Add):
+        message = f"^{layer.__name__}: there is no argument '{argument}'; .*{hint}"
+        with pytest.raises(TypeError, match=message):
+            layer(**{argument: 3})
+    assert Sequential([layers.ReLU()], input_shape=(3,), name="model").name == "model"
+
+
 def make(name: str) -> Any:
     """Returns a layer that accepts examples of any size, with few arguments."""
     arguments = {
