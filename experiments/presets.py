@@ -215,7 +215,7 @@ _small = Preset(
     batch_size=32,
     loss="relativistic_pairing",
     regularizers=("r1", "r2"),
-    regularizer_weight=0.005,
+    regularizer_weight=0.02,
     regularizer_every=8,
     ema=0.999,
     ema_warmup=0.05,
@@ -238,7 +238,7 @@ _modern64 = replace(
 
 PRESETS = {
     "small": _small,
-    "conditional": replace(_small, conditional=True, regularizer_weight=0.02, steps=10000),
+    "conditional": replace(_small, conditional=True, steps=10000),
     # As published for Keras.
     "seed": Preset(
         models=_dcgan,
