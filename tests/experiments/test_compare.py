@@ -9,6 +9,7 @@ import pytest
 
 from experiments import command_line, compare
 from experiments.compare import Config
+from experiments.presets import PRESETS
 from jaxlayers import metrics, train
 from jaxlayers.runs import RunFolder
 from jaxlayers.train.gan_regularizers import R1, R2, GradientPenalty
@@ -133,10 +134,12 @@ def test_every_loss_and_regularizer_can_be_compared(digits, tmp_path):
     assert set(get_args(compare.Loss)) == set(train.gan_losses.BY_NAME) == set(Config().losses)
     assert set(get_args(compare.Penalties)) == set(Config().regularizers)
     (source,) = compare._sources(config(digits, tmp_path))
+    small = PRESETS["small"]
+    weight, every = small.regularizer_weight, small.regularizer_every
     regularizers = {
         "none": (),
-        "r1": (R1(0.05, 8),),
-        "r1+r2": (R1(0.05, 8), R2(0.05, 8)),
+        "r1": (R1(weight, every),),
+        "r1+r2": (R1(weight, every), R2(weight, every)),
         "gradient_penalty": (GradientPenalty(10.0),),
     }
     for loss in Config().losses:
