@@ -41,9 +41,9 @@ class Config:
     """Losses of both models; see docs/training.md."""
     regularizers: tuple[Penalties, ...] = ("none", "r1", "r1+r2", "gradient_penalty")
     """Gradient penalties of the discriminator."""
-    steps: int = 3000
+    steps: int = 1000
     """Number of steps of each run."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Number of images per step."""
     seeds: int = 3
     """Number of runs of each combination, with the seeds 0, 1 and so on."""

@@ -211,7 +211,7 @@ _small = Preset(
     generator_learning_rate=2e-3,
     discriminator_learning_rate=2e-3,
     learning_rate_decay=0.5,
-    steps=8000,
+    steps=10000,
     batch_size=32,
     loss="relativistic_pairing",
     regularizers=("r1", "r2"),
@@ -238,7 +238,7 @@ _modern64 = replace(
 
 PRESETS = {
     "small": _small,
-    "conditional": replace(_small, conditional=True, steps=10000),
+    "conditional": replace(_small, conditional=True),
     # As published for Keras.
     "seed": Preset(
         models=_dcgan,

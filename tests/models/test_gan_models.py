@@ -32,7 +32,7 @@ def weights_of(model, seed=0):
         values = rng.uniform(0.2, 0.8, leaf.shape)
         if path[-1].key in ("kernel", "embeddings"):
             fan_in = np.prod(leaf.shape[:-1]) if path[-1].key == "kernel" else 1
-            values = rng.standard_normal(leaf.shape) / np.sqrt(fan_in)
+            values = rng.standard_normal(leaf.shape) * np.sqrt(2 / fan_in)
         return jnp.asarray(values, leaf.dtype)
 
     return jax.tree_util.tree_map_with_path(weight, jax.eval_shape(model.init, jax.random.key(0)))
