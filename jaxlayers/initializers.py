@@ -106,8 +106,11 @@ class RandomNormal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("RandomNormal", "key", key)
-        samples = draw(lambda shape: jax.random.normal(key, shape, dtype), shape)
-        return self.mean + self.stddev * samples
+
+        def sample(shape: tuple[int, ...]) -> Array:
+            return self.mean + self.stddev * jax.random.normal(key, shape, dtype)
+
+        return draw(sample, shape, key)
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,12 @@ class TruncatedNormal:
 
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("TruncatedNormal", "key", key)
-        samples = draw(
-            lambda shape: jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype), shape
-        )
-        return self.mean + self.stddev * samples
+
+        def sample(shape: tuple[int, ...]) -> Array:
+            samples = jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+            return self.mean + self.stddev * samples
+
+        return draw(sample, shape, key)
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,9 @@ class RandomUniform:
     def __call__(self, key: Array, shape: Shape, dtype: Any = float) -> Array:
         _KEY.check("RandomUniform", "key", key)
         return draw(
-            lambda shape: jax.random.uniform(key, shape, dtype, self.minval, self.maxval), shape
+            lambda shape: jax.random.uniform(key, shape, dtype, self.minval, self.maxval),
+            shape,
+            key,
         )
 
 

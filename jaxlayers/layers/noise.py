@@ -181,4 +181,4 @@ _SELU_LIMIT = -1.6732632423543772848170429916717 * 1.050700987355480493419334985
 def _normal(layer: Layer, key: Array | None, x: Array) -> Array:
     """Returns noise with the shape and the dtype of `x`."""
     key = required_key(layer, key)
-    return draw(lambda shape: jax.random.normal(key, shape, x.dtype), x.shape)
+    return draw(lambda shape: jax.random.normal(key, shape, x.dtype), x.shape, key)

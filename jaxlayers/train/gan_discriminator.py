@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxlayers.layer import Layer, State
+from jaxlayers.layer import Layer, Params, State
 from jaxlayers.ops.random import draw
 from jaxlayers.train import _checks, gan_regularizers
 from jaxlayers.train.gan_augmentation import ImageAugmentation
@@ -72,24 +72,21 @@ class DiscriminatorTraining:
         # fold_in with a number below 2 may return one of these keys.
         augmentation_key = jax.random.fold_in(random_key, 2)
 
-        def logits_of(params: Any, images: Array, key: Array) -> tuple[Array, State]:
-            state = train_state.state["discriminator"]
-            inputs = _with_labels(images, labels)
-            return self.logits.apply(params, state, inputs, training=True, key=key)
+        state_before = train_state.state["discriminator"]
 
         def loss_of(params: Any) -> Any:
             images = self.augmentation(train_state, augmentation_key, jnp.concatenate([real, fake]))
             inputs = self._with_noise(images, step, noise_key)
-            logits, state = logits_of(params, inputs, key)
-            of_real, of_fake = jnp.split(logits, 2)
+            of_real, of_fake, penalty, state = self._logits_of_both(
+                params, state_before, inputs, labels, key
+            )
             loss = self.loss.discriminator(of_real, of_fake)
             loss = _checks.scalar("GAN", "loss: the function of the discriminator", loss)
-            penalty = self.model.penalty(params, state)
             return loss + penalty, (loss, of_real, of_fake, state)
 
         def augmented_logits(params: Any, images: Array, key: Array) -> Array:
             images = self.augmentation(train_state, jax.random.fold_in(key, _AUGMENTATION), images)
-            return logits_of(params, images, key)[0]
+            return self._logits(params, state_before, images, labels, key)[0]
 
         value_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
         (value, (loss, of_real, of_fake, state)), gradient = value_and_gradient(params)
@@ -156,15 +153,52 @@ class DiscriminatorTraining:
             train_state, jax.random.fold_in(random_key, _AUGMENTATION), images
         )
         images = self._with_noise(images, train_state.step, random_key)
-        logits, _ = self.logits.apply(
-            train_state.params["discriminator"],
-            train_state.state["discriminator"],
-            _with_labels(images, labels),
-            training=True,
-            key=key,
+        params, state = (
+            values["discriminator"] for values in (train_state.params, train_state.state)
         )
-        loss = self.loss.generator(*(jnp.split(logits, 2) if relativistic else [logits]))
+        if relativistic:
+            of_real, of_fake, *_ = self._logits_of_both(params, state, images, labels, key)
+            loss = self.loss.generator(of_real, of_fake)
+        else:
+            loss = self.loss.generator(self._logits(params, state, images, labels, key)[0])
         return _checks.scalar("GAN", "loss: the function of the generator", loss)
+
+    def _logits_of_both(
+        self, params: Params, state: State, images: Array, labels: Array | None, key: Array
+    ) -> tuple[Array, Array, Array, State]:
+        """Returns the logits of real images and of generated ones, the penalty, and the state.
+
+        A model with state, such as moving statistics, is applied to two batches. If batch
+        normalization had statistics of both kinds of images together, a batch would give away which
+        are generated, and the loss of the generator, which depends on generated images only, would
+        have other statistics.
+
+        Args:
+            params: The params.
+            state: The state.
+            images: Real images followed by equally many generated ones.
+            labels: Labels of both, [batch]; `None` if there are no classes.
+            key: Random key of the layers.
+        """
+        if not jax.tree.leaves(state):
+            logits, state = self._logits(params, state, images, labels, key)
+            of_real, of_fake = jnp.split(logits, 2)
+            return of_real, of_fake, self.model.penalty(params, state), state
+        real, fake = jnp.split(images, 2)
+        real_key, fake_key = jax.random.split(key)
+        of_real, real_state = self._logits(params, state, real, labels, real_key)
+        of_fake, state = self._logits(params, real_state, fake, labels, fake_key)
+        # Activity penalties, which are in the state, are means over a batch.
+        penalty = (self.model.penalty(params, real_state) + self.model.penalty(params, state)) / 2
+        return of_real, of_fake, penalty, state
+
+    def _logits(
+        self, params: Params, state: State, images: Array, labels: Array | None, key: Array
+    ) -> tuple[Array, State]:
+        """Returns the logits of images, and the state."""
+        return self.logits.apply(
+            params, state, _with_labels(images, labels), training=True, key=key
+        )
 
     def _with_noise(self, images: Array, step: Array, key: Array) -> Array:
         """Returns images with instance noise, which is different for each image."""
@@ -172,7 +206,7 @@ class DiscriminatorTraining:
         if not callable(noise) and not noise:
             return images
         deviation = noise(step) if callable(noise) else noise
-        normal = draw(lambda shape: jax.random.normal(key, shape), images.shape)
+        normal = draw(lambda shape: jax.random.normal(key, shape), images.shape, key)
         return images + (deviation * normal).astype(images.dtype)
 
     def _accuracies(self, real: Array, fake: Array) -> Metrics:

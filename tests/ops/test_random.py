@@ -41,10 +41,35 @@ def test_other_keys_give_other_values() -> None:
     "shape", [(), (7,), (3, 5), (2, 3, 4), (3, 3, 8, 17), [2, 1, 3, 2, 5], (0, 3, 4)]
 )
 @pytest.mark.parametrize("sampler", [jax.random.normal, jax.random.uniform, jax.random.bits])
-def test_values_do_not_depend_on_the_axes_that_are_drawn(shape, sampler) -> None:
-    key = jax.random.key(3)
-    drawn = draw(lambda axes: sampler(key, axes), shape)
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])
+def test_values_do_not_depend_on_how_they_are_drawn(shape, sampler, impl) -> None:
+    key = jax.random.key(3, impl=impl)
+    drawn = draw(lambda axes: sampler(key, axes), shape, key)
     np.testing.assert_array_equal(drawn, sampler(key, tuple(shape)), strict=True)
+
+
+def drawn_shapes(shape, key):
+    """Returns the shapes that the sampler is called with."""
+    shapes = []
+
+    def sampler(shape):
+        shapes.append(shape)
+        return jax.random.normal(key, shape)
+
+    assert draw(sampler, shape, key).shape == shape
+    return shapes
+
+
+def test_outside_jit_arrays_of_other_shapes_are_drawn_in_one_size() -> None:
+    key = jax.random.key(0)
+    shapes = [(), (7,), (3, 3, 8, 14), (3, 3, 8, 15)]
+    sizes = [(1024,), (1024,), (1024,), (16384,)]
+    assert [drawn_shapes(shape, key) for shape in shapes] == [[size] for size in sizes]
+    assert drawn_shapes((2**10, 3, 2**8), key) == [(2**10, 3 * 2**8)]  # too large
+    rbg = jax.random.key(0, impl="rbg")  # its numbers depend on the size
+    assert drawn_shapes((3, 2, 4), rbg) == [(3, 8)]
+    with jax.threefry_partitionable(False):
+        assert drawn_shapes((3, 2, 4), key) == [(3, 8)]
 
 
 def test_random_numbers_are_drawn_with_at_most_two_axes() -> None:

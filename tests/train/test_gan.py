@@ -12,7 +12,7 @@ import pytest
 from jaxlayers import Layer, Sequential, layers
 from jaxlayers.data import Dataset
 from jaxlayers.models import dcgan
-from jaxlayers.train import GAN, TrainState
+from jaxlayers.train import GAN, TrainState, gan_losses
 from tests.train import toys
 
 KEY = jax.random.key(0)
@@ -201,18 +201,36 @@ def test_the_generator_is_updated_with_the_new_discriminator(gan, step):
     assert metrics["generator_loss"] == pytest.approx(np.log(2))
 
 
-def test_discriminator_statistics_are_of_real_and_generated_images():
+@pytest.mark.parametrize("loss", ["least_squares", "relativistic_average"])
+def test_batch_normalization_of_the_discriminator_has_batches_of_one_kind_of_images(loss):
     discriminator = Sequential(
-        [layers.Flatten(), layers.BatchNormalization(momentum=0.0), layers.Dense(1)]
+        [layers.Flatten(), layers.BatchNormalization(momentum=0.5), layers.Dense(1)]
     )
-    gan = toys.gan(discriminator_model=discriminator)
+    optimizers = optax.sgd(0.0), optax.sgd(0.0)
+    gan = toys.gan(None, discriminator, *optimizers, loss=loss)
     before, images = gan.init(KEY), toys.images()
-    after, _ = jax.jit(gan.step)(before, images)
+    # The output would be 0 on average if all weights were equal.
+    dense = {"kernel": jnp.linspace(-1.0, 2.0, 16)[:, None], "bias": jnp.array([0.5])}
+    before.params["discriminator"]["dense"] = dense
+    before.params["discriminator"]["batch_normalization"]["beta"] = jnp.linspace(0.0, 0.3, 16)
+    after, metrics = jax.jit(gan.step)(before, images)
     fakes, _ = reference_generator(before.params["generator"], latents_of(before, len(images)))
-    inputs = np.concatenate([images, fakes]).reshape(2 * len(images), -1)
+    real, fake = (np.reshape(x, (len(images), -1)) for x in (images, fakes))
+
+    def logits(x):
+        normalized = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3) + np.linspace(0.0, 0.3, 16)
+        return normalized @ np.asarray(dense["kernel"]) + 0.5
+
+    losses = gan_losses.BY_NAME[loss]
+    expected = losses.discriminator(logits(real), logits(fake))
+    np.testing.assert_allclose(metrics["discriminator_loss"], expected, **TOLERANCE)
+    both = (logits(real), logits(fake)) if losses.relativistic else (logits(fake),)
+    np.testing.assert_allclose(metrics["generator_loss"], losses.generator(*both), **TOLERANCE)
     moving = after.state["discriminator"]["batch_normalization"]
-    np.testing.assert_allclose(moving["moving_mean"], inputs.mean(0), **TOLERANCE)
-    np.testing.assert_allclose(moving["moving_variance"], inputs.var(0), **TOLERANCE)
+    mean = 0.25 * real.mean(0) + 0.5 * fake.mean(0)
+    variance = 0.25 + 0.25 * real.var(0) + 0.5 * fake.var(0)
+    np.testing.assert_allclose(moving["moving_mean"], mean, **TOLERANCE)
+    np.testing.assert_allclose(moving["moving_variance"], variance, **TOLERANCE)
 
 
 def test_every_pass_of_every_step_has_a_different_key():
