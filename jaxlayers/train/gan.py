@@ -96,6 +96,9 @@ class GAN:
     kinds of images therefore have the same distribution of labels, also in data sets whose classes
     differ in size, and the pairs of relativistic losses and of the gradient penalty have one label.
 
+    A discriminator with state, such as the moving statistics of batch normalization, is applied to
+    real and to generated images separately, others to both together.
+
     Regularizers call the discriminator in training mode, with the state before the update, on
     images without noise; changes of the state in these calls are discarded. The function that they
     call includes the augmentations, so that gradients are with respect to the images before them,
