@@ -17,7 +17,7 @@ from jaxlayers.models import arguments, conditioning
 _KERNEL = 5
 # Units of the fully connected layers of the mapping network. More of them gave samples that a
 # classifier is more confident of, and less recall; docs/design.md has the numbers.
-_MAPPING = (256,) * 6
+_MAPPING = (256,) * 4
 # The averaged params of the generator need statistics that do not follow single batches: with a
 # momentum of 0.9, the Fréchet distance of samples on MNIST was 6.1, with those of a batch 5.3.
 _MOMENTUM = 0.99
@@ -33,7 +33,7 @@ def generator(
 ) -> Functional:
     """Returns the generator, from latent vectors to images.
 
-    A mapping network of six fully connected layers with batch normalization and LeakyReLU comes
+    A mapping network of four fully connected layers with batch normalization and LeakyReLU comes
     first: it lets the density of the features differ from that of the latent vectors, so that fewer
     samples lie between the classes. A fully connected layer and two convolutions, each after an
     upsampling, have batch normalization and ReLU; the last convolution gives the image. With
