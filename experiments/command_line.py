@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxlayers.runs.terminal import print_line
+from jaxlayers.runs.terminal import closable_output, print_line
 
 
 def run(main: Callable[[Any], int], config: type) -> int:
@@ -26,7 +26,8 @@ def run(main: Callable[[Any], int], config: type) -> int:
         print_line('command lines need tyro: pip install "jaxlayers[train]"', sys.stderr)
         return 1
     arguments = sys.argv[1:]
-    parsed = parse(config, arguments)
+    with closable_output():
+        parsed = parse(config, arguments)
     try:
         if getattr(parsed, "resume", False) or getattr(parsed, "resume_step", None) is not None:
             from experiments.resuming import resumed

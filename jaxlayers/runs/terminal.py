@@ -5,8 +5,8 @@ import sys
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from jaxlayers._text import printable
 from jaxlayers.runs.names import FRECHET_DISTANCE, VALIDATION, score_group
@@ -39,6 +39,16 @@ def print_line(text: str, file: TextIO | None = None) -> None:
     file = sys.stdout if file is None else file
     if file is not None:  # None in a process without a console
         _SafeFile(file).write(printable(text) + "\n")
+
+
+@contextmanager
+def closable_output() -> Iterator[None]:
+    """Discards what is printed to standard output after it was closed, without an error."""
+    if sys.stdout is None:  # in a process without a console
+        yield
+        return
+    with redirect_stdout(cast(TextIO, _SafeFile(sys.stdout))):
+        yield
 
 
 def display_width(text: str) -> int:

@@ -1,6 +1,7 @@
 import dataclasses
 import gzip
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -359,6 +360,20 @@ def test_invalid_arguments_end_with_status_2_and_are_named(run_main, fit_calls, 
     assert status == 2 and not fit_calls
     assert arguments[-1] in errors or arguments[0] in errors
     assert "Traceback" not in output + errors
+
+
+def test_help_to_a_closed_pipe_is_not_an_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        commands.command("nearest", "--help"),
+        env=commands.environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=120,
+    )
+    os.close(writer)
+    assert result.returncode == 0 and not result.stderr
 
 
 def test_help_lists_every_argument(run_main):
