@@ -14,6 +14,7 @@ import numpy as np
 
 from experiments.command_line import run
 from experiments.comparison_results import Result, Results
+from experiments.comparison_tables import write_tables
 from experiments.machines import use_compilation_cache
 from experiments.presets import PRESETS, Loss
 from jaxlayers import data, runs, train
@@ -32,7 +33,7 @@ class Config:
     """
 
     out: Path = Path("runs/compare")
-    """Folder of the comparison: table.md, the table; results.jsonl, one line per finished run; and
+    """Folder of the comparison: table.md, the tables; results.jsonl, one line per finished run; and
     the folders of all runs."""
     data: tuple[str, ...] = ("mnist", "fashion-mnist")
     """Data sets with labels: mnist, fashion-mnist, cifar10 (downloaded once), mnist-5k (included),
@@ -172,8 +173,8 @@ def main(config: Config) -> int:
             results.append(result)
             # The checkpoints of all runs would take gigabytes.
             shutil.rmtree(_path(config, each) / "checkpoints", ignore_errors=True)
-            results.write_table()
-    print_line(results.write_table())
+            write_tables(results)
+    print_line(write_tables(results))
     return 0
 
 
