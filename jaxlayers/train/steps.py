@@ -76,7 +76,10 @@ class OnDevice:
     def __init__(self, task: Task, data: Any, batch_size: int, devices: Devices) -> None:
         self._data = devices.place(data)
         count = len(jax.tree.leaves(data)[0])
-        self._per_epoch = count // batch_size
+        # The jitted functions do not refer to self. Without that cycle, a compiled step is released
+        # with the object and not by the garbage collector, which may run too late: a process that
+        # calls `fit` often would reach the limit of memory mappings.
+        self._per_epoch = per_epoch = count // batch_size
         self._order: tuple[int, Array] | None = None
 
         def order(key: Array, epoch: Array) -> Array:
@@ -84,7 +87,7 @@ class OnDevice:
             return jax.random.permutation(key, count)
 
         def step(train_state: TrainState, order: Array, data: Any) -> tuple[TrainState, Metrics]:
-            start = train_state.step % self._per_epoch * batch_size
+            start = train_state.step % per_epoch * batch_size
             rows = lax.dynamic_slice(order, (start,), (batch_size,))
             batch = jax.tree.map(lambda array: array[rows], data)
             return task.step(train_state, devices.shard_batch(batch))

@@ -41,12 +41,6 @@ def small(monkeypatch):
     monkeypatch.setattr(compare, "_task", lambda each: toys.gan(loss=each.loss))
 
 
-@pytest.fixture(autouse=True)
-def no_compilation_cache(monkeypatch):
-    # JAX's settings would persist after the test.
-    monkeypatch.setattr(compare, "use_compilation_cache", lambda: None)
-
-
 def config(digits, out, **options):
     common = {"steps": 3, "batch_size": 8, "seeds": 1, "samples": 32, "checkpoint_every": 1}
     choices = {"losses": LOSSES, "regularizers": ("none",)}

@@ -1,4 +1,6 @@
 import dataclasses
+import gc
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +72,30 @@ def test_fit_runs_the_given_number_of_steps():
     result = fit(toys.SumTask(), IMAGES, CONFIG)
     assert result.train_state.step == 7
     assert not result.interrupted and result.signal is None
+
+
+class Referenced:
+    """A task with the methods of another that, unlike a tuple, can be referenced weakly."""
+
+    def __init__(self, task):
+        self.init, self.step, self.sample = task.init, task.step, task.sample
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_compiled_steps_are_released_when_a_run_ends(monkeypatch, streamed):
+    """Otherwise, a process that calls `fit` often reaches the limit of memory mappings."""
+    if streamed:
+        monkeypatch.setattr(Devices, "fits_in_memory", lambda *_: False)
+    task = Referenced(NoiseSampling())
+    gc.collect()
+    gc.disable()
+    try:
+        fit(task, IMAGES, CONFIG)
+        reference = weakref.ref(task)
+        del task
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_data_that_does_not_fit_in_device_memory_is_streamed(folder, monkeypatch):
