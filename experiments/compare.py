@@ -140,7 +140,7 @@ def main(config: Config) -> int:
             )
     _fit_config(config, 0)  # raises an error if an argument is wrong
     # Without a compilation cache: with one, jaxlib 0.10.2 does not release the memory mappings of
-    # compiled programs, about 1,200 per run, and after 50 runs no more are left (Linux has 65,530).
+    # compiled programs, about 1,200 per run, and after 48 runs none of Linux's 65,530 were left.
     results = Results(config.out, _settings(config))
     sources = _sources(config)
     planned = [
