@@ -15,6 +15,7 @@ import numpy as np
 from experiments.command_line import run
 from experiments.comparison_results import Result, Results
 from experiments.comparison_tables import write_tables
+from experiments.machines import disable_compilation_cache
 from experiments.presets import PRESETS, Loss
 from jaxlayers import data, runs, train
 from jaxlayers.runs.lock import locked
@@ -133,14 +134,13 @@ class _Run:
 
 def main(config: Config) -> int:
     """Runs the comparison and returns the exit status, 130 after Ctrl-C and 143 after SIGTERM."""
+    disable_compilation_cache()
     for name in ("seeds", "samples"):
         if getattr(config, name) < 1:
             raise ValueError(
                 f"compare: {name} must be a positive integer, got {getattr(config, name)}"
             )
     _fit_config(config, 0)  # raises an error if an argument is wrong
-    # Without a compilation cache: with one, jaxlib 0.10.2 does not release the memory mappings of
-    # compiled programs, about 1,200 per run, and after 48 runs none of Linux's 65,530 were left.
     results = Results(config.out, _settings(config))
     sources = _sources(config)
     planned = [

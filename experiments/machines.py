@@ -52,3 +52,13 @@ def use_compilation_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     # XLA cannot serialize programs with oneDNN's custom calls, see docs/convolutions.md.
     warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry")
+
+
+def disable_compilation_cache() -> None:
+    """Compiles without a cache of programs, even if `JAX_COMPILATION_CACHE_DIR` is set.
+
+    It must be called before the first program is compiled. On the CPU, jaxlib 0.10.2 does not
+    release the memory mappings of programs that are in the cache, about 1,200 per `fit`, of which
+    Linux allows a process 65,530.
+    """
+    jax.config.update("jax_enable_compilation_cache", False)

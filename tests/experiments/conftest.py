@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import dcgan
+from experiments import compare, dcgan
 
 # Without penalties, whose second derivatives take long to compile.
 TINY = {
@@ -35,6 +35,7 @@ def no_network(cache, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     # JAX's settings would persist after the test; commands run in a subprocess do use the cache.
     monkeypatch.setattr(dcgan, "use_compilation_cache", lambda: None)
+    monkeypatch.setattr(compare, "disable_compilation_cache", lambda: None)
     (tmp_path / "current").mkdir()
     monkeypatch.chdir(tmp_path / "current")
 
