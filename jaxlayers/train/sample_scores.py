@@ -52,9 +52,10 @@ class SampleScores:
     """Scores of generated images, for the argument `scores` of `fit`.
 
     The images are generated from the same latent vectors each time. Their scores are those of
-    `metrics.ImageScores`. A task with classes generates equally many images of each class; if the
-    features are those of a classifier of the same classes, `label_accuracy` is the fraction of
-    images that are classified as the class that they were generated for.
+    `metrics.ImageScores`. A task with classes generates images of the classes in the proportions of
+    the real images if these have labels, and equally many of each class otherwise. If the features
+    are those of a classifier of the same classes, `label_accuracy` is the fraction of images that
+    are classified as the class that they were generated for.
 
     The Fréchet distance depends on the number of images. To see how close it can be to 0, pass
     validation images, which are scored like generated ones.
@@ -98,6 +99,7 @@ class SampleScores:
             stacked = isinstance(real, Dataset) and real.channel_source is not None
             of_classes = ["classes", "modes"] if stacked else ["classes"]
             scores = ["frechet_distance", *(of_classes if features.classes else [])]
+        self._real = real
         real = _images(real)
         self.samples = fields.PositiveInteger().check("SampleScores", "samples", samples)
         self._image_scores = ImageScores(features, real, samples=samples, scores=scores, seed=seed)
@@ -235,13 +237,22 @@ class SampleScores:
         keys = [jax.random.fold_in(self._key, number) for number in range(len(starts))]
         labels = None
         if isinstance(task, SamplesByClass) and task.classes is not None:
-            labels = np.arange(len(starts) * _BATCH_SIZE) % task.classes
+            labels = np.resize(self._classes(task.classes), len(starts) * _BATCH_SIZE)
         batches = []
         for start, key in zip(starts, keys, strict=True):
             batch = () if labels is None else (labels[start : start + _BATCH_SIZE],)
             batches.append(np.asarray(sample(train_state, key, _BATCH_SIZE, *batch)))
         images = np.concatenate(batches)[: self.samples]
         return images, None if labels is None else labels[: self.samples]
+
+    def _classes(self, classes: int) -> np.ndarray:
+        """Returns the class of each image to generate, in the proportions of the real images."""
+        labels = _labels(self._real, classes)
+        if labels is None:
+            return np.arange(self.samples) % classes
+        positions = (np.arange(self.samples) + 0.5) * (len(labels) / self.samples)
+        chosen: np.ndarray = np.sort(labels)[positions.astype(int)]
+        return chosen
 
     def _sample_function(self, task: Any) -> Any:
         """Returns the compiled method of a task, which is compiled once per task."""

@@ -87,6 +87,16 @@ def test_images_of_classes_are_scored_by_the_class_that_was_asked_for():
     assert scored.scores["halves_class_entropy"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("samples", [8, 20, 300])
+def test_classes_have_the_proportions_of_the_real_images(samples):
+    labels = np.arange(48) % 4 // 3  # three of four are of the first class
+    scores = SampleScores(FEATURES, Dataset(REAL[:48], labels, None, "random"), samples=samples)
+    task = Painter()
+    scored = scores.scored(task, task.init(jax.random.key(0)))
+    assert scored.class_fractions.tolist() == [0.75, 0.25]
+    assert scored.scores["halves_label_accuracy"] == 1
+
+
 def test_the_accuracy_of_labels_requires_the_same_number_of_classes():
     task = Painter(classes=3)
     assert "halves_label_accuracy" not in sample_scores()(task, task.init(jax.random.key(0)))
