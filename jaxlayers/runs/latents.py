@@ -16,18 +16,19 @@ _PARALLEL = 1e-6
 _FRACTION = fields.Number(at_least=0, at_most=1)
 
 
-def uniform(key: Array, n: int, latent_size: int) -> Array:
+def uniform(key: Array, n: int, latent_shape: int | Sequence[int]) -> Array:
     """Returns random latent vectors, uniform in [-1, 1], as a `train.GAN` draws them.
 
     Args:
         key: A JAX random key.
         n: Number of vectors.
-        latent_size: Length of a vector.
+        latent_shape: Length of a vector, or the shape of one latent array.
 
     Returns:
-        [n, latent_size].
+        [n, *latent_shape].
     """
-    return jax.random.uniform(key, (n, latent_size), minval=-1.0, maxval=1.0)
+    shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
+    return jax.random.uniform(key, (n, *shape), minval=-1.0, maxval=1.0)
 
 
 def linear(start: Array, end: Array, position: Array | float) -> Array:

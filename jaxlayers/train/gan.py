@@ -14,6 +14,7 @@ from jax import Array, lax
 from jaxlayers import _fields as fields
 from jaxlayers.data import Streamed
 from jaxlayers.layer import Layer, Params, State
+from jaxlayers.runs.latents import uniform
 from jaxlayers.train import _checks, gan_losses, gan_regularizers
 from jaxlayers.train.augmentation import Augmentation, check_augmentations
 from jaxlayers.train.gan_arguments import (
@@ -472,7 +473,7 @@ class GAN:
 
     def _generator_inputs(self, key: Array, n: int, labels: Any) -> Any:
         """Returns random latent vectors; if there are classes, a tuple of these and the labels."""
-        latents = jax.random.uniform(key, (n, *self.latent_shape), minval=-1.0, maxval=1.0)
+        latents = uniform(key, n, self.latent_shape)
         if self.classes is None:
             return latents
         labels = jnp.asarray(labels, jnp.int32)

@@ -15,6 +15,7 @@ from jaxlayers.data import Dataset
 from jaxlayers.layer import Layer, Params, State
 from jaxlayers.metrics.features import Features
 from jaxlayers.metrics.image_scores import ImageScores, ScoredImages, evenly_spaced
+from jaxlayers.runs.latents import uniform
 from jaxlayers.runs.scores import ScoreTable
 from jaxlayers.train.images import to_unit
 from jaxlayers.train.task import Samples, SamplesByClass, TrainState
@@ -280,7 +281,7 @@ class _TrainedGenerator:
     def sample(self, train_state: TrainState, key: Array, n: int, labels: Any = None) -> Array:
         shapes: Any = self.generator.input_shape
         latent_shape = shapes if labels is None else shapes[0]
-        latents = jax.random.uniform(key, (n, *latent_shape), minval=-1.0, maxval=1.0)
+        latents = uniform(key, n, latent_shape)
         inputs: Any = latents if labels is None else (latents, labels)
         images, _ = self.generator.apply(train_state.params, train_state.state, inputs)
         return to_unit(self.generator, images)
