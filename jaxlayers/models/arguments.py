@@ -33,6 +33,15 @@ def positive(model: str, name: str, value: int, multiple_of: int = 1) -> int:
     return fields.PositiveInteger(multiple_of=multiple_of).check(model, name, value)
 
 
+def not_negative(model: str, name: str, value: int) -> int:
+    """Checks that an argument is an integer from 0 and returns it.
+
+    Raises:
+        ValueError: If the argument is anything else.
+    """
+    return fields.Integer(at_least=0).check(model, name, value)
+
+
 def rate(model: str, value: float, name: str = "dropout") -> float:
     """Checks that an argument is a number from 0 to 1 and returns it.
 

@@ -15,9 +15,8 @@ from jaxlayers.input_layer import Input
 from jaxlayers.models import arguments, conditioning
 
 _KERNEL = 5
-# Units of the fully connected layers of the mapping network. More of them gave samples that a
-# classifier is more confident of, and less recall; docs/design.md has the numbers.
-_MAPPING = (256,) * 4
+# Units of each fully connected layer of the mapping network.
+_MAPPING_UNITS = 256
 # The averaged params of the generator need statistics that do not follow single batches: with a
 # momentum of 0.9, the Fréchet distance of samples on MNIST was 6.1, with those of a batch 5.3.
 _MOMENTUM = 0.99
@@ -30,11 +29,12 @@ def generator(
     classes: int | None = None,
     latent_size: int = 100,
     width: int = 64,
+    mapping_layers: int = 6,
 ) -> Functional:
     """Returns the generator, from latent vectors to images.
 
-    A mapping network of four fully connected layers with batch normalization and LeakyReLU comes
-    first: it lets the density of the features differ from that of the latent vectors, so that fewer
+    A mapping network of fully connected layers with batch normalization and LeakyReLU comes first:
+    it lets the density of the features differ from that of the latent vectors, so that fewer
     samples lie between the classes. A fully connected layer and two convolutions, each after an
     upsampling, have batch normalization and ReLU; the last convolution gives the image. With
     classes, the latent vector is multiplied by an embedding of the label, and the batch
@@ -46,6 +46,8 @@ def generator(
         latent_size: Length of a latent vector.
         width: Number of channels of the first feature maps, a multiple of 4; each of the following
             two convolutions halves it.
+        mapping_layers: Number of layers of the mapping network, of 256 units each; 0 for none. With
+            more layers, samples are clearer and less diverse.
 
     Returns:
         A Functional from [batch, latent_size], with classes from ([batch, latent_size], [batch]),
@@ -74,6 +76,7 @@ def generator(
         )
     width = arguments.positive("generator", "width", width, multiple_of=4)
     latent_size = arguments.positive("generator", "latent_size", latent_size)
+    mapping_layers = arguments.not_negative("generator", "mapping_layers", mapping_layers)
     latent = Input((latent_size,), "latent")
     label = _label("generator", classes)
 
@@ -86,8 +89,8 @@ def generator(
     x = latent
     if label is not None and classes is not None:
         x = conditioning.labeled_latent(latent, label, classes)
-    for number, units in enumerate(_MAPPING, 1):
-        x = layers.Dense(units, use_bias=False)(x, name=f"mapping{number}")
+    for number in range(1, mapping_layers + 1):
+        x = layers.Dense(_MAPPING_UNITS, use_bias=False)(x, name=f"mapping{number}")
         x = layers.LeakyReLU(0.2)(normalized(x, f"mapping{number}_normalization"))
     base = (height // 4, columns // 4, width)
     x = layers.Dense(base[0] * base[1] * base[2], use_bias=False)(x)

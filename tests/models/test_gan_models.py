@@ -13,9 +13,11 @@ from tests.parity.oracle import assert_close
 
 CONDITIONAL = {"image_shape": (8, 4, 1), "classes": 3}
 TINY = {
-    "conditional_generator": small_dcgan.generator(**CONDITIONAL, latent_size=5, width=16),
+    "conditional_generator": small_dcgan.generator(
+        **CONDITIONAL, latent_size=5, width=16, mapping_layers=2
+    ),
     "conditional_discriminator": small_dcgan.discriminator(**CONDITIONAL, width=1),
-    "small_generator": small_dcgan.generator((8, 4, 1), latent_size=5, width=16),
+    "small_generator": small_dcgan.generator((8, 4, 1), latent_size=5, width=16, mapping_layers=2),
     "small_discriminator": small_dcgan.discriminator((8, 8, 1), width=4),
     "dcgan64_generator": dcgan64.generator((32, 16, 3), latent_size=5, width=16),
     "dcgan64_discriminator": dcgan64.discriminator((32, 16, 3), width=2),
@@ -97,6 +99,13 @@ def test_initial_samples_of_a_conditional_generator_do_not_depend_on_the_label()
     assert jnp.abs(images[0] - images[2]).max() > 1e-3
 
 
+@pytest.mark.parametrize("count", [0, 3])
+def test_the_mapping_network_has_the_given_number_of_layers(count) -> None:
+    model = small_dcgan.generator((8, 4, 1), latent_size=5, width=16, mapping_layers=count)
+    dense = [layer.units for layer in model.layers if isinstance(layer, layers.Dense)]
+    assert dense == [256] * count + [2 * 1 * 16]
+
+
 def test_dcgan64_has_the_feature_maps_of_the_paper() -> None:
     generator, discriminator = dcgan64.generator(), dcgan64.discriminator()
     shapes = [shape for shape in dict.fromkeys(generator.shapes()) if len(shape) == 3]
@@ -155,6 +164,7 @@ def test_the_logit_of_an_image_depends_on_other_images_only_by_batch_normalizati
         (small_dcgan.generator, {"image_shape": (30, 28, 1)}, "multiples of 4.*got .30, 28"),
         (small_dcgan.generator, {"width": 10}, "multiple of 4, got 10"),
         (small_dcgan.generator, {"latent_size": 0}, "latent_size must be .* got 0"),
+        (small_dcgan.generator, {"mapping_layers": -1}, "mapping_layers must be .* got -1"),
         (small_dcgan.discriminator, {"classes": 2.5}, "discriminator: classes must be"),
         (small_dcgan.discriminator, {"width": 0}, "discriminator: width must be .* got 0"),
         (dcgan64.generator, {"image_shape": (64, 40, 3)}, "multiples of 16, got .64, 40, 3"),
