@@ -168,6 +168,14 @@ def test_user_errors_are_messages_and_create_no_folder(
     assert not out.exists()
 
 
+def test_programs_are_compiled_without_a_cache(digits, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(compare, "disable_compilation_cache", lambda: calls.append(True))
+    with pytest.raises(ValueError, match="seeds"):
+        compare.main(config(digits, tmp_path, seeds=0))
+    assert calls == [True]
+
+
 def test_data_sets_of_the_same_name_are_refused(digits, tmp_path):
     with pytest.raises(ValueError, match="data must be sources with different names, got digits"):
         compare.main(dataclasses.replace(config(digits, tmp_path), data=(str(digits),) * 2))
