@@ -100,11 +100,13 @@ class SampleScores:
             stacked = isinstance(real, Dataset) and real.channel_source is not None
             of_classes = ["classes", "modes"] if stacked else ["classes"]
             scores = ["frechet_distance", *(of_classes if features.classes else [])]
-        self._real = real
-        real = _images(real)
+        images = _images(real)
         self.samples = fields.PositiveInteger().check("SampleScores", "samples", samples)
-        self._image_scores = ImageScores(features, real, samples=samples, scores=scores, seed=seed)
-        self._real_count, self._validation = len(real), validation
+        self._image_scores = ImageScores(
+            features, images, samples=samples, scores=scores, seed=seed
+        )
+        self._real_count, self._real_labels = len(images), _labels(real)
+        self._validation = validation
         self._scored_validation: ScoredImages | None = None
         self._key = jax.random.key(seed)
         self._compiled: tuple[Any, Any] = (None, None)
@@ -220,7 +222,7 @@ class SampleScores:
     def _of_validation(self) -> ScoredImages | None:
         if self._validation is not None and self._scored_validation is None:
             images = evenly_spaced(_images(self._validation), self.samples)
-            labels = _labels(self._validation, self.features.classes)
+            labels = _labels(self._validation).get(self.features.classes)
             self._scored_validation = self._image_scores(
                 images, None if labels is None else evenly_spaced(labels, self.samples)
             )
@@ -248,7 +250,7 @@ class SampleScores:
 
     def _classes(self, classes: int) -> np.ndarray:
         """Returns the class of each image to generate, in the proportions of the real images."""
-        labels = _labels(self._real, classes)
+        labels = self._real_labels.get(classes)
         if labels is None:
             return np.arange(self.samples) % classes
         positions = (np.arange(self.samples) + 0.5) * (len(labels) / self.samples)
@@ -287,12 +289,12 @@ class _TrainedGenerator:
         return to_unit(self.generator, images)
 
 
-def _labels(data: Any, classes: int | None) -> np.ndarray | None:
-    """Returns the labels of a data set with as many classes; `None` for other data."""
+def _labels(data: Any) -> dict[int | None, np.ndarray]:
+    """Returns the labels of a data set by its number of classes; empty for other data."""
     if not isinstance(data, Dataset) or data.labels is None:
-        return None
-    count = int(data.labels.max()) + 1 if data.class_names is None else len(data.class_names)
-    return data.labels if count == classes else None
+        return {}
+    names = data.class_names
+    return {int(data.labels.max()) + 1 if names is None else len(names): data.labels}
 
 
 def _images(data: Any) -> Any:
